@@ -1,0 +1,200 @@
+# Lockstep: lockstepd (daemon/) and lockstep (manager-tui/).
+#
+#   make               both programs, in build/
+#   make check         every test; the last line counts them
+#   make check-asan    the same under AddressSanitizer and UBSan
+#   make check-faults  kill, disk and clock faults
+#   make bench         speed and memory against their targets
+#   make fuzz          every fuzz target for FUZZ_SECONDS (60) each
+#   make lint          layering, style and static analysis
+#   make demo          a cluster of three on this machine
+#   make install       to DESTDIR and PREFIX (/usr/local)
+#
+# BUILD names the folder for everything that is made; WERROR=1 (or CI=true)
+# makes warnings errors; SANITIZE=address,undefined builds with sanitizers;
+# V=1 shows the commands.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 60
+CI ?=
+WERROR ?= $(if $(filter true 1,$(CI)),1)
+SANITIZE ?=
+PYTHON ?= /usr/bin/python3
+V ?=
+Q = $(if $(V),,@echo "  $1 $@";)
+
+CFLAGS ?= -O2 -g
+CPPFLAGS ?=
+LDFLAGS ?=
+
+# Libraries --------------------------------------------------------------
+
+PKG_CONFIG ?= pkg-config
+PACKAGES := libssh sqlite3 libuv jansson inih libzstd libcrypto
+TUI_PACKAGES := ncursesw formw menuw panelw
+
+NEEDS_LIBRARIES := $(filter-out clean lint,$(or $(MAKECMDGOALS),all))
+ifneq ($(NEEDS_LIBRARIES),)
+ifneq ($(shell $(PKG_CONFIG) --exists $(PACKAGES) $(TUI_PACKAGES) && echo yes),yes)
+$(error libraries are missing: run ./setup, which installs them)
+endif
+endif
+
+PACKAGE_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+PACKAGE_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
+TUI_CFLAGS := $(filter-out -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=%,\
+	$(shell $(PKG_CONFIG) --cflags $(TUI_PACKAGES) 2>/dev/null))
+TUI_LIBS := $(shell $(PKG_CONFIG) --libs $(TUI_PACKAGES) 2>/dev/null)
+
+# Flags ------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wconversion -Wno-sign-conversion \
+	$(if $(WERROR),-Werror)
+
+ALL_CPPFLAGS = -D_GNU_SOURCE -I. -MMD -MP $(PACKAGE_CFLAGS) $(TUI_CFLAGS) \
+	$(if $(SANITIZE),,-D_FORTIFY_SOURCE=2) $(CPPFLAGS)
+ALL_CFLAGS = -std=gnu11 $(WARNINGS) -pthread -fPIE -fstack-protector-strong \
+	$(SANITIZE_FLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed \
+	$(SANITIZE_FLAGS) $(LDFLAGS)
+SANITIZE_FLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer)
+LIBS = $(PACKAGE_LIBS) -lcrypt -lm
+
+# Sources ----------------------------------------------------------------
+
+LIBRARY_SOURCES := $(wildcard base/*.c admin-proto/*.c ipfilter/*.c sync/*.c)
+DAEMON_SOURCES := $(wildcard daemon/*.c)
+TUI_SOURCES := $(wildcard manager-tui/*.c)
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
+# Programs and preloaded libraries (preload_*.c) that tests are helped by.
+TOOL_SOURCES := $(wildcard tests/bench/*.c tests/faults/*.c \
+	tests/scenario/*.c tests/interop/*.c tests/tools/*.c)
+PRELOAD_SOURCES := $(foreach f,$(TOOL_SOURCES),\
+	$(if $(filter preload_%,$(notdir $f)),$f))
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$1)
+programs = $(patsubst %.c,$(BUILD)/%,$1)
+
+LIBRARY_OBJECTS := $(call objects,$(LIBRARY_SOURCES))
+DAEMON_OBJECTS := $(call objects,$(DAEMON_SOURCES))
+TUI_OBJECTS := $(call objects,$(TUI_SOURCES))
+# What tests link: everything but the two main functions, as archives, so
+# that a test takes only what it uses.
+ARCHIVES := $(BUILD)/liblockstepd.a $(BUILD)/liblockstep.a
+
+UNIT_PROGRAMS := $(call programs,$(UNIT_SOURCES))
+FUZZ_PROGRAMS := $(call programs,$(FUZZ_SOURCES))
+TOOL_PROGRAMS := $(call programs,$(filter-out $(PRELOAD_SOURCES),$(TOOL_SOURCES)))
+PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(PRELOAD_SOURCES))
+
+# A program whose main is not there yet is not linked.
+PROGRAMS := $(if $(wildcard daemon/main.c),$(BUILD)/lockstepd) \
+	$(if $(wildcard manager-tui/main.c),$(BUILD)/lockstep)
+
+.PHONY: all tests check check-asan check-faults bench fuzz fuzz-programs \
+	lint demo install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(PROGRAMS)
+
+tests: all $(UNIT_PROGRAMS) $(TOOL_PROGRAMS) $(PRELOADS)
+
+# -rdynamic: libssh must find the EVP functions that the daemon defines to
+# keep private keys in the engine.
+$(BUILD)/lockstepd: $(DAEMON_OBJECTS) $(LIBRARY_OBJECTS)
+	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $^ $(LIBS)
+
+$(BUILD)/lockstep: $(TUI_OBJECTS) \
+		$(call objects,$(wildcard base/*.c admin-proto/*.c))
+	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TUI_LIBS)
+
+$(BUILD)/liblockstepd.a: $(LIBRARY_OBJECTS) \
+		$(filter-out %/daemon/main.o,$(DAEMON_OBJECTS))
+$(BUILD)/liblockstep.a: $(filter-out %/manager-tui/main.o,$(TUI_OBJECTS))
+$(ARCHIVES):
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call Q,AR) $(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call Q,CC) $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
+	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $< \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group \
+		-lcmocka $(LIBS) $(TUI_LIBS)
+
+$(TOOL_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
+	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -o $@ $< \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group \
+		$(LIBS) $(TUI_LIBS)
+
+$(PRELOADS): $(BUILD)/%.so: %.c Makefile
+	@mkdir -p $(@D)
+	$(call Q,CC) $(CC) -D_GNU_SOURCE -I. -std=gnu11 $(WARNINGS) $(CFLAGS) -fPIC -shared \
+		-o $@ $< -ldl
+
+$(FUZZ_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
+	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group \
+		$(LIBS) $(TUI_LIBS)
+
+# Tests ------------------------------------------------------------------
+
+check: tests
+	LOCKSTEP_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/run
+
+check-asan:
+	+ASAN_OPTIONS=$${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0} \
+	UBSAN_OPTIONS=$${UBSAN_OPTIONS:-print_stacktrace=1} \
+	$(MAKE) BUILD=build-asan SANITIZE=address,undefined CFLAGS="-O1 -g" check
+
+check-faults: tests
+	@if [ -x tests/faults/run ]; then \
+		LOCKSTEP_BUILD=$(abspath $(BUILD)) tests/faults/run; \
+	else echo "tests/faults/run is missing" >&2; exit 1; fi
+
+bench: tests
+	@if [ -x tests/bench/run ]; then \
+		LOCKSTEP_BUILD=$(abspath $(BUILD)) tests/bench/run; \
+	else echo "tests/bench/run is missing" >&2; exit 1; fi
+
+demo: all
+	LOCKSTEP_BUILD=$(abspath $(BUILD)) demo/run $(DEMO_ARGS)
+
+lint:
+	tests/lint/run
+
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+fuzz:
+	+$(MAKE) BUILD=build-fuzz CC=clang SANITIZE=address,undefined \
+		CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" fuzz-programs
+	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run build-fuzz
+
+# Installation -----------------------------------------------------------
+
+MAN_PAGES := $(wildcard docs/*.1 docs/*.5 docs/*.7 docs/*.8)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin
+	install -m 755 $(BUILD)/lockstep $(DESTDIR)$(PREFIX)/bin/lockstep
+	install -m 755 $(BUILD)/lockstepd $(DESTDIR)$(PREFIX)/sbin/lockstepd
+	for page in $(MAN_PAGES); do \
+		folder=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		install -d $$folder && install -m 644 $$page $$folder/ || exit 1; \
+	done
+
+clean:
+	rm -rf $(BUILD) build-asan build-fuzz
+
+-include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(DAEMON_OBJECTS) \
+	$(TUI_OBJECTS)) $(addsuffix .d,$(UNIT_PROGRAMS) $(TOOL_PROGRAMS) \
+	$(FUZZ_PROGRAMS))
