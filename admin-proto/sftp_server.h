@@ -1,0 +1,69 @@
+/*
+ * The server's half of SFTP: packets in, packets out, a bounded table of
+ * handles.  What a path means is the backend's matter.  It performs no I/O: the
+ * caller feeds bytes and drains the output, so the same code runs over an SSH
+ * channel, over stdin and stdout, and under the fuzzer.
+ *
+ * A backend answers every request exactly once, at once or later, in any order,
+ * with one of the sftp_server_reply functions and the request's tag.
+ *
+ *     struct sftp_server *s = sftp_server_new(&backend, ctx);
+ *     sftp_server_feed(s, data, len, &e);   // calls the backend
+ *     buf *out = sftp_server_output(s);     // send it and buf_consume it
+ */
+#ifndef ADMIN_PROTO_SFTP_SERVER_H
+#define ADMIN_PROTO_SFTP_SERVER_H
+
+#include "admin-proto/sftp_codec.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+struct sftp_server;
+
+/* Paths are cleaned and terminated.  HANDLE is the number that the backend gave
+ * with reply_handle.  DATA is borrowed for the call only. */
+struct sftp_backend {
+    void (*open)(void *ctx, uint32_t tag, const char *path, uint32_t flags);
+    void (*close)(void *ctx, uint32_t tag, uint32_t handle);
+    void (*read)(void *ctx, uint32_t tag, uint32_t handle, uint64_t offset,
+        uint32_t length);
+    void (*write)(void *ctx, uint32_t tag, uint32_t handle, uint64_t offset,
+        const void *data, size_t len);
+    void (*stat)(void *ctx, uint32_t tag, const char *path);
+    void (*fstat)(void *ctx, uint32_t tag, uint32_t handle);
+    void (*list)(void *ctx, uint32_t tag, const char *path);
+    /* SETSTAT on a path: OK or a refusal, without effect. */
+    void (*setstat)(void *ctx, uint32_t tag, const char *path);
+    /* fsync@openssh.com, and FSETSTAT, on an open handle. */
+    void (*sync)(void *ctx, uint32_t tag, uint32_t handle);
+};
+
+struct sftp_server *sftp_server_new(const struct sftp_backend *backend,
+    void *ctx);
+void sftp_server_free(struct sftp_server *s);
+/* Takes LEN bytes from the client.  -1 (ERR_PROTOCOL) ends the session. */
+int sftp_server_feed(struct sftp_server *s, const void *data, size_t len,
+    struct err *e);
+/* What to send; the caller consumes it. */
+struct buf *sftp_server_output(struct sftp_server *s);
+/* Requests that the backend has not answered yet; the caller stops feeding
+ * beyond 64 of them or 8 MiB of output. */
+size_t sftp_server_pending(const struct sftp_server *s);
+
+void sftp_server_reply_status(struct sftp_server *s, uint32_t tag,
+    enum sftp_status status, const char *text);
+void sftp_server_reply_handle(struct sftp_server *s, uint32_t tag,
+    uint32_t handle);
+void sftp_server_reply_data(struct sftp_server *s, uint32_t tag,
+    const void *data, size_t len);
+void sftp_server_reply_attrs(struct sftp_server *s, uint32_t tag,
+    const struct sftp_attrs *attrs);
+struct sftp_entry {
+    const char *name;
+    struct sftp_attrs attrs;
+};
+/* Answers list: the whole folder, which READDIR then hands out once. */
+void sftp_server_reply_list(struct sftp_server *s, uint32_t tag,
+    const struct sftp_entry *entries, size_t count);
+
+#endif

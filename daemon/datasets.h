@@ -1,0 +1,74 @@
+/*
+ * The datasets of this node, each on its strand: as a source (standalone,
+ * primary) or as a replica (secondary).  What others need of a dataset at any
+ * time is kept in a struct dataset_view that only the loop touches, brought up to
+ * date after each job.
+ */
+#ifndef DAEMON_DATASETS_H
+#define DAEMON_DATASETS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "daemon/strand.h"
+#include "sync/replica.h"
+#include "sync/source.h"
+
+struct engine;
+struct datasets;
+
+struct dataset_view {
+    struct dataset_state state;
+    uint64_t bytes;
+    bool unpublished;       /* source: the live database may be ahead */
+    char held[512];         /* source: why nothing is published, or "" */
+    struct replica_status replica; /* replica only */
+};
+
+struct dataset {
+    struct engine *engine;
+    char name[64];
+    char *live_path;
+    char *work_dir;
+    struct strand *strand;
+    struct source *source;   /* exactly one of the two; touched only by jobs */
+    struct replica *replica; /* on the strand */
+    struct dataset_view view;
+    struct dataset_config config;
+};
+
+/* Opens the built-in datasets "config" and "admins" (making their live files
+ * when the node is new and not a secondary) for the node's role. */
+int datasets_open(struct datasets **datasets, struct engine *engine,
+    struct err *e);
+void datasets_close(struct datasets *datasets);
+size_t datasets_count(const struct datasets *d);
+struct dataset *datasets_at(const struct datasets *d, size_t index);
+struct dataset *datasets_find(const struct datasets *d, const char *name);
+/* Closes and reopens every dataset for the node's present role (after
+ * enrolment, release, detach, restore); DONE on the loop. */
+void datasets_change_role(struct datasets *d,
+    void (*done)(void *ctx, const struct err *e), void *ctx);
+
+/* A job on a dataset: WORK runs on its strand and may use ds->source or
+ * ds->replica, returning 0 or -1 with E; DONE runs on the loop after the view was
+ * refreshed. */
+struct dataset_job {
+    int (*work)(struct dataset *ds, void *arg, struct err *e);
+    void (*done)(struct dataset *ds, void *arg, const struct err *e);
+    void *arg;
+};
+void dataset_run(struct dataset *ds, const struct dataset_job *job);
+
+/* SQL on the live database of a source, as an administrator's command does it:
+ * a connection of its own, opened by the caller within a job through
+ * database_open(ds->live_path). */
+
+/* {"name","epoch","revision","digest","rows","bytes","last_change","unpublished"}
+ * of cli.md, plus "held" and on a secondary "drifted", "reason". */
+json_t *dataset_json(const struct dataset *ds);
+
+#endif

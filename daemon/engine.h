@@ -1,0 +1,42 @@
+/*
+ * The engine: every database and every secret of a node, one libuv loop.  This
+ * header only ties the modules together; each member is described in the header
+ * of its module.
+ */
+#ifndef DAEMON_ENGINE_H
+#define DAEMON_ENGINE_H
+
+#include <uv.h>
+
+#include "base/err.h"
+#include "daemon/keys.h"
+#include "daemon/node.h"
+#include "daemon/settings.h"
+
+struct engine {
+    uv_loop_t *loop;
+    struct settings settings;
+    const char *config_path;    /* --config, or NULL */
+    struct keys keys;
+    struct node node;
+    struct events *events;      /* daemon/events.h */
+    struct accounts *accounts;  /* daemon/accounts.h */
+    struct datasets *datasets;  /* daemon/datasets.h */
+    struct filter *filter;      /* daemon/filter.h */
+    struct listener *listener;  /* daemon/listener.h */
+    struct inbounds *inbounds;  /* daemon/inbound.h: sessions */
+    struct fleet *fleet;        /* daemon/fleet.h: servers, pushes */
+    struct vfs *vfs;            /* daemon/vfs.h: the file tree */
+    bool stopping;
+};
+
+/* Start in the order that the members depend on each other; stop in reverse.
+ * engine_start installs nothing global but signal watchers. */
+int engine_start(struct engine *engine, struct err *e);
+void engine_stop(struct engine *engine);
+/* SIGHUP: reads the configuration again; a bad one changes nothing. */
+int engine_reload(struct engine *engine, struct err *e);
+
+#define LOCKSTEP_VERSION "0.1.0"
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * The fleet: a primary's registered servers, their links, what is pushed to each
+ * and when; publishing on the interval, on request or on commit (instant).  On a
+ * node that is no primary it only publishes.
+ */
+#ifndef DAEMON_FLEET_H
+#define DAEMON_FLEET_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct engine;
+struct fleet;
+
+int fleet_open(struct fleet **fleet, struct engine *engine, struct err *e);
+void fleet_close(struct fleet *fleet);
+/* {"servers": [...]} as cli.md says, worst first, the primary on top; an empty
+ * list on a node that is not a primary. */
+json_t *fleet_json(struct fleet *fleet);
+/* Something of ours changed a live database: publish soon if instant is on. */
+void fleet_changed(struct fleet *fleet, const char *dataset);
+/* True when this node is as it should be: for "status --check" and status.json;
+ * WHY gets a sentence otherwise. */
+bool fleet_healthy(struct fleet *fleet, char *why, size_t why_size);
+/* Prometheus text of the servers, appended to OUT. */
+struct buf;
+void fleet_metrics(struct fleet *fleet, struct buf *out);
+/* The role changed: load or drop the servers. */
+void fleet_role_changed(struct fleet *fleet);
+
+#endif

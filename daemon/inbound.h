@@ -1,0 +1,25 @@
+/*
+ * Sessions: one child per accepted connection, its logins verified and its
+ * requests served by the engine.
+ */
+#ifndef DAEMON_INBOUND_H
+#define DAEMON_INBOUND_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+
+struct engine;
+struct inbounds;
+
+struct inbounds *inbounds_new(struct engine *engine);
+void inbounds_free(struct inbounds *in); /* ends all sessions */
+/* Takes the descriptor over; the filter has allowed it. */
+void inbounds_accept(struct inbounds *in, int fd,
+    const struct sockaddr_storage *peer);
+size_t inbounds_count(const struct inbounds *in);
+/* Ends every session whose login is no longer good (after a release, a removed
+ * administrator): those of ROLE, or all for ROLE_NONE. */
+
+#endif

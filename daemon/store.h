@@ -1,0 +1,67 @@
+/*
+ * STATE_DIR/node.db: the node's own state, never replicated.  Only the engine's
+ * loop thread uses it.  Table "servers" is the registry of a primary; table
+ * "filter_rules" the node's own rules; table "values" the rest.
+ */
+#ifndef DAEMON_STORE_H
+#define DAEMON_STORE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "sync/state.h"
+
+struct store;
+
+int store_open(struct store **store, const char *state_dir, struct err *e);
+void store_close(struct store *store);
+/* For modules with tables of their own; the connection stays the store's. */
+sqlite3 *store_database(struct store *store);
+int store_begin(struct store *store, struct err *e);
+int store_commit(struct store *store, struct err *e);
+void store_rollback(struct store *store);
+/* Values by name; get returns 0 with *LEN 0 and *VALUE NULL when absent; the
+ * caller frees VALUE (NUL-terminated beyond LEN). */
+int store_get(struct store *store, const char *name, uint8_t **value,
+    size_t *len, struct err *e);
+int store_put(struct store *store, const char *name, const void *value,
+    size_t len, struct err *e);
+int store_delete(struct store *store, const char *name, struct err *e);
+
+/* One registered server. */
+struct server_record {
+    int64_t id;              /* 0 before the first save */
+    char name[256];
+    char host[256];
+    uint16_t port;
+    uint8_t node_id[ID_SIZE];
+    uint8_t *host_key;       /* pinned blob */
+    size_t host_key_len;
+    bool paused;
+    int64_t interval_ms;     /* 0: the cluster's */
+    int64_t added_ms;
+    int64_t last_synchronized_ms;
+    int64_t last_verified_ms;
+    int64_t last_change_ms;  /* when a push last changed it */
+    uint64_t overwrites;
+    uint64_t pushes;
+    uint64_t bytes_sent;
+    char last_address[64];
+    char seen_address[64];   /* ours, as the secondary saw it */
+    char version[64];
+    bool overwrite_agreed;   /* an administrator agreed to the next overwrite */
+};
+
+/* All servers by name; the caller frees with store_servers_free. */
+int store_servers_load(struct store *store, struct server_record **servers,
+    size_t *count, struct err *e);
+void store_servers_free(struct server_record *servers, size_t count);
+void server_record_release(struct server_record *server);
+int store_server_save(struct store *store, struct server_record *server,
+    struct err *e);
+int store_server_delete(struct store *store, int64_t id, struct err *e);
+
+#endif

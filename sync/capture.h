@@ -1,0 +1,66 @@
+/*
+ * Capture by triggers: every change of a row notes the row's key in a journal
+ * table, in the writer's own transaction.  The same on a primary (to publish)
+ * and on a secondary (to know drift row by row).
+ *
+ * Objects made in the live file, all named _lockstep_*:
+ *   _lockstep_meta(name PRIMARY KEY, value) WITHOUT ROWID   nonce and so on
+ *   _lockstep_tables(id INTEGER PRIMARY KEY, name)          numeric table ids
+ *   _lockstep_journalN(t, k0..kN-1, n) WITHOUT ROWID        one per key arity
+ *   triggers _lockstep_<id>_{bi,bu,bd,ai,au,ad}
+ */
+#ifndef SYNC_CAPTURE_H
+#define SYNC_CAPTURE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "sync/schema.h"
+#include "sync/state.h"
+
+/* Creates what is missing and replaces what differs, in one BEGIN IMMEDIATE.
+ * *INSTALLED is true when a trigger was made or replaced: writes before that
+ * moment may be unnoted, so the caller must compare.  Tables for which triggers
+ * cannot see everything are listed in NEEDS_COMPARE (counted strings), and get
+ * compare. */
+int capture_install(sqlite3 *db, const struct schema *s, bool *installed,
+    struct buf *needs_compare, struct err *e);
+/* True when every trigger and table is there, letter by letter. */
+int capture_intact(sqlite3 *db, const struct schema *s, bool *intact,
+    struct err *e);
+/* Removes every trace of ours but _lockstep_state. */
+int capture_remove(sqlite3 *db, struct err *e);
+
+int capture_read_nonce(sqlite3 *db, uint8_t nonce[ID_SIZE], bool *present,
+    struct err *e);
+int capture_write_nonce(sqlite3 *db, const uint8_t nonce[ID_SIZE],
+    struct err *e);
+
+/* One noted key. */
+struct capture_key {
+    const struct table *table; /* into the schema given to capture_read */
+    uint8_t *key;              /* tuple of the table's key */
+    size_t key_len;
+    int64_t counter;
+};
+
+struct capture_keys {
+    struct capture_key *items;
+    size_t count;
+};
+
+/* Reads the journal in the caller's read transaction. */
+int capture_read(sqlite3 *db, const struct schema *s, struct capture_keys *keys,
+    struct err *e);
+void capture_keys_release(struct capture_keys *keys);
+/* True when the journal holds a row; cheap. */
+int capture_pending(sqlite3 *db, bool *pending, struct err *e);
+/* Deletes those journal rows whose counter is still the one read, in the
+ * caller's write transaction. */
+int capture_trim(sqlite3 *db, const struct capture_keys *keys, struct err *e);
+
+#endif

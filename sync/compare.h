@@ -1,0 +1,25 @@
+/*
+ * Finding differences without triggers: both files walked in key order.
+ */
+#ifndef SYNC_COMPARE_H
+#define SYNC_COMPARE_H
+
+#include <sqlite3.h>
+
+#include "base/err.h"
+#include "sync/change.h"
+#include "sync/schema.h"
+
+/* Adds to SET how to get from OLD's rows to NEW's in table T, which both have
+ * with the same replicated columns; stops with ERR_INVALID beyond MAX_BYTES of
+ * changes (0: no limit).  Each connection is in a read transaction. */
+int compare_table(sqlite3 *old, sqlite3 *new, const struct table *t,
+    struct change_set *set, size_t max_bytes, struct err *e);
+/* The same for every table that both schemas have alike; a table that only one
+ * of them has, or that differs in columns, is compared as if empty on the other
+ * side. */
+int compare_databases(sqlite3 *old, const struct schema *old_schema,
+    sqlite3 *new, const struct schema *new_schema, struct change_set *set,
+    size_t max_bytes, struct err *e);
+
+#endif

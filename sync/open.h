@@ -1,0 +1,46 @@
+/*
+ * Opening databases the one safe way: defensive on, trusted schema off,
+ * extensions off, synchronous FULL, and a busy handler of our own that sleeps
+ * 0.5 ms at a time up to a deadline (sqlite3_busy_timeout starves for seconds
+ * beside a tight writer).
+ */
+#ifndef SYNC_OPEN_H
+#define SYNC_OPEN_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum open_mode {
+    OPEN_READ,      /* read-only connection to an existing file */
+    OPEN_WRITE,     /* read-write, must exist */
+    OPEN_CREATE     /* read-write, created as WAL if absent */
+};
+
+/* Opens PATH.  WAIT_MS is the busy deadline.  The caller closes with
+ * database_close (NULL is fine). */
+int database_open(sqlite3 **db, const char *path, enum open_mode mode,
+    int wait_ms, struct err *e);
+void database_close(sqlite3 *db);
+/* Changes the deadline of a connection made by database_open. */
+void database_set_wait(sqlite3 *db, int wait_ms);
+/* sqlite3_exec with the library's error in E (ERR_BUSY, ERR_NO_SPACE,
+ * ERR_CORRUPT, ERR_IO or ERR_INTERNAL by result code). */
+int database_exec(sqlite3 *db, const char *sql, struct err *e);
+/* Sets E from the connection's last error; returns -1. */
+int database_error(sqlite3 *db, struct err *e, const char *doing);
+int database_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **stmt,
+    struct err *e);
+/* Rolls back if a transaction is open. */
+void database_rollback(sqlite3 *db);
+/* PRAGMA data_version, schema_version. */
+int database_data_version(sqlite3 *db, uint32_t *version, struct err *e);
+int database_schema_cookie(sqlite3 *db, uint32_t *cookie, struct err *e);
+/* SQLITE_FCNTL_HAS_MOVED. */
+bool database_has_moved(sqlite3 *db);
+/* Flushes the WAL, best effort (mode e.g. SQLITE_CHECKPOINT_PASSIVE). */
+int database_checkpoint(sqlite3 *db, int mode, bool *complete, struct err *e);
+
+#endif

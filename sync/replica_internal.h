@@ -1,0 +1,209 @@
+/*
+ * What the files of the replica share: the open replica itself, and the steps
+ * that replica_*.c and overwrite_*.c are made of.  Nobody else includes this.
+ *
+ *   replica.c            open, close, trust, status, detach, copy
+ *   replica_live.c       the live connection: opened, watched, reloaded
+ *   replica_examine.c    is the file still what was pushed?  heartbeat, scrub
+ *   replica_apply.c      a bundle in one transaction, with retries
+ *   replica_rows.c       rows of a bundle put and removed, the digest kept
+ *   replica_ddl.c        schema changes of a bundle
+ *   replica_repair.c     drifted rows reported, and set right
+ *   replica_blocker.c    who holds a lock
+ *   overwrite_receive.c  the stream of an overwrite into a staging file
+ *   overwrite_verify.c   the staging file proved and completed
+ *   overwrite_install.c  backups, and the change of content itself
+ */
+#ifndef SYNC_REPLICA_INTERNAL_H
+#define SYNC_REPLICA_INTERNAL_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "sync/bundle.h"
+#include "sync/capture.h"
+#include "sync/digest.h"
+#include "sync/replica.h"
+#include "sync/schema.h"
+#include "sync/state.h"
+
+/* A COMMIT that waits keeps new readers out, so it waits this long only. */
+#define REPLICA_WAIT_MS 250
+/* Tries of one call; with the waits about two seconds. */
+#define REPLICA_TRIES 7
+#define REPLICA_PAUSE_US 40000
+/* A bundle's body is held in memory whole. */
+#define REPLICA_BODY_MAX ((size_t)256 << 20)
+
+struct row_table; /* prepared statements of one table */
+struct overwrite; /* an overwrite under way */
+
+struct replica {
+    char *name;
+    char *live_path;
+    char *work_dir;
+    void (*notice)(void *ctx, const char *kind, const char *text);
+    void *notice_ctx;
+
+    bool trusted;
+    uint8_t cluster[ID_SIZE];
+    uint64_t epoch;
+    uint8_t bundle_key[ED25519_PUBLIC_SIZE];
+
+    sqlite3 *db; /* NULL: the live file is missing or no database */
+    struct schema *schema;
+    struct row_table *tables; /* as many as the schema has */
+    size_t table_count;
+    sqlite3_stmt *begin;
+    sqlite3_stmt *commit;
+    struct buf specials; /* as last read or written */
+    struct hasher *hasher;
+
+    /* What was last agreed and what was last seen. */
+    struct dataset_state state; /* the state row; zero when there is none */
+    struct digest actual;       /* what the rows really sum to */
+    uint64_t actual_rows;
+    bool suspect;               /* examine thoroughly before the next answer */
+    uint32_t data_version;
+    uint32_t cookie;
+    struct stat seen;
+
+    bool drifted;
+    bool needs_overwrite;
+    uint64_t drift_rows;
+    char reason[256];
+    char blocker[128];
+
+    struct overwrite *overwrite;
+};
+
+/* replica.c */
+void replica_notice(struct replica *r, const char *kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Cluster, epoch and dataset name of a bundle; DATASET may be NULL. */
+int replica_check_sender(const struct replica *r, const char *dataset,
+    const uint8_t cluster[ID_SIZE], uint64_t epoch, struct err *e);
+
+/* replica_live.c */
+/* Opens the live file; 0 with r->db NULL when it is missing or no database
+ * (the reason is kept). */
+int live_open(struct replica *r, struct err *e);
+void live_close(struct replica *r);
+/* Loads the schema anew; statements of the old one go. */
+int live_load_schema(struct replica *r, struct err *e);
+/* Whether anybody else may have touched the file since live_note. */
+int live_touched(struct replica *r, bool *touched, struct err *e);
+/* Takes stat() as the state of things; after a commit or checkpoint of ours. */
+void live_note_stat(struct replica *r);
+void live_note_cookie(struct replica *r, struct err *e);
+/* BEGIN IMMEDIATE and COMMIT, waiting at most REPLICA_WAIT_MS; a failed COMMIT
+ * is rolled back. */
+int live_begin(struct replica *r, struct err *e);
+int live_commit(struct replica *r, struct err *e);
+/* Shortens a long WAL; best effort. */
+void live_checkpoint(struct replica *r);
+
+/* replica_examine.c */
+/* Cheap when nothing moved; else finds out what became of the file.  Succeeds
+ * also when that is bad news: see r->drifted and r->needs_overwrite. */
+int replica_examine(struct replica *r, struct err *e);
+/* Sets E from r->drifted and r->needs_overwrite; 0 when neither. */
+int replica_refuse_drift(const struct replica *r, struct err *e);
+void replica_mark_replaced(struct replica *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* replica_rows.c */
+struct row_change {
+    const char *table;
+    const uint8_t *key; /* as asked for by the bundle */
+    size_t key_len;
+    const uint8_t *found; /* row tuple before, NULL when there was none */
+    size_t found_len;
+    const uint8_t *wanted; /* row tuple after, NULL for a removal */
+    size_t wanted_len;
+};
+
+struct row_work {
+    struct replica *r;
+    struct digest digest; /* kept equal to the rows, change by change */
+    uint64_t rows;
+    bool clear_first;     /* removals of all put keys come first, too */
+    bool collided;        /* a constraint failed: try again, clearing first */
+    bool sequence_moved;  /* an AUTOINCREMENT table got a row */
+    bool specials_present;
+    const uint8_t *specials;
+    size_t specials_len;
+    /* Told of every row that differs from what it becomes; may be NULL. */
+    void (*on_change)(void *ctx, const struct row_change *change);
+    void *on_change_ctx;
+};
+
+int rows_prepare_tables(struct replica *r, struct err *e);
+void rows_release_tables(struct replica *r);
+/* Whether INSERT, UPDATE and DELETE can be prepared for every table. */
+int rows_check_schema(sqlite3 *db, const struct schema *s, struct err *e);
+/* Applies the tables part of a body (from the table count on). */
+int rows_apply(struct row_work *w, struct reader body, struct err *e);
+/* Makes the specials what they should be, after the rows. */
+int rows_apply_specials(struct row_work *w, struct err *e);
+
+/* replica_ddl.c */
+/* Executes the DDL part of a body, and keeps digest and rows of W. */
+int ddl_apply(struct row_work *w, struct reader *body, bool *changed,
+    struct err *e);
+
+/* replica_repair.c */
+int repair_apply(struct replica *r, const struct bundle_header *h,
+    const struct buf *body, bool clear_first, bool *collided, struct err *e);
+
+/* replica_apply.c */
+/* Reads DDL count and specials so that *BODY stands at the table count. */
+int body_read_specials(struct row_work *w, struct reader *body, struct err *e);
+
+/* replica_blocker.c */
+/* "sqlite3 (pid 17)" for the process that holds a lock on the database at PATH
+ * which stops a writer (a reader of a database without WAL, too); "" when none
+ * is found. */
+void blocker_find(const char *path, char *out, size_t size);
+
+/* overwrite_receive.c */
+struct overwrite {
+    struct bundle_header header;
+    bool have_header;
+    bool body_complete;
+    bool failed;
+    struct buf head;        /* bytes until the header is complete */
+    struct buf trailer;
+    struct hasher *hasher;
+    uint8_t content[HASH_SIZE];
+    void *zstd;             /* ZSTD_DCtx */
+    int fd;                 /* staging.db, before SQLite sees it */
+    char *staging_path;
+    uint64_t raw_done;
+    uint8_t image_head[100];
+    struct err first_error;
+};
+void overwrite_free(struct replica *r);
+/* Removes what an overwrite left behind. */
+void overwrite_remove_staging(const struct replica *r);
+
+/* overwrite_verify.c */
+/* Proves the staging file and puts in triggers, journal, nonce and state row;
+ * *STAGING is an open connection to it. */
+int staging_verify(struct replica *r, struct overwrite *o, sqlite3 **staging,
+    struct schema **schema, struct dataset_state *state, struct err *e);
+
+/* overwrite_install.c */
+/* Writes the rows that the overwrite will change to the drift file. */
+int install_note_drift(struct replica *r, sqlite3 *staging,
+    const struct schema *schema, struct err *e);
+int install_backup(struct replica *r, struct err *e);
+int install_image(struct replica *r, sqlite3 **staging,
+    const char *staging_path, struct err *e);
+
+#endif

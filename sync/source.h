@@ -1,0 +1,131 @@
+/*
+ * A dataset where it is written: on a primary or a standalone node.  Finds what
+ * changed in the live database, publishes it as revisions, keeps history, makes
+ * bundles.  All calls block; each source belongs to one thread at a time (the
+ * daemon runs them on the dataset's strand).
+ *
+ *     source_open(&s, &config, writer, &e);
+ *     source_publish(s, &result, &e);            // a new revision, or none
+ *     source_bundle(s, from, &from_digest, &out, &e);   // for a secondary there
+ *     source_trim(s, &e);                        // after the push left
+ *     source_close(s);
+ *
+ * Files: config.live_path, and in config.work_dir: published.db, history.db.
+ */
+#ifndef SYNC_SOURCE_H
+#define SYNC_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "sync/bundle.h"
+#include "sync/change.h"
+#include "sync/state.h"
+
+struct dataset_config {
+    const char *name;
+    const char *live_path;
+    const char *work_dir;       /* exists; STATE_DIR/datasets/NAME */
+    uint64_t history_bytes;     /* kept at most; default 256 MiB */
+    int64_t history_age_ms;     /* default 30 days */
+    int delete_guard_percent;   /* default 20; 0 is off */
+    /* Tells the daemon something that an administrator should read as an event;
+     * KIND is a short word ("compare", "overwrite-needed", "drift"). */
+    void (*notice)(void *ctx, const char *kind, const char *text);
+    void *ctx;
+};
+
+struct source;
+
+struct publish_result {
+    bool published;             /* a new revision was made */
+    struct dataset_state state; /* as of now */
+    uint64_t changed_rows;
+    bool compared;              /* found by compare instead of triggers */
+    const char *compare_reason; /* static text, or NULL */
+};
+
+/* Opens or creates work files, installs triggers, audits (compare) and publishes
+ * what the audit found, unless held.  A dataset that is held opens fine: see
+ * source_held.  WRITER is this engine start's random id. */
+int source_open(struct source **source, const struct dataset_config *config,
+    const uint8_t writer[ID_SIZE], struct err *e);
+void source_close(struct source *source);
+
+/* Makes the published copy equal to the live database.  ERR_HELD when going on
+ * would lose something (the reason is kept; see source_held); ERR_BUSY when the
+ * live file is locked for longer than the deadline. */
+int source_publish(struct source *source, struct publish_result *result,
+    struct err *e);
+/* Whether the live database may hold something unpublished.  Cheap. */
+int source_unpublished(struct source *source, bool *unpublished, struct err *e);
+/* Trims the journal of what was published, and checkpoints.  ERR_BUSY is
+ * harmless: the next trim does it. */
+int source_trim(struct source *source, struct err *e);
+/* NULL or why nothing is published until source_accept. */
+const char *source_held(const struct source *source);
+/* Publishes what is held, or takes the live file as it is now (installing
+ * triggers anew, comparing). */
+int source_accept(struct source *source, struct publish_result *result,
+    struct err *e);
+/* Recomputes the digest of the published copy from its rows. */
+int source_verify(struct source *source, bool *equal, struct err *e);
+void source_state(const struct source *source, struct dataset_state *state);
+/* Bytes of the published copy's file. */
+uint64_t source_bytes(struct source *source);
+/* Sets cluster and epoch (first add, promotion) durably in the state row. */
+int source_set_cluster(struct source *source, const uint8_t cluster[ID_SIZE],
+    uint64_t epoch, struct err *e);
+
+/* Whether history (or the current revision) holds that revision with that
+ * digest, and a chain of changes from there to now. */
+int source_knows(struct source *source, uint64_t revision,
+    const struct digest *digest, bool *known, bool *chained, struct err *e);
+/* A sealed bundle from FROM (which source_knows as chained) to the current
+ * revision, appended to OUT.  One bundle however many revisions. */
+int source_bundle(struct source *source, uint64_t from,
+    const struct bundle_signer *signer, struct buf *out, struct err *e);
+/* A sealed REPAIR bundle that sets the given keys to their published rows.
+ * KEYS: varint count, then each: table name (varint length, bytes), varint
+ * length, key tuple. */
+int source_repair(struct source *source, const void *keys, size_t keys_len,
+    const struct bundle_signer *signer, struct buf *out, struct err *e);
+
+/* A pinned image of the published copy: readable from any thread, one at a
+ * time, while publishing goes on. */
+struct image;
+int source_image_open(struct source *source, struct image **image,
+    struct err *e);
+uint64_t image_size(const struct image *image);
+void image_state(const struct image *image, struct dataset_state *state);
+/* Reads up to LEN bytes at OFFSET; *GOT is less only at the end. */
+int image_read(struct image *image, uint64_t offset, void *data, size_t len,
+    size_t *got, struct err *e);
+void image_close(struct image *image);
+
+/* An OVERWRITE bundle as a stream: header, zstd image, trailer. */
+struct overwrite_stream;
+int overwrite_stream_open(struct image *image, const char *dataset,
+    const struct bundle_signer *signer, struct overwrite_stream **stream,
+    struct err *e); /* takes the image over, also on error */
+/* Appends the next at most MAX bytes to OUT; *LAST when the bundle ended. */
+int overwrite_stream_next(struct overwrite_stream *stream, size_t max,
+    struct buf *out, bool *last, struct err *e);
+/* Raw bytes of the image read so far, and in all. */
+void overwrite_stream_progress(const struct overwrite_stream *stream,
+    uint64_t *done, uint64_t *total);
+void overwrite_stream_close(struct overwrite_stream *stream);
+
+/* What history holds, newest first, at most MAX entries, as a JSON array:
+ * [{revision, time, rows, digest, writer, ddl, compared}]. */
+struct json_t;
+int source_history(struct source *source, size_t max, struct json_t **list,
+    struct err *e);
+/* What the next publish would send, without publishing: for --dry-run. */
+int source_preview(struct source *source, struct change_set *changes,
+    struct err *e);
+
+#endif
