@@ -5,7 +5,8 @@
  *     u8 flags (1: last of its bundle) | payload to the end
  *
  * BUNDLE frames carry the slices of a bundle in order, index 0, 1, ...; the last
- * one commits and its STATUS says durable and equal.  A HEARTBEAT is one frame:
+ * one commits and its STATUS says durable and equal.  A HEARTBEAT is one frame,
+ * index 0 and last, with this payload:
  *     cluster 16 | u64 epoch | writer 16 | u8 count |
  *     count times: u8 name length, name | u64 revision | digest 32
  */
@@ -34,6 +35,7 @@ struct push_frame {
     size_t payload_len;
 };
 
+/* Appends the whole frame. */
 void push_frame_encode(const struct push_frame *f, struct buf *out);
 /* ERR_VERSION for another protocol version, ERR_PROTOCOL else. */
 int push_frame_decode(struct push_frame *f, const void *data, size_t len,
@@ -51,6 +53,7 @@ struct push_heartbeat {
     unsigned count;
     struct push_heartbeat_entry entries[PUSH_HEARTBEAT_MAX];
 };
+/* A heartbeat's payload alone, without the frame around it. */
 void push_heartbeat_encode(const struct push_heartbeat *h, struct buf *out);
 int push_heartbeat_decode(struct push_heartbeat *h, const void *data,
     size_t len, struct err *e);

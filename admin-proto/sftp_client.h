@@ -12,7 +12,10 @@
 
 struct sftp_client;
 
-/* A reply; the packet's slices are borrowed for the call only. */
+/* A reply; the packet's slices are borrowed for the call only.  It is a STATUS
+ * that is not OK, or what the request asked for: HANDLE for open, DATA of at
+ * most the length asked for, ATTRS, STATUS OK for the rest.  The callback may
+ * send requests; it must not free the client. */
 typedef void (*sftp_reply_fn)(void *ctx, const struct sftp_packet *reply);
 
 struct sftp_client *sftp_client_new(void); /* its output begins with INIT */

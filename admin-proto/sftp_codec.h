@@ -110,7 +110,7 @@ void sftp_put_data(struct buf *b, uint32_t id, const void *data, size_t len);
 void sftp_put_attrs(struct buf *b, uint32_t id, const struct sftp_attrs *a);
 /* The answer to limits@openssh.com. */
 void sftp_put_limits(struct buf *b, uint32_t id);
-/* NAME: begin, any number of entries, end. */
+/* NAME: begin, any number of entries (attributes may be NULL), end. */
 size_t sftp_begin_names(struct buf *b, uint32_t id);
 void sftp_put_name(struct buf *b, const char *name, const char *long_name,
     const struct sftp_attrs *a);

@@ -41,10 +41,13 @@ struct sftp_backend {
 struct sftp_server *sftp_server_new(const struct sftp_backend *backend,
     void *ctx);
 void sftp_server_free(struct sftp_server *s);
-/* Takes LEN bytes from the client.  -1 (ERR_PROTOCOL) ends the session. */
+/* Takes LEN bytes from the client; 0 bytes ask whether the session has failed.
+ * -1 (ERR_PROTOCOL) ends the session. */
 int sftp_server_feed(struct sftp_server *s, const void *data, size_t len,
     struct err *e);
-/* What to send; the caller consumes it. */
+/* What to send; the caller consumes it.  Requests that had to wait for room
+ * are served here (the backend is called), so the caller asks again after an
+ * answer and after consuming, until the output is empty. */
 struct buf *sftp_server_output(struct sftp_server *s);
 /* Requests that the backend has not answered yet; the caller stops feeding
  * beyond 64 of them or 8 MiB of output. */
@@ -54,6 +57,7 @@ void sftp_server_reply_status(struct sftp_server *s, uint32_t tag,
     enum sftp_status status, const char *text);
 void sftp_server_reply_handle(struct sftp_server *s, uint32_t tag,
     uint32_t handle);
+/* At most the length that was asked for; nothing means end of file. */
 void sftp_server_reply_data(struct sftp_server *s, uint32_t tag,
     const void *data, size_t len);
 void sftp_server_reply_attrs(struct sftp_server *s, uint32_t tag,
@@ -62,7 +66,8 @@ struct sftp_entry {
     const char *name;
     struct sftp_attrs attrs;
 };
-/* Answers list: the whole folder, which READDIR then hands out once. */
+/* Answers list: the whole folder, which READDIR then hands out once.  "." and
+ * ".." are added; a "." among the entries gives the folder's attributes. */
 void sftp_server_reply_list(struct sftp_server *s, uint32_t tag,
     const struct sftp_entry *entries, size_t count);
 

@@ -1,0 +1,670 @@
+/*
+ * The server's half of SFTP against the client's half, in memory, with a small
+ * backend: one file "/file", whose reads may be held back; and against bytes
+ * that no honest client sends.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "admin-proto/sftp_client.h"
+#include "admin-proto/sftp_server.h"
+
+#define TAGS 128
+static const char content[] = "what the file holds";
+
+struct fixture {
+    struct sftp_server *server;
+    struct sftp_client *client;
+    bool hold; /* reads are not answered, their tags kept */
+    uint32_t held[TAGS];
+    size_t held_count;
+    unsigned opened, closed, synced;
+    /* The last reply. */
+    unsigned replies;
+    uint8_t type;
+    uint32_t status;
+    char text[256];
+    uint8_t handle[SFTP_HANDLE_MAX];
+    size_t handle_len;
+    char data[256];
+    size_t data_len;
+    struct sftp_attrs attrs;
+};
+
+static void
+backend_open(void *ctx, uint32_t tag, const char *path, uint32_t flags)
+{
+    struct fixture *f = ctx;
+
+    (void)flags;
+    if (strcmp(path, "/file") == 0)
+        sftp_server_reply_handle(f->server, tag, 1000 + f->opened++);
+    else
+        sftp_server_reply_status(f->server, tag, SFTP_NO_SUCH_FILE,
+            "NOT_FOUND: no such file");
+}
+
+static void
+backend_close(void *ctx, uint32_t tag, uint32_t handle)
+{
+    struct fixture *f = ctx;
+
+    assert_in_range(handle, 1000, 2000);
+    f->closed++;
+    sftp_server_reply_status(f->server, tag, SFTP_OK, "");
+}
+
+static void
+backend_read(void *ctx, uint32_t tag, uint32_t handle, uint64_t offset,
+    uint32_t length)
+{
+    struct fixture *f = ctx;
+    size_t n = 0;
+
+    (void)handle;
+    assert_true(length <= SFTP_DATA_MAX);
+    if (f->hold) {
+        assert_true(f->held_count < TAGS);
+        f->held[f->held_count++] = tag;
+        return;
+    }
+    if (offset < sizeof(content) - 1)
+        n = sizeof(content) - 1 - (size_t)offset;
+    if (n > length)
+        n = length;
+    sftp_server_reply_data(f->server, tag, content + offset, n);
+}
+
+static void
+backend_write(void *ctx, uint32_t tag, uint32_t handle, uint64_t offset,
+    const void *data, size_t len)
+{
+    struct fixture *f = ctx;
+
+    (void)handle;
+    (void)offset;
+    (void)data;
+    (void)len;
+    sftp_server_reply_status(f->server, tag, SFTP_PERMISSION_DENIED,
+        "PERMISSION: read only");
+}
+
+static void
+backend_stat(void *ctx, uint32_t tag, const char *path)
+{
+    const struct sftp_attrs attrs = { sizeof(content) - 1, S_IFREG | 0444, 9 };
+    struct fixture *f = ctx;
+
+    if (strcmp(path, "/file") == 0)
+        sftp_server_reply_attrs(f->server, tag, &attrs);
+    else
+        sftp_server_reply_status(f->server, tag, SFTP_NO_SUCH_FILE, "");
+}
+
+static void
+backend_fstat(void *ctx, uint32_t tag, uint32_t handle)
+{
+    (void)handle;
+    backend_stat(ctx, tag, "/file");
+}
+
+static void
+backend_list(void *ctx, uint32_t tag, const char *path)
+{
+    const struct sftp_entry entries[] = {
+        { "file", { 3, S_IFREG | 0444, 9 } },
+    };
+    struct fixture *f = ctx;
+
+    assert_string_equal(path, "/");
+    sftp_server_reply_list(f->server, tag, entries, 1);
+}
+
+static void
+backend_setstat(void *ctx, uint32_t tag, const char *path)
+{
+    struct fixture *f = ctx;
+
+    (void)path;
+    sftp_server_reply_status(f->server, tag, SFTP_OK, "");
+}
+
+static void
+backend_sync(void *ctx, uint32_t tag, uint32_t handle)
+{
+    struct fixture *f = ctx;
+
+    (void)handle;
+    f->synced++;
+    sftp_server_reply_status(f->server, tag, SFTP_OK, "");
+}
+
+static const struct sftp_backend backend = {
+    .open = backend_open,
+    .close = backend_close,
+    .read = backend_read,
+    .write = backend_write,
+    .stat = backend_stat,
+    .fstat = backend_fstat,
+    .list = backend_list,
+    .setstat = backend_setstat,
+    .sync = backend_sync,
+};
+
+static void
+note_reply(void *ctx, const struct sftp_packet *p)
+{
+    struct fixture *f = ctx;
+
+    f->replies++;
+    f->type = p->type;
+    f->status = p->status;
+    snprintf(f->text, sizeof(f->text), "%.*s", (int)p->text_len,
+        p->text != NULL ? p->text : "");
+    if (p->type == SFTP_HANDLE) {
+        memcpy(f->handle, p->handle, p->handle_len);
+        f->handle_len = p->handle_len;
+    }
+    f->data_len = p->data_len;
+    if (p->type == SFTP_DATA && p->data_len <= sizeof(f->data))
+        memcpy(f->data, p->data, p->data_len);
+    f->attrs = p->attrs;
+}
+
+/* Carries bytes both ways until nothing moves. */
+static void
+pump(struct fixture *f)
+{
+    struct err e = ERR_INIT;
+    struct buf *b;
+    bool moved = true;
+
+    while (moved) {
+        moved = false;
+        b = sftp_client_output(f->client);
+        if (b->len > 0) {
+            assert_int_equal(sftp_server_feed(f->server, b->data, b->len, &e),
+                0);
+            buf_clear(b);
+            moved = true;
+        }
+        b = sftp_server_output(f->server);
+        if (b->len > 0) {
+            assert_int_equal(sftp_client_feed(f->client, b->data, b->len, &e),
+                0);
+            buf_clear(b);
+            moved = true;
+        }
+    }
+}
+
+static int
+set_up(void **state)
+{
+    static struct fixture fixture;
+
+    memset(&fixture, 0, sizeof(fixture));
+    fixture.server = sftp_server_new(&backend, &fixture);
+    fixture.client = sftp_client_new();
+    pump(&fixture);
+    *state = &fixture;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    sftp_server_free(f->server);
+    sftp_client_free(f->client);
+    return 0;
+}
+
+static void
+open_file(struct fixture *f)
+{
+    sftp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
+    pump(f);
+    assert_int_equal(f->type, SFTP_HANDLE);
+}
+
+/* Sends RAW bytes and reads the one packet that answers them into P. */
+static void
+exchange(struct fixture *f, struct buf *raw, struct sftp_packet *p)
+{
+    struct err e = ERR_INIT;
+    struct buf *out;
+    static uint8_t copy[4096];
+    size_t len;
+
+    assert_int_equal(sftp_server_feed(f->server, raw->data, raw->len, &e), 0);
+    out = sftp_server_output(f->server);
+    assert_in_range(out->len, 9, sizeof(copy));
+    memcpy(copy, out->data, out->len);
+    len = out->len;
+    buf_clear(out);
+    buf_clear(raw);
+    assert_int_equal(sftp_packet_decode(p, copy, len, &e), 0);
+}
+
+static void
+a_file_is_opened_read_and_closed(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(sftp_client_ready(f->client));
+    open_file(f);
+    sftp_client_read(f->client, f->handle, f->handle_len, 5, 8, note_reply, f);
+    pump(f);
+    assert_int_equal(f->data_len, 8);
+    assert_memory_equal(f->data, "the file", 8);
+    sftp_client_read(f->client, f->handle, f->handle_len, 100, 8, note_reply,
+        f);
+    pump(f);
+    assert_int_equal(f->status, SFTP_EOF);
+    sftp_client_fstat(f->client, f->handle, f->handle_len, note_reply, f);
+    pump(f);
+    assert_int_equal(f->attrs.size, sizeof(content) - 1);
+    sftp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
+    pump(f);
+    assert_int_equal(f->status, SFTP_OK);
+    assert_int_equal(f->closed, 1);
+}
+
+static void
+a_handle_ends_with_its_close(void **state)
+{
+    struct fixture *f = *state;
+
+    open_file(f);
+    sftp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
+    sftp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
+    pump(f);
+    assert_int_equal(f->status, SFTP_FAILURE);
+    assert_string_equal(f->text, "invalid handle");
+    sftp_client_read(f->client, f->handle, f->handle_len, 0, 8, note_reply, f);
+    pump(f);
+    assert_int_equal(f->status, SFTP_FAILURE);
+    /* Its number does not name the next file that takes its place. */
+    sftp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
+    {
+        uint8_t old[SFTP_HANDLE_MAX];
+
+        memcpy(old, f->handle, f->handle_len);
+        pump(f);
+        assert_memory_not_equal(old, f->handle, f->handle_len);
+        sftp_client_fstat(f->client, old, f->handle_len, note_reply, f);
+        pump(f);
+        assert_int_equal(f->status, SFTP_FAILURE);
+    }
+    assert_int_equal(f->closed, 1);
+}
+
+static void
+handles_are_bounded(void **state)
+{
+    struct fixture *f = *state;
+    int i;
+
+    for (i = 0; i < SFTP_MAX_HANDLES; i++)
+        open_file(f);
+    sftp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
+    pump(f);
+    assert_int_equal(f->type, SFTP_STATUS);
+    assert_int_equal(f->status, SFTP_FAILURE);
+    assert_int_equal(f->opened, SFTP_MAX_HANDLES);
+    sftp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
+    pump(f);
+    open_file(f);
+}
+
+static void
+a_refused_open_takes_no_handle(void **state)
+{
+    struct fixture *f = *state;
+    int i;
+
+    for (i = 0; i < 2 * SFTP_MAX_HANDLES; i++) {
+        sftp_client_open(f->client, "/none", SFTP_OPEN_READ, note_reply, f);
+        pump(f);
+        assert_int_equal(f->status, SFTP_NO_SUCH_FILE);
+    }
+    open_file(f);
+}
+
+static void
+a_waiting_read_blocks_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+
+    open_file(f);
+    f->hold = true;
+    sftp_client_read(f->client, f->handle, f->handle_len, 0, 4, note_reply, f);
+    sftp_client_stat(f->client, "/file", note_reply, f);
+    pump(f);
+    assert_int_equal(f->type, SFTP_ATTRS);
+    assert_int_equal(sftp_server_pending(f->server), 1);
+    assert_int_equal(sftp_client_pending(f->client), 1);
+    sftp_server_reply_data(f->server, f->held[0], "late", 4);
+    pump(f);
+    assert_int_equal(f->type, SFTP_DATA);
+    assert_memory_equal(f->data, "late", 4);
+    assert_int_equal(sftp_server_pending(f->server), 0);
+}
+
+static void
+unanswered_requests_are_bounded(void **state)
+{
+    struct fixture *f = *state;
+    unsigned before;
+    size_t i;
+
+    open_file(f);
+    f->hold = true;
+    before = f->replies;
+    for (i = 0; i < 100; i++)
+        sftp_client_read(f->client, f->handle, f->handle_len, 0, 4, note_reply,
+            f);
+    pump(f);
+    assert_int_equal(sftp_server_pending(f->server), 64);
+    assert_int_equal(f->held_count, 64);
+    f->hold = false;
+    for (i = 64; i > 0; i--) /* in any order */
+        sftp_server_reply_data(f->server, f->held[i - 1], "x", 1);
+    pump(f);
+    assert_int_equal(f->replies - before, 100);
+    assert_int_equal(sftp_server_pending(f->server), 0);
+}
+
+static void
+output_is_bounded(void **state)
+{
+    static char block[SFTP_DATA_MAX];
+    struct fixture *f = *state;
+    struct err e = ERR_INIT;
+    struct buf *out;
+    size_t answered = 0;
+    size_t i;
+
+    open_file(f);
+    f->hold = true;
+    for (i = 0; i < 100; i++)
+        sftp_client_read(f->client, f->handle, f->handle_len, 0, SFTP_DATA_MAX,
+            note_reply, f);
+    out = sftp_client_output(f->client);
+    assert_int_equal(sftp_server_feed(f->server, out->data, out->len, &e), 0);
+    buf_clear(out);
+    assert_int_equal(f->held_count, 64);
+    while (answered < 64)
+        sftp_server_reply_data(f->server, f->held[answered++], block,
+            sizeof(block));
+    /* 16 MiB wait to be sent: no further request is taken before they are. */
+    out = sftp_server_output(f->server);
+    assert_int_equal(f->held_count, 64);
+    buf_clear(out);
+    sftp_server_output(f->server);
+    assert_int_equal(f->held_count, 100);
+    while (answered < 100)
+        sftp_server_reply_data(f->server, f->held[answered++], block, 1);
+}
+
+static void
+a_long_read_is_cut_to_the_packet(void **state)
+{
+    struct fixture *f = *state;
+    struct buf raw = BUF_INIT;
+    struct sftp_packet p;
+
+    open_file(f);
+    sftp_put_read(&raw, 500, f->handle, f->handle_len, 0, UINT32_MAX);
+    exchange(f, &raw, &p);
+    assert_int_equal(p.type, SFTP_DATA);
+    assert_int_equal(p.data_len, sizeof(content) - 1);
+    buf_release(&raw);
+}
+
+static void
+a_folder_is_listed_once(void **state)
+{
+    struct fixture *f = *state;
+    struct buf raw = BUF_INIT;
+    struct sftp_packet p;
+    uint8_t handle[SFTP_HANDLE_SIZE];
+
+    sftp_put_path_request(&raw, SFTP_OPENDIR, 500, ".");
+    exchange(f, &raw, &p);
+    assert_int_equal(p.type, SFTP_HANDLE);
+    memcpy(handle, p.handle, sizeof(handle));
+    sftp_put_handle_request(&raw, SFTP_READDIR, 501, handle, sizeof(handle));
+    exchange(f, &raw, &p);
+    assert_int_equal(p.type, SFTP_NAME);
+    assert_int_equal(p.name_count, 3);
+    assert_memory_equal(p.path, ".", 1);
+    sftp_put_handle_request(&raw, SFTP_READDIR, 502, handle, sizeof(handle));
+    exchange(f, &raw, &p);
+    assert_int_equal(p.status, SFTP_EOF);
+    sftp_put_handle_request(&raw, SFTP_FSTAT, 503, handle, sizeof(handle));
+    exchange(f, &raw, &p);
+    assert_true(S_ISDIR(p.attrs.mode));
+    sftp_put_read(&raw, 504, handle, sizeof(handle), 0, 10);
+    exchange(f, &raw, &p);
+    assert_int_equal(p.status, SFTP_FAILURE);
+    sftp_put_handle_request(&raw, SFTP_CLOSE, 505, handle, sizeof(handle));
+    exchange(f, &raw, &p);
+    assert_int_equal(p.status, SFTP_OK);
+    buf_release(&raw);
+}
+
+static void
+the_tree_cannot_be_changed(void **state)
+{
+    static const struct {
+        uint8_t type;
+        uint32_t status;
+    } cases[] = {
+        { SFTP_REMOVE, SFTP_PERMISSION_DENIED },
+        { SFTP_RENAME, SFTP_PERMISSION_DENIED },
+        { SFTP_MKDIR, SFTP_PERMISSION_DENIED },
+        { SFTP_RMDIR, SFTP_PERMISSION_DENIED },
+        { SFTP_SYMLINK, SFTP_PERMISSION_DENIED },
+        { SFTP_READLINK, SFTP_NO_SUCH_FILE },
+        { SFTP_SETSTAT, SFTP_OK },
+    };
+    struct fixture *f = *state;
+    struct buf raw = BUF_INIT;
+    struct sftp_packet p;
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        sftp_put_path_request(&raw, (enum sftp_type)cases[i].type, 500,
+            "/file");
+        exchange(f, &raw, &p);
+        assert_int_equal(p.type, SFTP_STATUS);
+        assert_int_equal(p.status, cases[i].status);
+    }
+    buf_release(&raw);
+}
+
+static void
+realpath_is_clamped_and_escapes_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct buf raw = BUF_INIT;
+    struct sftp_packet p;
+
+    sftp_put_path_request(&raw, SFTP_REALPATH, 500, "../../datasets/.");
+    exchange(f, &raw, &p);
+    assert_int_equal(p.type, SFTP_NAME);
+    assert_int_equal(p.path_len, 9);
+    assert_memory_equal(p.path, "/datasets", 9);
+    sftp_put_path_request(&raw, SFTP_STAT, 501, "/../file");
+    exchange(f, &raw, &p);
+    assert_int_equal(p.status, SFTP_NO_SUCH_FILE);
+    sftp_put_path_request(&raw, SFTP_STAT, 502, "/x/../file");
+    exchange(f, &raw, &p);
+    assert_int_equal(p.type, SFTP_ATTRS);
+    buf_put_u32(&raw, 1 + 4 + 4 + 6);
+    buf_put_u8(&raw, SFTP_STAT);
+    buf_put_u32(&raw, 503);
+    buf_put_bytes(&raw, "/file\0", 6);
+    exchange(f, &raw, &p);
+    assert_int_equal(p.status, SFTP_NO_SUCH_FILE);
+    buf_release(&raw);
+}
+
+static void
+extensions_are_served(void **state)
+{
+    struct fixture *f = *state;
+    struct buf raw = BUF_INIT;
+    struct sftp_packet p;
+    struct reader r;
+
+    buf_put_u32(&raw, 1 + 4 + 4 + 18);
+    buf_put_u8(&raw, SFTP_EXTENDED);
+    buf_put_u32(&raw, 500);
+    buf_put_string(&raw, "limits@openssh.com");
+    exchange(f, &raw, &p);
+    assert_int_equal(p.type, SFTP_EXTENDED_REPLY);
+    r = reader_over(p.data, p.data_len);
+    assert_in_range(reader_u64(&r), 32768, SFTP_PACKET_MAX);
+    assert_in_range(reader_u64(&r), 32768, SFTP_DATA_MAX);
+    assert_in_range(reader_u64(&r), 32768, SFTP_DATA_MAX);
+    assert_int_equal(reader_u64(&r), SFTP_MAX_HANDLES);
+    assert_true(reader_done(&r));
+    open_file(f);
+    buf_put_u32(&raw, 1 + 4 + 4 + 17 + 4 + 4);
+    buf_put_u8(&raw, SFTP_EXTENDED);
+    buf_put_u32(&raw, 501);
+    buf_put_string(&raw, "fsync@openssh.com");
+    buf_put_bytes(&raw, f->handle, f->handle_len);
+    exchange(f, &raw, &p);
+    assert_int_equal(p.status, SFTP_OK);
+    assert_int_equal(f->synced, 1);
+    buf_put_u32(&raw, 1 + 4 + 4 + 1);
+    buf_put_u8(&raw, SFTP_EXTENDED);
+    buf_put_u32(&raw, 502);
+    buf_put_string(&raw, "x");
+    exchange(f, &raw, &p);
+    assert_int_equal(p.status, SFTP_OP_UNSUPPORTED);
+    buf_release(&raw);
+}
+
+static void
+odd_packets_are_answered_and_the_session_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    struct buf raw = BUF_INIT;
+    struct sftp_packet p;
+
+    buf_put_u32(&raw, 5);
+    buf_put_u8(&raw, 150);
+    buf_put_u32(&raw, 42);
+    exchange(f, &raw, &p);
+    assert_int_equal(p.id, 42);
+    assert_int_equal(p.status, SFTP_OP_UNSUPPORTED);
+    buf_put_u32(&raw, 5 + 4);
+    buf_put_u8(&raw, SFTP_OPEN);
+    buf_put_u32(&raw, 43);
+    buf_put_u32(&raw, 256 * 1024 * 1024); /* a path that is not there */
+    exchange(f, &raw, &p);
+    assert_int_equal(p.id, 43);
+    assert_int_equal(p.status, SFTP_BAD_MESSAGE);
+    open_file(f);
+    buf_release(&raw);
+}
+
+static void
+breaches_end_the_session(void **state)
+{
+    static const struct {
+        const char *what;
+        uint8_t bytes[9];
+        size_t len;
+        bool started;
+    } cases[] = {
+        { "no version first", { 0, 0, 0, 5, SFTP_STAT, 0, 0, 0, 1 }, 9, false },
+        { "second version", { 0, 0, 0, 5, SFTP_INIT, 0, 0, 0, 3 }, 9, true },
+        { "old version", { 0, 0, 0, 5, SFTP_INIT, 0, 0, 0, 2 }, 9, false },
+        { "no id", { 0, 0, 0, 2, SFTP_STAT, 0 }, 6, true },
+        { "empty packet", { 0, 0, 0, 0 }, 4, true },
+        { "huge packet", { 0x10, 0, 0, 0, SFTP_INIT }, 5, false },
+    };
+    struct sftp_server *server;
+    struct err e;
+    struct buf init = BUF_INIT;
+    size_t i;
+
+    (void)state;
+    sftp_put_init(&init);
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        err_clear(&e);
+        server = sftp_server_new(&backend, *state);
+        if (cases[i].started)
+            assert_int_equal(sftp_server_feed(server, init.data, init.len, &e),
+                0);
+        assert_int_equal(sftp_server_feed(server, cases[i].bytes, cases[i].len,
+                             &e),
+            -1);
+        assert_int_equal(e.code, ERR_PROTOCOL);
+        err_clear(&e);
+        assert_int_equal(sftp_server_feed(server, NULL, 0, &e), -1);
+        sftp_server_free(server);
+    }
+    buf_release(&init);
+}
+
+static void
+bytes_may_come_one_by_one(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = ERR_INIT;
+    struct buf *b;
+    size_t i;
+
+    sftp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
+    sftp_client_stat(f->client, "/file", note_reply, f);
+    b = sftp_client_output(f->client);
+    for (i = 0; i < b->len; i++)
+        assert_int_equal(sftp_server_feed(f->server, b->data + i, 1, &e), 0);
+    buf_clear(b);
+    b = sftp_server_output(f->server);
+    for (i = 0; i < b->len; i++)
+        assert_int_equal(sftp_client_feed(f->client, b->data + i, 1, &e), 0);
+    buf_clear(b);
+    assert_int_equal(f->replies, 2);
+    assert_int_equal(f->type, SFTP_ATTRS);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_file_is_opened_read_and_closed),
+        TEST(a_handle_ends_with_its_close),
+        TEST(handles_are_bounded),
+        TEST(a_refused_open_takes_no_handle),
+        TEST(a_waiting_read_blocks_nothing_else),
+        TEST(unanswered_requests_are_bounded),
+        TEST(output_is_bounded),
+        TEST(a_long_read_is_cut_to_the_packet),
+        TEST(a_folder_is_listed_once),
+        TEST(the_tree_cannot_be_changed),
+        TEST(realpath_is_clamped_and_escapes_are_refused),
+        TEST(extensions_are_served),
+        TEST(odd_packets_are_answered_and_the_session_goes_on),
+        TEST(breaches_end_the_session),
+        TEST(bytes_may_come_one_by_one),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
