@@ -41,8 +41,21 @@ int digest_scan_table(sqlite3 *db, const struct table *t, struct digest *d,
 int digest_scan(sqlite3 *db, const struct schema *s, struct digest *d,
     uint64_t *rows, struct err *e);
 
-/* The specials: what travels whole.  Encoded in one canonical form, so that
- * equality of bytes is equality; see docs/protocol.md, "Specials". */
+/*
+ * The specials: what travels whole.  Encoded in one canonical form, so that
+ * equality of bytes is equality:
+ *
+ *   i32 user_version | i32 application_id |
+ *   varint count, rows of sqlite_sequence | varint count, rows of sqlite_stat1
+ *
+ * A row is a varint length and a tuple: (name, seq), and (tbl, idx, stat).  The
+ * rows of each are sorted bytewise by tuple; rows about Lockstep's own tables
+ * are left out.  A table that does not exist counts as empty.
+ *
+ * In the digest each of those rows is a row of a table of its name with an
+ * empty key; user_version and application_id are tables of one row, an INTEGER,
+ * with an empty key.
+ */
 int specials_read(sqlite3 *db, struct buf *out, struct err *e);
 /* Their share of the digest. */
 int specials_digest(const void *specials, size_t len, struct digest *d,

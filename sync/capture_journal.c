@@ -1,0 +1,304 @@
+/*
+ * Reading and trimming the journal, and the nonce by which a file that was put
+ * in place of another is recognised.
+ */
+#include "sync/capture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sync/open.h"
+#include "sync/value.h"
+
+int
+capture_read_nonce(sqlite3 *db, uint8_t nonce[ID_SIZE], bool *present,
+    struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int rc;
+
+    *present = false;
+    memset(nonce, 0, ID_SIZE);
+    rc = sqlite3_prepare_v2(db,
+        "SELECT value FROM main._lockstep_meta WHERE name='nonce'", -1, &stmt,
+        NULL);
+    if (rc == SQLITE_ERROR) /* no such table */
+        return 0;
+    if (rc != SQLITE_OK)
+        return database_error(db, e, "could not read the nonce");
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) == SQLITE_BLOB &&
+        sqlite3_column_bytes(stmt, 0) == ID_SIZE) {
+        memcpy(nonce, sqlite3_column_blob(stmt, 0), ID_SIZE);
+        *present = true;
+    }
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE && rc != SQLITE_ERROR) {
+        database_error(db, e, "could not read the nonce");
+        sqlite3_finalize(stmt);
+        return -1;
+    }
+    sqlite3_finalize(stmt);
+    return 0;
+}
+
+int
+capture_write_nonce(sqlite3 *db, const uint8_t nonce[ID_SIZE], struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int r = 0;
+
+    if (database_prepare(db,
+            "INSERT OR REPLACE INTO main._lockstep_meta VALUES('nonce',?1)",
+            &stmt, e) != 0)
+        return -1;
+    sqlite3_bind_blob(stmt, 1, nonce, ID_SIZE, SQLITE_STATIC);
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        r = database_error(db, e, "could not write the nonce");
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+/* The journals by the number of key parts; rarely more than two. */
+struct arities {
+    int *items;
+    size_t count;
+};
+
+static int
+load_arities(struct arities *a, sqlite3 *db, struct err *e)
+{
+    static const char prefix[] = "_lockstep_journal";
+    sqlite3_stmt *stmt;
+    int rc;
+
+    memset(a, 0, sizeof(*a));
+    if (database_prepare(db,
+            "SELECT name FROM main.sqlite_schema WHERE type='table'"
+            " AND name LIKE '\\_lockstep\\_journal%' ESCAPE '\\'",
+            &stmt, e) != 0)
+        return -1;
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        int arity = atoi(name + sizeof(prefix) - 1);
+
+        if (arity <= 0)
+            continue;
+        a->items = alloc_resize(a->items, a->count + 1, sizeof(int));
+        a->items[a->count++] = arity;
+    }
+    sqlite3_finalize(stmt);
+    if (rc == SQLITE_DONE)
+        return 0;
+    free(a->items);
+    return database_error(db, e, "could not read the schema");
+}
+
+/* Which table an id stands for. */
+struct id_map {
+    const struct table **items; /* by id */
+    size_t count;
+};
+
+#define TABLE_ID_MAX 1000000
+
+static int
+load_ids(struct id_map *m, sqlite3 *db, const struct schema *s, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int rc;
+
+    memset(m, 0, sizeof(*m));
+    if (database_prepare(db, "SELECT id,name FROM main._lockstep_tables", &stmt,
+            e) != 0)
+        return -1;
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        int64_t id = sqlite3_column_int64(stmt, 0);
+        const char *name = (const char *)sqlite3_column_text(stmt, 1);
+
+        if (id < 1 || id > TABLE_ID_MAX || name == NULL)
+            continue;
+        if ((size_t)id >= m->count) {
+            m->items =
+                alloc_resize(m->items, (size_t)id + 1, sizeof(*m->items));
+            memset(m->items + m->count, 0,
+                ((size_t)id + 1 - m->count) * sizeof(*m->items));
+            m->count = (size_t)id + 1;
+        }
+        m->items[id] = schema_find_table(s, name);
+    }
+    sqlite3_finalize(stmt);
+    if (rc == SQLITE_DONE)
+        return 0;
+    free(m->items);
+    return database_error(db, e, "could not read the table ids");
+}
+
+static void
+add_key(struct capture_keys *keys, size_t *capacity, const struct table *t,
+    sqlite3_stmt *stmt, int arity)
+{
+    struct buf key = BUF_INIT;
+    struct capture_key *k;
+
+    for (int i = 0; i < arity; i++)
+        value_put_column(&key, stmt, i + 1);
+    if (keys->count == *capacity) {
+        *capacity = *capacity == 0 ? 16 : *capacity * 2;
+        keys->items =
+            alloc_resize(keys->items, *capacity, sizeof(*keys->items));
+    }
+    k = &keys->items[keys->count++];
+    k->table = t;
+    k->counter = sqlite3_column_int64(stmt, arity + 1);
+    k->key = buf_steal(&key, &k->key_len);
+}
+
+static int
+read_journal(sqlite3 *db, const struct id_map *m, int arity,
+    struct capture_keys *keys, size_t *capacity, struct err *e)
+{
+    char *sql = alloc_format("SELECT * FROM main._lockstep_journal%d", arity);
+    sqlite3_stmt *stmt = NULL;
+    int rc, r = database_prepare(db, sql, &stmt, e);
+
+    free(sql);
+    if (r != 0)
+        return -1;
+    if (sqlite3_column_count(stmt) != arity + 2) {
+        sqlite3_finalize(stmt);
+        return err_set(e, ERR_CORRUPT, "a journal table was altered");
+    }
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        int64_t id = sqlite3_column_int64(stmt, 0);
+        const struct table *t =
+            id > 0 && (uint64_t)id < m->count ? m->items[id] : NULL;
+
+        if (t != NULL && t->key_count == arity)
+            add_key(keys, capacity, t, stmt, arity);
+    }
+    if (rc != SQLITE_DONE)
+        r = database_error(db, e, "could not read the journal");
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+int
+capture_read(sqlite3 *db, const struct schema *s, struct capture_keys *keys,
+    struct err *e)
+{
+    struct arities a;
+    struct id_map m;
+    size_t capacity = 0;
+    int r = 0;
+
+    memset(keys, 0, sizeof(*keys));
+    if (load_arities(&a, db, e) != 0)
+        return -1;
+    if (load_ids(&m, db, s, e) != 0) {
+        free(a.items);
+        return -1;
+    }
+    for (size_t i = 0; r == 0 && i < a.count; i++)
+        r = read_journal(db, &m, a.items[i], keys, &capacity, e);
+    if (r != 0)
+        capture_keys_release(keys);
+    free(a.items);
+    free(m.items);
+    return r;
+}
+
+void
+capture_keys_release(struct capture_keys *keys)
+{
+    for (size_t i = 0; i < keys->count; i++)
+        free(keys->items[i].key);
+    free(keys->items);
+    memset(keys, 0, sizeof(*keys));
+}
+
+int
+capture_pending(sqlite3 *db, bool *pending, struct err *e)
+{
+    struct arities a;
+    int r = 0;
+
+    *pending = false;
+    if (load_arities(&a, db, e) != 0)
+        return -1;
+    for (size_t i = 0; r == 0 && !*pending && i < a.count; i++) {
+        sqlite3_stmt *stmt = NULL;
+        char *sql =
+            alloc_format("SELECT 1 FROM main._lockstep_journal%d LIMIT 1",
+                a.items[i]);
+        int rc;
+
+        r = database_prepare(db, sql, &stmt, e);
+        rc = r == 0 ? sqlite3_step(stmt) : SQLITE_DONE;
+        *pending = rc == SQLITE_ROW;
+        if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+            r = database_error(db, e, "could not read the journal");
+        sqlite3_finalize(stmt);
+        free(sql);
+    }
+    free(a.items);
+    return r;
+}
+
+static int
+prepare_trim(sqlite3 *db, int arity, sqlite3_stmt **stmt, struct err *e)
+{
+    struct buf sql = BUF_INIT;
+    int r;
+
+    buf_printf(&sql,
+        "DELETE FROM main._lockstep_journal%d WHERE t=(SELECT id"
+        " FROM main._lockstep_tables WHERE name=?1) AND n=?2",
+        arity);
+    for (int i = 0; i < arity; i++)
+        buf_printf(&sql, " AND k%d=?%d", i, i + 3);
+    buf_put_u8(&sql, 0);
+    r = database_prepare(db, (const char *)sql.data, stmt, e);
+    buf_release(&sql);
+    return r;
+}
+
+static int
+trim_key(sqlite3 *db, sqlite3_stmt *stmt, const struct capture_key *k,
+    struct err *e)
+{
+    struct reader r = reader_over(k->key, k->key_len);
+
+    sqlite3_bind_text(stmt, 1, k->table->name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, k->counter);
+    for (int i = 0; i < k->table->key_count; i++)
+        if (value_bind(&r, stmt, i + 3, e) != 0)
+            return -1;
+    sqlite3_step(stmt);
+    if (sqlite3_reset(stmt) != SQLITE_OK)
+        return database_error(db, e, "could not trim the journal");
+    return 0;
+}
+
+int
+capture_trim(sqlite3 *db, const struct capture_keys *keys, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    int arity = 0, r = 0;
+
+    for (size_t i = 0; r == 0 && i < keys->count; i++) {
+        const struct capture_key *k = &keys->items[i];
+
+        if (k->table->key_count != arity) {
+            sqlite3_finalize(stmt);
+            stmt = NULL;
+            arity = k->table->key_count;
+            r = prepare_trim(db, arity, &stmt, e);
+        }
+        if (r == 0)
+            r = trim_key(db, stmt, k, e);
+    }
+    sqlite3_finalize(stmt);
+    return r;
+}

@@ -1,0 +1,208 @@
+/*
+ * Opening databases with the settings that Lockstep relies on, and the small
+ * questions that every user of a connection asks.
+ */
+#include "sync/open.h"
+
+#include <stddef.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define BUSY_STEP_US 500
+
+/* The deadline travels as the handler's context, so a connection needs no
+ * memory of ours.  A connection waits for one lock at a time, in one thread. */
+static _Thread_local int64_t wait_began_us;
+
+static int
+busy_step(void *ctx, int count)
+{
+    int64_t wait_us = (int64_t)(intptr_t)ctx * 1000;
+    int64_t slept_us = (int64_t)count * BUSY_STEP_US;
+    int64_t passed_us;
+
+    if (count == 0)
+        wait_began_us = clock_mono_us();
+    passed_us = clock_mono_us() - wait_began_us;
+    /* Counting the steps too ends the wait while a test has frozen time. */
+    if (passed_us >= wait_us || slept_us >= wait_us)
+        return 0;
+    usleep(BUSY_STEP_US);
+    return 1;
+}
+
+void
+database_set_wait(sqlite3 *db, int wait_ms)
+{
+    sqlite3_busy_handler(db, busy_step, (void *)(intptr_t)wait_ms);
+}
+
+/* Which error code a primary result code becomes; INTERNAL otherwise. */
+static const struct {
+    int result;
+    enum err_code code;
+} result_codes[] = {
+    { SQLITE_BUSY, ERR_BUSY },
+    { SQLITE_LOCKED, ERR_BUSY },
+    { SQLITE_FULL, ERR_NO_SPACE },
+    { SQLITE_CORRUPT, ERR_CORRUPT },
+    { SQLITE_NOTADB, ERR_CORRUPT },
+    { SQLITE_IOERR, ERR_IO },
+    { SQLITE_CANTOPEN, ERR_IO },
+    { SQLITE_READONLY, ERR_IO },
+    { SQLITE_PERM, ERR_PERMISSION },
+    { SQLITE_AUTH, ERR_PERMISSION },
+    { SQLITE_TOOBIG, ERR_INVALID },
+    { SQLITE_CONSTRAINT, ERR_INVALID },
+};
+
+static enum err_code
+code_of_result(int result)
+{
+    for (size_t i = 0; i < sizeof(result_codes) / sizeof(result_codes[0]); i++)
+        if (result_codes[i].result == (result & 0xff))
+            return result_codes[i].code;
+    return ERR_INTERNAL;
+}
+
+int
+database_error(sqlite3 *db, struct err *e, const char *doing)
+{
+    return err_set(e, code_of_result(sqlite3_extended_errcode(db)), "%s: %s",
+        doing, sqlite3_errmsg(db));
+}
+
+int
+database_exec(sqlite3 *db, const char *sql, struct err *e)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return database_error(db, e, "could not execute SQL");
+    return 0;
+}
+
+int
+database_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **stmt,
+    struct err *e)
+{
+    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt,
+            NULL) != SQLITE_OK)
+        return database_error(db, e, "could not prepare SQL");
+    return 0;
+}
+
+void
+database_rollback(sqlite3 *db)
+{
+    if (db != NULL && sqlite3_get_autocommit(db) == 0)
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int
+configure(sqlite3 *db, enum open_mode mode, int wait_ms, struct err *e)
+{
+    sqlite3_extended_result_codes(db, 1);
+    database_set_wait(db, wait_ms);
+    if (sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) !=
+            SQLITE_OK ||
+        sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) !=
+            SQLITE_OK ||
+        sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL) !=
+            SQLITE_OK)
+        return database_error(db, e, "could not configure the connection");
+    if (mode == OPEN_READ)
+        return 0;
+    if (database_exec(db, "PRAGMA synchronous=FULL", e) != 0)
+        return -1;
+    if (mode == OPEN_CREATE)
+        return database_exec(db, "PRAGMA journal_mode=WAL", e);
+    return 0;
+}
+
+int
+database_open(sqlite3 **db, const char *path, enum open_mode mode, int wait_ms,
+    struct err *e)
+{
+    static const int flags[] = {
+        [OPEN_READ] = SQLITE_OPEN_READONLY,
+        [OPEN_WRITE] = SQLITE_OPEN_READWRITE,
+        [OPEN_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+    };
+    int rc;
+
+    *db = NULL;
+    rc = sqlite3_open_v2(path, db, flags[mode] | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK) {
+        err_set(e, code_of_result(rc), "could not open \"%s\": %s", path,
+            *db != NULL ? sqlite3_errmsg(*db) : sqlite3_errstr(rc));
+        goto fail;
+    }
+    if (configure(*db, mode, wait_ms, e) != 0) {
+        err_wrap(e, "could not open \"%s\"", path);
+        goto fail;
+    }
+    return 0;
+fail:
+    database_close(*db);
+    *db = NULL;
+    return -1;
+}
+
+void
+database_close(sqlite3 *db)
+{
+    sqlite3_close_v2(db);
+}
+
+static int
+read_pragma(sqlite3 *db, const char *sql, uint32_t *value, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int r = -1;
+
+    if (database_prepare(db, sql, &stmt, e) != 0)
+        return -1;
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
+        *value = (uint32_t)sqlite3_column_int64(stmt, 0);
+        r = 0;
+    } else {
+        database_error(db, e, "could not read a pragma");
+    }
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+int
+database_data_version(sqlite3 *db, uint32_t *version, struct err *e)
+{
+    return read_pragma(db, "PRAGMA data_version", version, e);
+}
+
+int
+database_schema_cookie(sqlite3 *db, uint32_t *cookie, struct err *e)
+{
+    return read_pragma(db, "PRAGMA schema_version", cookie, e);
+}
+
+bool
+database_has_moved(sqlite3 *db)
+{
+    int moved = 0;
+
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) !=
+        SQLITE_OK)
+        return true;
+    return moved != 0;
+}
+
+int
+database_checkpoint(sqlite3 *db, int mode, bool *complete, struct err *e)
+{
+    int frames = -1, done = -1;
+    int rc = sqlite3_wal_checkpoint_v2(db, "main", mode, &frames, &done);
+
+    *complete = rc == SQLITE_OK && frames == done;
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
+        return database_error(db, e, "could not checkpoint");
+    return 0;
+}

@@ -1,0 +1,128 @@
+/*
+ * The SQL with which rows are read, and the reading itself.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/schema.h"
+#include "sync/value.h"
+
+char *
+sql_quote_name(const char *name)
+{
+    struct buf b = BUF_INIT;
+    size_t len;
+
+    buf_put_u8(&b, '"');
+    for (const char *p = name; *p != '\0'; p++) {
+        if (*p == '"')
+            buf_put_u8(&b, '"');
+        buf_put_u8(&b, (uint8_t)*p);
+    }
+    buf_put_u8(&b, '"');
+    return (char *)buf_steal(&b, &len);
+}
+
+static void
+put_quoted(struct buf *b, const char *name)
+{
+    char *quoted = sql_quote_name(name);
+
+    buf_printf(b, "%s", quoted);
+    free(quoted);
+}
+
+/* Key part number RANK; with the primary key's collation where that is not the
+ * column's own, so that the key's index is used and means the same. */
+static void
+put_key_part(struct buf *b, const struct table *t, int rank, bool collate)
+{
+    const struct table_column *c;
+
+    if (!t->without_rowid) {
+        put_quoted(b, t->rowid_name);
+        return;
+    }
+    c = &t->columns[t->key_columns[rank]];
+    put_quoted(b, c->name);
+    if (collate && strcasecmp(c->collation, t->key_collations[rank]) != 0) {
+        buf_printf(b, " COLLATE ");
+        put_quoted(b, t->key_collations[rank]);
+    }
+}
+
+static void
+put_select(struct buf *b, const struct table *t)
+{
+    const char *separator = "";
+
+    buf_printf(b, "SELECT ");
+    for (int i = 0; i < t->key_count; i++) {
+        buf_printf(b, "%s", separator);
+        put_key_part(b, t, i, false);
+        separator = ",";
+    }
+    for (int i = 0; i < t->column_count; i++) {
+        buf_printf(b, "%s", separator);
+        put_quoted(b, t->columns[i].name);
+        separator = ",";
+    }
+    buf_printf(b, " FROM main.");
+    put_quoted(b, t->name);
+}
+
+char *
+table_select_by_key_sql(const struct table *t)
+{
+    struct buf b = BUF_INIT;
+    size_t len;
+
+    put_select(&b, t);
+    for (int i = 0; i < t->key_count; i++) {
+        buf_printf(&b, i == 0 ? " WHERE " : " AND ");
+        put_key_part(&b, t, i, true);
+        buf_printf(&b, " = ?%d", i + 1);
+    }
+    return (char *)buf_steal(&b, &len);
+}
+
+char *
+table_select_all_sql(const struct table *t)
+{
+    struct buf b = BUF_INIT;
+    size_t len;
+
+    put_select(&b, t);
+    for (int i = 0; i < t->key_count; i++) {
+        buf_printf(&b, i == 0 ? " ORDER BY " : ",");
+        put_key_part(&b, t, i, true);
+    }
+    return (char *)buf_steal(&b, &len);
+}
+
+void
+table_read_row(const struct table *t, sqlite3_stmt *stmt, struct buf *key,
+    struct buf *row)
+{
+    for (int i = 0; i < t->key_count; i++)
+        value_put_column(key, stmt, i);
+    for (int i = 0; i < t->column_count; i++)
+        value_put_column(row, stmt, t->key_count + i);
+}
+
+bool
+table_same_shape(const struct table *a, const struct table *b)
+{
+    if (a->without_rowid != b->without_rowid ||
+        a->rowid_is_column != b->rowid_is_column ||
+        a->key_count != b->key_count || a->column_count != b->column_count)
+        return false;
+    for (int i = 0; i < a->column_count; i++)
+        if (strcmp(a->columns[i].name, b->columns[i].name) != 0 ||
+            a->columns[i].key_rank != b->columns[i].key_rank)
+            return false;
+    for (int i = 0; a->without_rowid && i < a->key_count; i++)
+        if (strcasecmp(a->key_collations[i], b->key_collations[i]) != 0)
+            return false;
+    return true;
+}

@@ -1,0 +1,212 @@
+/*
+ * SQLite values as bytes.  The type is read before the value, because reading
+ * a value may convert it.
+ */
+#include "sync/value.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/escape.h"
+
+static void
+put_counted(struct buf *b, enum value_type type, const void *data, int len)
+{
+    buf_put_u8(b, (uint8_t)type);
+    buf_put_varint(b, len > 0 ? (uint64_t)len : 0);
+    if (len > 0)
+        buf_put(b, data, (size_t)len);
+}
+
+void
+value_put_integer(struct buf *b, int64_t v)
+{
+    buf_put_u8(b, VALUE_INTEGER);
+    buf_put_u64(b, (uint64_t)v);
+}
+
+void
+value_put_null(struct buf *b)
+{
+    buf_put_u8(b, VALUE_NULL);
+}
+
+static void
+put_real(struct buf *b, double v)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &v, sizeof(bits));
+    buf_put_u8(b, VALUE_REAL);
+    buf_put_u64(b, bits);
+}
+
+void
+value_put_column(struct buf *b, sqlite3_stmt *stmt, int column)
+{
+    const void *data;
+
+    switch (sqlite3_column_type(stmt, column)) {
+    case SQLITE_INTEGER:
+        value_put_integer(b, sqlite3_column_int64(stmt, column));
+        return;
+    case SQLITE_FLOAT:
+        put_real(b, sqlite3_column_double(stmt, column));
+        return;
+    case SQLITE_TEXT:
+        data = sqlite3_column_text(stmt, column);
+        put_counted(b, VALUE_TEXT, data, sqlite3_column_bytes(stmt, column));
+        return;
+    case SQLITE_BLOB:
+        data = sqlite3_column_blob(stmt, column);
+        put_counted(b, VALUE_BLOB, data, sqlite3_column_bytes(stmt, column));
+        return;
+    default:
+        value_put_null(b);
+    }
+}
+
+/* One decoded value; DATA is borrowed. */
+struct value {
+    enum value_type type;
+    uint64_t bits;
+    const uint8_t *data;
+    size_t len;
+};
+
+static int
+value_read(struct reader *r, struct value *v)
+{
+    uint64_t len;
+    uint8_t type = reader_u8(r);
+
+    if (r->failed || type > VALUE_BLOB)
+        goto malformed;
+    *v = (struct value){ .type = (enum value_type)type };
+    if (type == VALUE_INTEGER || type == VALUE_REAL)
+        v->bits = reader_u64(r);
+    if (type == VALUE_TEXT || type == VALUE_BLOB) {
+        len = reader_varint(r);
+        if (r->failed || len > INT_MAX || len > reader_left(r))
+            goto malformed;
+        v->len = (size_t)len;
+        v->data = reader_take(r, v->len);
+    }
+    return r->failed ? -1 : 0;
+malformed:
+    r->failed = true;
+    return -1;
+}
+
+static int
+bind_value(const struct value *v, sqlite3_stmt *stmt, int parameter)
+{
+    double real;
+
+    switch (v->type) {
+    case VALUE_INTEGER:
+        return sqlite3_bind_int64(stmt, parameter, (int64_t)v->bits);
+    case VALUE_REAL:
+        memcpy(&real, &v->bits, sizeof(real));
+        return sqlite3_bind_double(stmt, parameter, real);
+    case VALUE_TEXT:
+        return sqlite3_bind_text(stmt, parameter,
+            v->len == 0 ? "" : (const char *)v->data, (int)v->len,
+            SQLITE_STATIC);
+    case VALUE_BLOB:
+        return sqlite3_bind_blob(stmt, parameter,
+            v->len == 0 ? (const void *)"" : v->data, (int)v->len,
+            SQLITE_STATIC);
+    case VALUE_NULL:
+        break;
+    }
+    return sqlite3_bind_null(stmt, parameter);
+}
+
+int
+value_bind(struct reader *r, sqlite3_stmt *stmt, int parameter, struct err *e)
+{
+    struct value v;
+    int rc;
+
+    if (value_read(r, &v) != 0)
+        return err_set(e, ERR_CORRUPT, "malformed value");
+    rc = bind_value(&v, stmt, parameter);
+    if (rc != SQLITE_OK)
+        return err_set(e, ERR_INTERNAL, "could not bind a value: %s",
+            sqlite3_errstr(rc));
+    return 0;
+}
+
+int
+value_skip(struct reader *r, int count)
+{
+    struct value v;
+
+    for (int i = 0; i < count; i++) {
+        if (value_read(r, &v) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* At most this much of a text or blob is shown. */
+#define SHOWN_BYTES 200
+
+static void
+show_value(const struct value *v, struct buf *out)
+{
+    char text[SHOWN_BYTES * 4 + 1];
+    size_t shown = v->len < SHOWN_BYTES ? v->len : SHOWN_BYTES;
+    double real;
+
+    switch (v->type) {
+    case VALUE_INTEGER:
+        buf_printf(out, "%lld", (long long)v->bits);
+        return;
+    case VALUE_REAL:
+        memcpy(&real, &v->bits, sizeof(real));
+        buf_printf(out, "%.17g", real);
+        return;
+    case VALUE_TEXT:
+        escape_text((const char *)v->data, shown, text, sizeof(text));
+        buf_printf(out, "'%s'%s", text, shown < v->len ? "..." : "");
+        return;
+    case VALUE_BLOB:
+        buf_printf(out, "x'");
+        for (size_t i = 0; i < shown; i++)
+            buf_printf(out, "%02x", v->data[i]);
+        buf_printf(out, "'%s", shown < v->len ? "..." : "");
+        return;
+    case VALUE_NULL:
+        buf_printf(out, "NULL");
+    }
+}
+
+void
+value_show(const void *tuple, size_t len, char *out, size_t size)
+{
+    struct reader r = reader_over(tuple, len);
+    struct buf text = BUF_INIT;
+    struct value v;
+    size_t n;
+
+    while (reader_left(&r) > 0 && text.len < size) {
+        if (value_read(&r, &v) != 0) {
+            buf_printf(&text, "?");
+            break;
+        }
+        if (text.len > 0)
+            buf_printf(&text, ", ");
+        show_value(&v, &text);
+    }
+    if (size > 0) {
+        n = text.len < size - 1 ? text.len : size - 1;
+        if (n > 0)
+            memcpy(out, text.data, n);
+        out[n] = '\0';
+    }
+    buf_release(&text);
+}
