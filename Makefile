@@ -1,7 +1,7 @@
 # Lockstep: lockstepd (daemon/) and lockstep (manager-tui/).
 #
 #   make               both programs, in build/
-#   make check         every test; the last line counts them
+#   make check         every test; the last line counts them (TESTS=base: some)
 #   make check-asan    the same under AddressSanitizer and UBSan
 #   make check-faults  kill, disk and clock faults
 #   make bench         speed and memory against their targets
@@ -149,7 +149,7 @@ $(FUZZ_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
 # Tests ------------------------------------------------------------------
 
 check: tests
-	LOCKSTEP_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/run
+	LOCKSTEP_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/run $(TESTS)
 
 check-asan:
 	+ASAN_OPTIONS=$${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0} \
