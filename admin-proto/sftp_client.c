@@ -49,6 +49,11 @@ sftp_client_free(struct sftp_client *c)
 {
     if (c == NULL)
         return;
+    /* Requests and answers may hold secrets. */
+    if (c->in.cap > 0)
+        explicit_bzero(c->in.data, c->in.cap);
+    if (c->out.cap > 0)
+        explicit_bzero(c->out.data, c->out.cap);
     buf_release(&c->in);
     buf_release(&c->out);
     free(c->requests);

@@ -36,6 +36,11 @@ sftp_server_free(struct sftp_server *s)
     for (i = 0; i < SFTP_MAX_HANDLES; i++)
         if (s->slots[i].state == SLOT_FOLDER)
             sftp_listing_release(&s->slots[i].listing);
+    /* Requests and answers may hold secrets. */
+    if (s->in.cap > 0)
+        explicit_bzero(s->in.data, s->in.cap);
+    if (s->out.cap > 0)
+        explicit_bzero(s->out.data, s->out.cap);
     buf_release(&s->in);
     buf_release(&s->out);
     free(s);

@@ -19,6 +19,15 @@
 
 #define ADMIN_PORT 14983
 
+/* The only algorithms that either end offers (security.md's reasons: no DH, no
+ * GCM, no MAC but encrypt-then-MAC).  libssh's names; comma-separated. */
+#define ADMIN_SSH_KEX "curve25519-sha256,curve25519-sha256@libssh.org"
+#define ADMIN_SSH_KEY_TYPES "ssh-ed25519"
+#define ADMIN_SSH_CIPHERS \
+    "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr"
+#define ADMIN_SSH_MACS \
+    "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com"
+
 struct admin_client;
 
 struct admin_client_options {
@@ -33,7 +42,8 @@ struct admin_client_options {
     bool (*accept)(void *ctx, const char *fingerprint);
     void *ctx;
     int timeout_ms;           /* for connecting and for each reply; 0: 15 s */
-    bool stop_at_key;         /* only the host key: connect, show, close */
+    bool stop_at_key;         /* only the host key: connect, show, close;
+                                 without ACCEPT any key will do */
 };
 
 /* Errors tell the layers apart: ERR_RESOLVE, ERR_NO_ROUTE,
@@ -50,7 +60,9 @@ const char *admin_client_local_address(const struct admin_client *client);
 /* Reads a whole file of at most MAX bytes. */
 int admin_client_fetch(struct admin_client *client, const char *path,
     size_t max, struct buf *out, struct err *e);
-/* Reads a file in pieces as it grows or ends. */
+/* Reads a file from OFFSET to its end, in order, a piece at a time; several
+ * reads are under way at once.  A SINK that returns other than 0 ends it with
+ * ERR_CANCELLED. */
 int admin_client_fetch_to(struct admin_client *client, const char *path,
     uint64_t offset, int (*sink)(void *ctx, const void *data, size_t len),
     void *ctx, struct err *e);
@@ -58,15 +70,18 @@ int admin_client_fetch_to(struct admin_client *client, const char *path,
 int admin_client_stat(struct admin_client *client, const char *path,
     uint64_t *size, struct err *e);
 /* One request on /control: {"command": NAME, "args": {...}}.  PROGRESS may be
- * NULL and is called per progress line.  The result is a new reference (any
- * JSON value); a refusal is -1 with the node's own error.  WAIT_MS 0: as
+ * NULL and is called per progress line, with the object inside "progress",
+ * borrowed.  The result is a new reference (any JSON value); a refusal is -1
+ * with the node's own error.  WAIT_MS is how long the node may be silent, 0 as
  * timeout_ms; long commands pass more. */
 int admin_client_control(struct admin_client *client, const char *command,
     json_t *args /* borrowed, may be NULL */,
     void (*progress)(void *ctx, json_t *line), void *ctx, int wait_ms,
     json_t **result, struct err *e);
 
-/* TCP alone, with the same error codes; a connected descriptor. */
+/* TCP alone, with the same error codes; a connected descriptor, non-blocking
+ * and close-on-exec, that notices a dead peer within a minute.  ADDRESS is the
+ * peer's, in numbers.  The resolver's own time is not part of TIMEOUT_MS. */
 int admin_tcp_connect(const char *host, uint16_t port, int timeout_ms, int *fd,
     char *address, size_t address_size, struct err *e);
 /* "HOST", "HOST:PORT", "[V6]:PORT", "V6"; a fresh host string and the port,
@@ -79,7 +94,9 @@ void admin_address_format(const char *host, uint16_t port, char *out,
 /* "SHA256:" and unpadded base64, from an SSH public key blob (RFC 4253). */
 void admin_fingerprint(const void *blob, size_t len, char out[64]);
 
-/* The KEX, cipher, MAC, key-type lists that both ends use (security.md). */
+/* Prepares a session for a client: the lists above, no compression, and nothing
+ * read from ssh_config, known_hosts or an agent.  The caller sets
+ * SSH_OPTIONS_USER too, before it connects: libssh asks NSS for one otherwise. */
 struct ssh_session_struct;
 int admin_ssh_options(struct ssh_session_struct *session, struct err *e);
 

@@ -1,0 +1,172 @@
+/*
+ * One request on /control: written whole, answered by JSON lines; progress any
+ * number of times, then a result or an error.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin-proto/ssh_client_wire.h"
+#include "base/json.h"
+
+#define REQUEST_MAX (64 * 1024)
+#define LINE_MAX_BYTES ((size_t)64 * 1024 * 1024)
+#define READ_SIZE (128 * 1024)
+
+struct conversation {
+    struct admin_client *client;
+    struct wire_reply handle;
+    void (*progress)(void *ctx, json_t *line);
+    void *ctx;
+    int wait_ms;
+    struct buf text; /* what came and is no whole line yet */
+    size_t searched; /* of it, without a line break */
+    uint64_t offset;
+    bool answered;
+    json_t *result;
+};
+
+static int
+send_request(struct conversation *v, const char *command, json_t *args,
+    struct err *e)
+{
+    struct wire_reply reply = { .done = false };
+    json_t *request = json_object();
+    char *text = NULL;
+    int r = -1;
+
+    json_object_set_new(request, "command", json_string(command));
+    if (args != NULL)
+        json_object_set(request, "args", args);
+    text = json_write(request);
+    if (strlen(text) > REQUEST_MAX) {
+        err_set(e, ERR_INVALID, "request of %zu bytes is too long",
+            strlen(text));
+        goto out;
+    }
+    sftp_client_write(v->client->sftp, v->handle.handle, v->handle.handle_len,
+        0, text, strlen(text), wire_note_reply, &reply);
+    r = wire_await(v->client, &reply, v->wait_ms, e);
+out:
+    /* It may hold a password. */
+    explicit_bzero(text, strlen(text));
+    free(text);
+    json_decref(request);
+    return r;
+}
+
+/* One line: 0 go on, -1 refused or malformed; answered is set by the last. */
+static int
+take_line(struct conversation *v, const char *line, size_t len, struct err *e)
+{
+    json_t *object = NULL;
+    json_t *value;
+    int r = -1;
+
+    if (json_read_object(line, len, &object, e) != 0) {
+        e->code = ERR_PROTOCOL;
+        return err_wrap(e, "unreadable answer");
+    }
+    if ((value = json_object_get(object, "progress")) != NULL) {
+        if (v->progress != NULL)
+            v->progress(v->ctx, value);
+        r = 0;
+    } else if ((value = json_object_get(object, "error")) != NULL) {
+        json_error_read(value, e);
+        v->answered = true;
+    } else if ((value = json_object_get(object, "result")) != NULL) {
+        v->result = json_incref(value);
+        v->answered = true;
+        r = 0;
+    } else {
+        err_set(e, ERR_PROTOCOL, "answer without result or error");
+    }
+    json_decref(object);
+    return r;
+}
+
+static bool
+is_blank(const char *line, size_t len)
+{
+    return strspn(line, " \t\r") >= len;
+}
+
+/* Takes the whole lines of what came. */
+static int
+take_lines(struct conversation *v, struct err *e)
+{
+    const char *begin;
+    const char *end;
+    size_t len;
+    int r = 0;
+
+    while (r == 0 && !v->answered && v->text.len > v->searched) {
+        begin = (const char *)v->text.data;
+        end = memchr(begin + v->searched, '\n', v->text.len - v->searched);
+        if (end == NULL) {
+            v->searched = v->text.len;
+            break;
+        }
+        len = (size_t)(end - begin);
+        if (!is_blank(begin, len))
+            r = take_line(v, begin, len, e);
+        buf_consume(&v->text, len + 1);
+        v->searched = 0;
+    }
+    if (r == 0 && v->text.len > LINE_MAX_BYTES)
+        r = err_set(e, ERR_PROTOCOL, "answer beyond %zu bytes", LINE_MAX_BYTES);
+    return r;
+}
+
+static int
+read_answer(struct conversation *v, struct err *e)
+{
+    struct wire_reply reply;
+
+    while (!v->answered) {
+        reply = (struct wire_reply){ .data = &v->text };
+        sftp_client_read(v->client->sftp, v->handle.handle,
+            v->handle.handle_len, v->offset, READ_SIZE, wire_note_reply,
+            &reply);
+        if (wire_run(v->client, &reply.done, v->wait_ms, e) != 0)
+            return -1;
+        if (reply.eof) {
+            buf_put_u8(&v->text, '\n');
+        } else if (reply.result != 0) {
+            *e = reply.error;
+            return -1;
+        }
+        v->offset += reply.data_len;
+        if (take_lines(v, e) != 0)
+            return -1;
+        if (reply.eof && !v->answered)
+            return err_set(e, ERR_PROTOCOL, "no result came");
+    }
+    return 0;
+}
+
+int
+admin_client_control(struct admin_client *client, const char *command,
+    json_t *args, void (*progress)(void *ctx, json_t *line), void *ctx,
+    int wait_ms, json_t **result, struct err *e)
+{
+    struct conversation v = { .client = client,
+        .progress = progress,
+        .ctx = ctx,
+        .wait_ms = wait_ms > 0 ? wait_ms : client->timeout_ms };
+    struct err ignored = ERR_INIT;
+    int r = -1;
+
+    *result = NULL;
+    if (wire_open(client, "/control", SFTP_OPEN_READ | SFTP_OPEN_WRITE,
+            &v.handle, e) != 0)
+        return -1;
+    if (send_request(&v, command, args, e) == 0 && read_answer(&v, e) == 0)
+        r = 0;
+    if (!client->broken)
+        wire_close(client, &v.handle, &ignored);
+    if (v.text.cap > 0)
+        explicit_bzero(v.text.data, v.text.cap);
+    buf_release(&v.text);
+    *result = v.result;
+    return r;
+}
