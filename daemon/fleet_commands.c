@@ -1,0 +1,303 @@
+/*
+ * The commands "server ..." that change or show what is registered, and the table
+ * of all commands of the fleet.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "daemon/events.h"
+#include "daemon/fleet_internal.h"
+#include "daemon/link_control.h"
+
+/* An overwrite of a large dataset takes its time. */
+#define OVERWRITE_WAIT_MS (60 * 60 * 1000)
+
+struct server *
+command_server(struct control_call *call)
+{
+    struct fleet *fleet = control_engine(call)->fleet;
+    struct server *server;
+    const char *name = NULL;
+    struct err e = ERR_INIT;
+
+    if (json_member_string(control_args(call), "name", true, &name, &e) != 0) {
+        control_fail(call, &e);
+        return NULL;
+    }
+    server = fleet_find(fleet, name);
+    if (server == NULL) {
+        err_set(&e, ERR_NOT_FOUND, "there is no server \"%s\"", name);
+        err_hint(&e, "\"lockstep server list\" shows the servers.");
+        control_fail(call, &e);
+    }
+    return server;
+}
+
+static void
+command_server_list(struct control_call *call)
+{
+    control_finish(call, fleet_json(control_engine(call)->fleet));
+}
+
+static void
+command_server_show(struct control_call *call)
+{
+    const struct server *server = command_server(call);
+    json_t *list;
+
+    if (server == NULL)
+        return;
+    list = json_array();
+    for (size_t i = 0; i < server->lane_count; i++) {
+        const struct lane *lane = &server->lanes[i];
+        uint64_t now = lane->ds->view.state.revision;
+
+        json_array_append_new(list,
+            json_pack("{s:s, s:I, s:o, s:I, s:o}", "name", lane->ds->name,
+                "revision", (json_int_t)lane->revision, "digest",
+                json_hex(lane->digest.sum, HASH_SIZE), "behind",
+                (json_int_t)(now > lane->revision ? now - lane->revision : 0),
+                "confirmed", json_time(lane->confirmed_ms)));
+    }
+    control_finish(call, json_pack("{s:o, s:o}", "server", server_json(server),
+                             "datasets", list));
+}
+
+static void
+command_set_paused(struct control_call *call, bool paused)
+{
+    struct server *server = command_server(call);
+    struct fleet *fleet = control_engine(call)->fleet;
+
+    if (server == NULL)
+        return;
+    if (server->record.paused != paused) {
+        server->record.paused = paused;
+        server_save(server, true);
+        events_add(fleet->engine->events, "info",
+            paused ? "server-paused" : "server-resumed", server->record.name,
+            NULL, "%s by %s", paused ? "paused" : "resumed", control_who(call));
+        if (paused)
+            server_disconnect(server);
+        else
+            fleet_begin_round(fleet, server);
+        fleet_schedule(fleet);
+    }
+    control_finish(call, server_json(server));
+}
+
+static void
+command_server_pause(struct control_call *call)
+{
+    command_set_paused(call, true);
+}
+
+static void
+command_server_resume(struct control_call *call)
+{
+    command_set_paused(call, false);
+}
+
+/* Overwrite. */
+
+static void
+finish_with_server(struct fleet *fleet, struct control_call *call, void *arg)
+{
+    struct server *server = fleet_find(fleet, arg);
+
+    control_finish(call, server == NULL ? NULL : server_json(server));
+    free(arg);
+}
+
+static void
+command_server_overwrite(struct control_call *call)
+{
+    struct server *server = command_server(call);
+    struct fleet *fleet = control_engine(call)->fleet;
+
+    if (server == NULL)
+        return;
+    server->record.overwrite_agreed = true;
+    for (size_t i = 0; i < server->lane_count; i++)
+        server->lanes[i].force_overwrite = true;
+    server_save(server, true);
+    events_add(fleet->engine->events, "warning", "overwrite-agreed",
+        server->record.name, NULL, "an overwrite was agreed to by %s",
+        control_who(call));
+    fleet_wait(fleet, call, &server, 1, OVERWRITE_WAIT_MS, true,
+        finish_with_server, alloc_string(server->record.name));
+    fleet_begin_round(fleet, server);
+}
+
+/* Removal: the server is released first, unless that is given up. */
+
+struct removal {
+    struct control_call *call;
+    struct server *server; /* held */
+    struct link *link;
+    struct link_control *exchange;
+    bool force;
+    uv_timer_t deadline;
+};
+
+static void
+removal_closed(uv_handle_t *handle)
+{
+    struct removal *r = handle->data;
+
+    server_release(r->server);
+    free(r);
+}
+
+static void
+server_forget(struct server *server, struct control_call *call, bool released)
+{
+    struct fleet *fleet = server->fleet;
+    struct err e = ERR_INIT;
+
+    if (!server->removed) {
+        if (store_server_delete(fleet->engine->node.store, server->record.id,
+                &e) != 0) {
+            control_fail(call, &e);
+            return;
+        }
+        events_add(fleet->engine->events, "info", "server-removed",
+            server->record.name, NULL, "removed by %s%s", control_who(call),
+            released ? "" : ", without telling it");
+        fleet_drop(fleet, server);
+        fleet_schedule(fleet);
+    }
+    control_finish(call, json_pack("{s:s, s:b}", "removed", server->record.name,
+                             "released", released));
+}
+
+static void
+removal_end(struct removal *r, const struct err *e)
+{
+    link_control_cancel(r->exchange);
+    if (e->code == ERR_NONE || r->force) {
+        server_forget(r->server, r->call, e->code == ERR_NONE);
+    } else {
+        struct err refused = *e;
+
+        err_wrap(&refused, "could not tell \"%s\" that it is released",
+            r->server->record.name);
+        err_hint(&refused, "With --force it is removed here all the same; then "
+                           "run \"lockstep node detach\" there.");
+        control_fail(r->call, &refused);
+    }
+    uv_close((uv_handle_t *)&r->deadline, removal_closed);
+}
+
+static void
+removal_released(void *ctx, const json_t *result, const struct err *e)
+{
+    struct removal *r = ctx;
+
+    (void)result;
+    r->exchange = NULL;
+    removal_end(r, e);
+}
+
+static void
+removal_expired(uv_timer_t *timer)
+{
+    struct removal *r = timer->data;
+    struct err e = ERR_INIT;
+
+    err_set(&e, ERR_NO_ANSWER, "no answer");
+    if (r->exchange != NULL && !r->server->removed)
+        server_disconnect(r->server);
+    removal_end(r, &e);
+}
+
+static void
+command_server_remove(struct control_call *call)
+{
+    struct server *server = command_server(call);
+    struct removal *r;
+    struct err e = ERR_INIT;
+    bool force = false;
+    char cluster[2 * ID_SIZE + 1];
+    json_t *args;
+
+    if (server == NULL)
+        return;
+    if (json_member_bool(control_args(call), "force", false, &force, &e) != 0) {
+        control_fail(call, &e);
+        return;
+    }
+    if (!server->ready) {
+        if (force) {
+            server_forget(server, call, false);
+            return;
+        }
+        err_set(&e, ERR_UNREACHABLE,
+            "\"%s\" is not reachable, so it cannot be "
+            "told that it is released",
+            server->record.name);
+        err_hint(&e, "With --force it is removed here all the same; then run "
+                     "\"lockstep node detach\" there.");
+        control_fail(call, &e);
+        return;
+    }
+    r = alloc_zeroed(1, sizeof(*r));
+    r->call = call;
+    r->server = server;
+    server_hold(server);
+    r->force = force;
+    uv_timer_init(server->fleet->engine->loop, &r->deadline);
+    r->deadline.data = r;
+    uv_timer_start(&r->deadline, removal_expired, 10000, 0);
+    hex_encode(server->fleet->engine->node.cluster, ID_SIZE, cluster);
+    args = json_pack("{s:s}", "cluster", cluster);
+    r->exchange = link_control_run(server->link, "node release", args,
+        removal_released, r);
+    json_decref(args);
+}
+
+/* The table. */
+
+static const char *const no_arguments[] = { NULL };
+static const char *const name_argument[] = { "name", NULL };
+static const char *const remove_arguments[] = { "name", "force", NULL };
+static const char *const probe_arguments[] = { "host", "port", NULL };
+static const char *const facts_arguments[] = { "host", "port", "user",
+    "password", "fingerprint", "trust_on_first_use", NULL };
+static const char *const add_arguments[] = { "host", "port", "user", "password",
+    "fingerprint", "trust_on_first_use", "name", "cluster_name", NULL };
+static const char *const trust_arguments[] = { "name", "fingerprint", NULL };
+static const char *const sync_now_arguments[] = { "servers", "wait", "dry_run",
+    "timeout_ms", NULL };
+static const char *const sync_config_arguments[] = { "interval_ms", "enabled",
+    "instant", "server", NULL };
+
+const struct control_command control_fleet_commands[] = {
+    { "server list", 0, ROLE_VIEWER, no_arguments, command_server_list },
+    { "server show", 0, ROLE_VIEWER, name_argument, command_server_show },
+    { "server probe", 0, ROLE_ADMIN, probe_arguments, command_server_probe },
+    { "server facts", CONTROL_CHANGES, ROLE_ADMIN, facts_arguments,
+        command_server_facts },
+    { "server add", CONTROL_CHANGES, ROLE_ADMIN, add_arguments,
+        command_server_add },
+    { "server pause", CONTROL_PRIMARY, ROLE_ADMIN, name_argument,
+        command_server_pause },
+    { "server resume", CONTROL_PRIMARY, ROLE_ADMIN, name_argument,
+        command_server_resume },
+    { "server remove", CONTROL_PRIMARY, ROLE_ADMIN, remove_arguments,
+        command_server_remove },
+    { "server trust", CONTROL_PRIMARY, ROLE_ADMIN, trust_arguments,
+        command_server_trust },
+    { "server overwrite", CONTROL_PRIMARY, ROLE_ADMIN, name_argument,
+        command_server_overwrite },
+    { "sync now", CONTROL_CHANGES, ROLE_ADMIN, sync_now_arguments,
+        command_sync_now },
+    { "sync status", 0, ROLE_VIEWER, no_arguments, command_sync_status },
+    { "sync config", CONTROL_CHANGES, ROLE_ADMIN, sync_config_arguments,
+        command_sync_config },
+    { NULL, 0, ROLE_NONE, NULL, NULL },
+};

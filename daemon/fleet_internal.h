@@ -1,0 +1,239 @@
+/*
+ * What the files of the fleet share: fleet.c (timer, rounds), fleet_publish.c
+ * (publishing, bundles for all), fleet_watch.c (instant), fleet_server.c (links),
+ * fleet_lane.c (one dataset on one server), fleet_send.c (bytes of a bundle),
+ * fleet_overwrite.c (streams), fleet_wait.c (calls that wait), fleet_json.c,
+ * fleet_commands.c, fleet_register.c.
+ *
+ * The life of a change: a round begins (interval, request, commit); every dataset
+ * is published on its strand; then each server that the round concerns is pumped:
+ * lanes whose server is not equal get a bundle, the others a heartbeat.  What
+ * cannot go on is kept as the server's error until the next round.
+ */
+#ifndef DAEMON_FLEET_INTERNAL_H
+#define DAEMON_FLEET_INTERNAL_H
+
+#include <uv.h>
+
+#include "admin-proto/sftp_codec.h"
+#include "base/buf.h"
+#include "daemon/control.h"
+#include "daemon/datasets.h"
+#include "daemon/engine.h"
+#include "daemon/fleet.h"
+#include "daemon/outbound.h"
+#include "daemon/store.h"
+#include "sync/peer.h"
+
+#define FLEET_CONNECT_TIMEOUT_MS 20000
+#define FLEET_LANE_TRIES 5
+#define FLEET_BACKOFF_LIMIT_MS 60000
+#define PUSH_DATASETS_MAX 64
+
+/* Bytes that several sends share. */
+struct shared_bytes {
+    unsigned references;
+    struct buf bytes;
+};
+
+enum lane_state {
+    LANE_CLOSED, /* no handle yet */
+    LANE_OPENING,
+    LANE_ASKING,   /* reading what the server holds */
+    LANE_DECIDING, /* a job looks what to send */
+    LANE_SENDING,  /* a bundle is on its way */
+    LANE_OVERWRITING,
+    LANE_IDLE
+};
+
+/* One dataset on one server. */
+struct lane {
+    struct server *server;
+    struct dataset *ds;
+    enum lane_state state;
+    uint64_t generation; /* grows when the link falls: old jobs are ignored */
+    uint8_t handle[SFTP_HANDLE_MAX];
+    size_t handle_len;
+
+    bool known; /* the following is what the server holds */
+    uint64_t revision;
+    struct digest digest;
+    bool drifted;
+    bool needs_overwrite;
+    struct buf drift_keys;
+    int64_t confirmed_us; /* monotonic: sent when it was confirmed equal */
+    int64_t confirmed_ms; /* the same in UTC */
+    int64_t verified_ms;
+
+    bool force_overwrite; /* an administrator asked */
+    bool held;            /* sending would lose something on the server */
+    bool stuck;           /* nothing more in this round */
+    unsigned tries;       /* in this round */
+    struct send *send;
+    struct overwrite *overwrite;
+};
+
+struct server {
+    struct fleet *fleet;
+    unsigned references; /* jobs and the fleet's list */
+    bool removed;
+    struct server_record record;
+    struct link *link;
+    bool ready;
+    struct lane *lanes; /* one per dataset, in their order */
+    size_t lane_count;
+
+    bool key_changed;
+    bool refused;
+    bool unreachable;
+    bool drifted;     /* seen, and not yet mended and confirmed */
+    struct err error; /* code ERR_NONE: none */
+    int64_t error_us; /* monotonic */
+
+    struct backoff backoff;
+    int64_t retry_ms;        /* monotonic: next attempt to connect */
+    int64_t due_ms;          /* monotonic: next round */
+    bool wanted;             /* a round concerns it and is not confirmed yet */
+    int64_t wanted_us;       /* monotonic: when that round began */
+    bool heartbeat;          /* one is under way */
+    int64_t last_attempt_ms; /* UTC */
+    uint64_t round_trip_us;
+    uint64_t bytes_before; /* sent over earlier links */
+    int64_t saved_mono_ms;
+};
+
+/* Publishing of one dataset. */
+struct publication {
+    struct fleet *fleet;
+    struct dataset *ds;
+    bool running;
+    bool again;
+    struct err error;     /* of the last attempt */
+    uint64_t bundle_from; /* what the shared bundle carries */
+    struct dataset_state bundle_to;
+    struct shared_bytes *bundle;
+    uv_fs_event_t watch;
+    bool watching;
+    uint64_t published_rows; /* of the last revision */
+};
+
+struct fleet {
+    struct engine *engine;
+    unsigned references; /* the engine's, and one per job under way */
+    struct outbound *out;
+    struct server **servers;
+    size_t server_count;
+    struct publication *publications;
+    size_t publication_count;
+    uv_timer_t timer;
+    uv_timer_t settle; /* instant: the moment between a commit and publishing */
+    int64_t publish_due_ms; /* monotonic */
+    uint64_t next_bundle_id;
+    struct waiter *waiters;
+    struct registration *registrations;
+    bool closing;
+};
+
+/* fleet.c */
+void fleet_hold(struct fleet *fleet);
+void fleet_release(struct fleet *fleet);
+void fleet_schedule(struct fleet *fleet);
+struct server *fleet_find(struct fleet *fleet, const char *name);
+struct server *fleet_add_record(struct fleet *fleet,
+    const struct server_record *record);
+void fleet_drop(struct fleet *fleet, struct server *server);
+int64_t fleet_interval_ms(const struct server *server);
+/* Begins a round for one server or (NULL) all that are not paused. */
+void fleet_begin_round(struct fleet *fleet, struct server *only);
+/* Marks one server as wanting a round, without publishing. */
+void fleet_want(struct server *server);
+
+/* fleet_publish.c */
+int fleet_publications_open(struct fleet *fleet);
+void fleet_publications_close(struct fleet *fleet);
+/* Publishes every dataset, or only DS; the servers that want it are pumped when
+ * nothing is being published any more. */
+void fleet_publish(struct fleet *fleet, struct dataset *ds);
+bool fleet_publishing(const struct fleet *fleet);
+struct publication *fleet_publication(struct fleet *fleet,
+    const struct dataset *ds);
+
+/* fleet_watch.c: pushes on commit. */
+void fleet_watch_update(struct fleet *fleet);
+void fleet_watch_stop(struct fleet *fleet);
+
+/* fleet_server.c */
+void server_hold(struct server *server); /* one more reference */
+void server_release(struct server *server);
+void server_connect(struct server *server);
+void server_disconnect(struct server *server);
+void server_pump(struct server *server);
+void server_failed(struct server *server, const struct err *e);
+/* After a lane changed: heartbeat, end of the round. */
+void server_progressed(struct server *server);
+enum peer_state server_state(const struct server *server);
+bool server_equal(const struct server *server);
+bool server_paused(const struct server *server);
+uint64_t server_behind(const struct server *server, bool *known);
+void server_save(struct server *server, bool now);
+uint64_t server_bytes_sent(const struct server *server);
+
+/* fleet_lane.c */
+void lane_init(struct lane *lane, struct server *server, struct dataset *ds);
+void lane_reset(struct lane *lane); /* the link fell */
+void lane_release(struct lane *lane);
+void lane_pump(struct lane *lane);
+bool lane_equal(const struct lane *lane);
+void lane_failed(struct lane *lane, const struct err *e);
+void lane_confirmed(struct lane *lane, uint64_t revision,
+    const struct digest *digest, int64_t sent_us);
+
+/* fleet_send.c: a bundle in memory as frames. */
+struct shared_bytes *shared_bytes_new(void);
+struct shared_bytes *shared_bytes_share(struct shared_bytes *s);
+void shared_bytes_release(struct shared_bytes *s);
+void lane_send(struct lane *lane, struct shared_bytes *bundle,
+    uint64_t to_revision, const struct digest *to_digest);
+void send_free(struct send *send);
+
+/* fleet_overwrite.c */
+void lane_overwrite(struct lane *lane);
+void overwrite_abandon(struct lane *lane);
+bool server_overwriting(const struct server *server);
+
+/* fleet_wait.c */
+/* The call ends when all the given servers settled after now, or at the deadline:
+ * FINISH ends the call and frees ARG (malloc'd or NULL).  A single server's
+ * failure is the call's failure; FINISH is not called then. */
+typedef void (*waiter_finish_fn)(struct fleet *fleet, struct control_call *call,
+    void *arg);
+void fleet_wait(struct fleet *fleet, struct control_call *call,
+    struct server **servers, size_t count, int64_t timeout_ms, bool single,
+    waiter_finish_fn finish, void *arg);
+void fleet_waiters_check(struct fleet *fleet);
+void fleet_waiters_close(struct fleet *fleet);
+void fleet_waiters_progress(struct server *server, const char *step,
+    const char *text, uint64_t done, uint64_t total);
+
+/* fleet_commands.c */
+/* The server that argument "name" names; fails the call and returns NULL else. */
+struct server *command_server(struct control_call *call);
+
+/* fleet_sync.c */
+void command_sync_now(struct control_call *call);
+void command_sync_status(struct control_call *call);
+void command_sync_config(struct control_call *call);
+
+/* fleet_json.c */
+json_t *server_json(const struct server *server);
+
+/* fleet_register.c */
+/* Records cluster and epoch in every dataset (harmless when they are there). */
+void fleet_set_cluster(struct fleet *fleet);
+void fleet_registrations_close(struct fleet *fleet);
+void command_server_probe(struct control_call *call);
+void command_server_facts(struct control_call *call);
+void command_server_add(struct control_call *call);
+void command_server_trust(struct control_call *call);
+
+#endif

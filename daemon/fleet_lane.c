@@ -1,0 +1,502 @@
+/*
+ * One dataset on one server: ask what it holds, decide what to send, send it, and
+ * know what it confirmed.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "daemon/events.h"
+#include "daemon/fleet_internal.h"
+
+#define FACTS_MAX (4u * 1024 * 1024)
+
+void
+lane_init(struct lane *lane, struct server *server, struct dataset *ds)
+{
+    memset(lane, 0, sizeof(*lane));
+    lane->server = server;
+    lane->ds = ds;
+}
+
+void
+lane_reset(struct lane *lane)
+{
+    send_free(lane->send);
+    lane->send = NULL;
+    overwrite_abandon(lane);
+    lane->generation++;
+    lane->state = LANE_CLOSED;
+    lane->handle_len = 0;
+    lane->known = false;
+    lane->stuck = false;
+    lane->tries = 0;
+}
+
+void
+lane_release(struct lane *lane)
+{
+    lane_reset(lane);
+    buf_release(&lane->drift_keys);
+}
+
+bool
+lane_equal(const struct lane *lane)
+{
+    const struct dataset_state *now = &lane->ds->view.state;
+
+    return lane->known && !lane->drifted && !lane->needs_overwrite &&
+           !lane->force_overwrite && lane->revision == now->revision &&
+           digest_equal(&lane->digest, &now->digest);
+}
+
+void
+lane_confirmed(struct lane *lane, uint64_t revision,
+    const struct digest *digest, int64_t sent_us)
+{
+    lane->known = true;
+    lane->revision = revision;
+    lane->digest = *digest;
+    lane->drifted = false;
+    lane->held = false;
+    lane->tries = 0;
+    lane->confirmed_us = sent_us;
+    lane->confirmed_ms = clock_utc_ms() - (clock_mono_us() - sent_us) / 1000;
+    lane_pump(lane);
+    server_progressed(lane->server);
+}
+
+/* What a refusal means for the lane: one row per code that is special. */
+enum consequence { ASK_AGAIN, REFUSED, HELD_THERE, NEXT_ROUND };
+
+static enum consequence
+lane_consequence(enum err_code code)
+{
+    static const struct {
+        enum err_code code;
+        enum consequence consequence;
+    } table[] = {
+        { ERR_GAP, ASK_AGAIN },
+        { ERR_DIVERGED, ASK_AGAIN },
+        { ERR_DRIFTED, ASK_AGAIN },
+        { ERR_DIGEST, ASK_AGAIN },
+        { ERR_SCHEMA, ASK_AGAIN },
+        { ERR_NEEDS_OVERWRITE, ASK_AGAIN },
+        { ERR_POISONED, ASK_AGAIN },
+        { ERR_OTHER_WRITER, HELD_THERE },
+        { ERR_HELD, HELD_THERE },
+        { ERR_OTHER_CLUSTER, REFUSED },
+        { ERR_STALE_EPOCH, REFUSED },
+        { ERR_SIGNATURE, REFUSED },
+        { ERR_VERSION, REFUSED },
+        { ERR_ROLE, REFUSED },
+        { ERR_NOT_PRIMARY, REFUSED },
+        { ERR_PERMISSION, REFUSED },
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (table[i].code == code)
+            return table[i].consequence;
+    }
+    return NEXT_ROUND;
+}
+
+void
+lane_failed(struct lane *lane, const struct err *e)
+{
+    struct server *server = lane->server;
+    enum consequence consequence = lane_consequence(e->code);
+
+    lane->known = false;
+    if (e->code == ERR_DRIFTED || e->code == ERR_NEEDS_OVERWRITE)
+        server->drifted = true;
+    if (consequence == ASK_AGAIN && lane->tries < FLEET_LANE_TRIES) {
+        lane->tries++;
+        lane_pump(lane);
+        return;
+    }
+    if (consequence == REFUSED)
+        server->refused = true;
+    if (consequence == HELD_THERE)
+        lane->held = true;
+    lane->stuck = true;
+    server_failed(server, e);
+}
+
+static void
+lane_reply_failed(struct lane *lane, const struct link_reply *reply,
+    const char *doing)
+{
+    struct err e = reply->error;
+
+    if (reply->type != SFTP_STATUS || e.code == ERR_NONE)
+        err_set(&e, ERR_PROTOCOL, "unexpected answer to %s", doing);
+    lane->state = lane->handle_len > 0 ? LANE_IDLE : LANE_CLOSED;
+    lane_failed(lane, &e);
+}
+
+/* Tells of drift once, with the first rows that the server names. */
+static void
+lane_report_drift(struct lane *lane, const json_t *facts)
+{
+    struct server *server = lane->server;
+    const json_t *list = json_member(facts, "drift");
+    const char *reason = "";
+    struct err e = ERR_INIT;
+    size_t i;
+    const json_t *row;
+
+    server->drifted = true;
+    json_member_string(facts, "reason", false, &reason, &e);
+    events_add(server->fleet->engine->events, "warning", "drift",
+        server->record.name, lane->ds->name, "differs from what was pushed%s%s",
+        reason[0] != '\0' ? ": " : "", reason);
+    json_array_foreach (list, i, row) {
+        const char *table = "";
+        const char *key = "";
+
+        if (i >= 10)
+            break;
+        json_member_string(row, "table", false, &table, &e);
+        json_member_string(row, "key", false, &key, &e);
+        events_add(server->fleet->engine->events, "warning", "drift",
+            server->record.name, lane->ds->name,
+            "row drifted: table %s, key %s", table, key);
+    }
+}
+
+/* The strings of the facts that must be right before anything is sent. */
+static int
+lane_check_facts(struct lane *lane, const json_t *facts, struct err *e)
+{
+    const struct node *node = &lane->server->fleet->engine->node;
+    const char *cluster = "";
+    const char *role = "";
+    uint8_t id[ID_SIZE];
+    int64_t epoch = 0;
+    int64_t protocol = 0;
+
+    if (json_member_string(facts, "cluster", false, &cluster, e) != 0 ||
+        json_member_string(facts, "role", true, &role, e) != 0 ||
+        json_member_int(facts, "epoch", false, &epoch, e) != 0 ||
+        json_member_int(facts, "protocol", true, &protocol, e) != 0)
+        return -1;
+    if (protocol != 1)
+        return err_set(e, ERR_VERSION, "it speaks protocol %lld, we speak 1",
+            (long long)protocol);
+    if (strcmp(role, "secondary") != 0) {
+        err_set(e, ERR_ROLE, "it is no secondary any more but %s", role);
+        err_hint(e, "Remove the server with --force and add it again.");
+        return -1;
+    }
+    if (!hex_decode(cluster, id, sizeof(id)) ||
+        memcmp(id, node->cluster, sizeof(id)) != 0) {
+        err_set(e, ERR_OTHER_CLUSTER, "it belongs to another cluster");
+        err_hint(e, "Run \"lockstep node detach\" there, then add it again.");
+        return -1;
+    }
+    if ((uint64_t)epoch > node->epoch)
+        return err_set(e, ERR_STALE_EPOCH,
+            "it has seen epoch %lld, ours is %llu", (long long)epoch,
+            (unsigned long long)node->epoch);
+    return 0;
+}
+
+static int
+lane_take_facts(struct lane *lane, const json_t *facts, struct err *e)
+{
+    struct server_record *record = &lane->server->record;
+    const char *digest = NULL;
+    const char *keys = NULL;
+    const char *version = "";
+    const char *seen = "";
+    const char *verified = NULL;
+    int64_t revision = 0;
+
+    if (lane_check_facts(lane, facts, e) != 0)
+        return -1;
+    if (json_member_int(facts, "revision", false, &revision, e) != 0 ||
+        json_member_string(facts, "digest", false, &digest, e) != 0 ||
+        json_member_bool(facts, "drifted", false, &lane->drifted, e) != 0 ||
+        json_member_bool(facts, "needs_overwrite", false,
+            &lane->needs_overwrite, e) != 0 ||
+        json_member_string(facts, "drift_keys", false, &keys, e) != 0 ||
+        json_member_string(facts, "version", false, &version, e) != 0 ||
+        json_member_string(facts, "verified", false, &verified, e) != 0 ||
+        json_member_string(facts, "peer_address", false, &seen, e) != 0)
+        return -1;
+    digest_zero(&lane->digest);
+    if (digest != NULL && !hex_decode(digest, lane->digest.sum, HASH_SIZE))
+        return err_set(e, ERR_PROTOCOL, "its digest is not a digest");
+    lane->revision = (uint64_t)revision;
+    buf_clear(&lane->drift_keys);
+    if (keys != NULL) {
+        size_t len;
+        uint8_t *bytes = base64_decode(keys, &len);
+
+        if (bytes == NULL)
+            return err_set(e, ERR_PROTOCOL, "its drift keys are malformed");
+        buf_put(&lane->drift_keys, bytes, len);
+        free(bytes);
+    }
+    if (verified != NULL)
+        (void)clock_parse(verified, &lane->verified_ms, e);
+    snprintf(record->version, sizeof(record->version), "%s", version);
+    snprintf(record->seen_address, sizeof(record->seen_address), "%s", seen);
+    return 0;
+}
+
+/* Deciding what to send, on the dataset's strand. */
+enum verdict { SEND_NOTHING, SEND_BUNDLE, SEND_OVERWRITE, SEND_HELD };
+
+struct decision {
+    struct lane *lane;
+    struct server *server; /* held */
+    uint64_t generation;
+    struct bundle_signer signer;
+    uint64_t revision;
+    struct digest digest;
+    bool drifted;
+    bool needs_overwrite;
+    bool force;
+    struct buf drift_keys;
+    enum verdict verdict;
+    struct shared_bytes *bundle;
+    struct dataset_state state;
+};
+
+/* What is wanted, without making it; REPAIR tells repair from changes. */
+static int
+decision_verdict(struct decision *d, struct source *source, bool *repair,
+    struct err *e)
+{
+    bool known = false;
+    bool chained = false;
+
+    *repair = false;
+    if (d->force) {
+        d->verdict = SEND_OVERWRITE;
+        return 0;
+    }
+    if (source_knows(source, d->revision, &d->digest, &known, &chained, e) != 0)
+        return -1;
+    if (d->revision != 0 && !known) {
+        d->verdict = SEND_HELD;
+        return 0;
+    }
+    if (d->needs_overwrite || d->revision == 0) {
+        d->verdict = SEND_OVERWRITE;
+        return 0;
+    }
+    if (d->drifted) {
+        *repair = d->revision == d->state.revision && d->drift_keys.len > 0;
+        d->verdict = *repair ? SEND_BUNDLE : SEND_OVERWRITE;
+        return 0;
+    }
+    if (d->revision == d->state.revision)
+        d->verdict = SEND_NOTHING;
+    else
+        d->verdict = chained ? SEND_BUNDLE : SEND_OVERWRITE;
+    return 0;
+}
+
+static int
+decision_work(struct dataset *ds, void *arg, struct err *e)
+{
+    struct decision *d = arg;
+    bool repair;
+
+    if (ds->source == NULL)
+        return err_set(e, ERR_ROLE, "this node does not publish");
+    source_state(ds->source, &d->state);
+    if (decision_verdict(d, ds->source, &repair, e) != 0)
+        return -1;
+    if (d->verdict != SEND_BUNDLE)
+        return 0;
+    if (repair)
+        return source_repair(ds->source, d->drift_keys.data, d->drift_keys.len,
+            &d->signer, &d->bundle->bytes, e);
+    return source_bundle(ds->source, d->revision, &d->signer, &d->bundle->bytes,
+        e);
+}
+
+static void
+decision_hold(struct lane *lane)
+{
+    struct err e = ERR_INIT;
+
+    err_set(&e, ERR_HELD,
+        "\"%s\" holds revision %llu of %s, which this primary never made",
+        lane->server->record.name, (unsigned long long)lane->revision,
+        lane->ds->name);
+    err_hint(&e,
+        "Look which side is right; \"lockstep server overwrite %s\" replaces "
+        "what it holds.",
+        lane->server->record.name);
+    lane->held = true;
+    lane->stuck = true;
+    events_add(lane->server->fleet->engine->events, "error", "held",
+        lane->server->record.name, lane->ds->name, "%s", e.message);
+    server_failed(lane->server, &e);
+}
+
+static void
+decision_act(struct lane *lane, struct decision *d)
+{
+    switch (d->verdict) {
+    case SEND_NOTHING:
+        server_progressed(lane->server);
+        break;
+    case SEND_BUNDLE:
+        lane_send(lane, d->bundle, d->state.revision, &d->state.digest);
+        break;
+    case SEND_OVERWRITE:
+        lane_overwrite(lane);
+        break;
+    case SEND_HELD:
+        decision_hold(lane);
+        break;
+    }
+}
+
+static void
+decision_done(struct dataset *ds, void *arg, const struct err *e)
+{
+    struct decision *d = arg;
+    struct lane *lane = d->lane;
+
+    (void)ds;
+    if (!d->server->removed && lane->generation == d->generation) {
+        lane->state = LANE_IDLE;
+        if (e->code != ERR_NONE)
+            lane_failed(lane, e);
+        else
+            decision_act(lane, d);
+    }
+    shared_bytes_release(d->bundle);
+    buf_release(&d->drift_keys);
+    server_release(d->server);
+    free(d);
+}
+
+static void
+lane_decide(struct lane *lane)
+{
+    struct decision *d = alloc_zeroed(1, sizeof(*d));
+    const struct dataset_job job = {
+        .work = decision_work,
+        .done = decision_done,
+        .arg = d,
+    };
+
+    d->lane = lane;
+    d->server = lane->server;
+    server_hold(d->server);
+    d->generation = lane->generation;
+    d->signer = keys_signer(&lane->server->fleet->engine->keys);
+    d->revision = lane->revision;
+    d->digest = lane->digest;
+    d->drifted = lane->drifted;
+    d->needs_overwrite = lane->needs_overwrite;
+    d->force = lane->force_overwrite;
+    buf_put(&d->drift_keys, lane->drift_keys.data, lane->drift_keys.len);
+    d->bundle = shared_bytes_new();
+    lane->state = LANE_DECIDING;
+    dataset_run(lane->ds, &job);
+}
+
+static void
+lane_have_facts(void *ctx, const struct link_reply *reply)
+{
+    struct lane *lane = ctx;
+    struct err e = ERR_INIT;
+    json_t *facts = NULL;
+
+    if (reply->type != SFTP_DATA) {
+        lane_reply_failed(lane, reply, "READ");
+        return;
+    }
+    lane->state = LANE_IDLE;
+    if (json_read_object((const char *)reply->data, reply->data_len, &facts,
+            &e) != 0 ||
+        lane_take_facts(lane, facts, &e) != 0) {
+        json_decref(facts);
+        err_wrap(&e, "what \"%s\" holds", lane->server->record.name);
+        lane_failed(lane, &e);
+        return;
+    }
+    lane->known = true;
+    if (lane->drifted || (lane->needs_overwrite && lane->revision != 0))
+        lane_report_drift(lane, facts);
+    json_decref(facts);
+    lane_pump(lane);
+    server_progressed(lane->server);
+}
+
+static void
+lane_ask(struct lane *lane)
+{
+    lane->state = LANE_ASKING;
+    link_read(lane->server->link, lane->handle, lane->handle_len, 0,
+        SFTP_DATA_MAX, lane_have_facts, lane);
+}
+
+static void
+lane_opened(void *ctx, const struct link_reply *reply)
+{
+    struct lane *lane = ctx;
+
+    lane->state = LANE_CLOSED;
+    if (reply->type != SFTP_HANDLE || reply->data_len > sizeof(lane->handle)) {
+        lane_reply_failed(lane, reply, "OPEN");
+        return;
+    }
+    memcpy(lane->handle, reply->data, reply->data_len);
+    lane->handle_len = reply->data_len;
+    lane_ask(lane);
+}
+
+static void
+lane_open(struct lane *lane)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "/datasets/%s/push", lane->ds->name);
+    lane->state = LANE_OPENING;
+    link_open_file(lane->server->link, path, SFTP_OPEN_READ | SFTP_OPEN_WRITE,
+        lane_opened, lane);
+}
+
+/* The bundle that publishing made for everybody, when it fits. */
+static bool
+lane_send_published(struct lane *lane)
+{
+    const struct publication *p =
+        fleet_publication(lane->server->fleet, lane->ds);
+
+    if (p->bundle == NULL || lane->drifted || lane->needs_overwrite ||
+        lane->force_overwrite || lane->revision != p->bundle_from)
+        return false;
+    lane_send(lane, p->bundle, p->bundle_to.revision, &p->bundle_to.digest);
+    return true;
+}
+
+void
+lane_pump(struct lane *lane)
+{
+    if (!lane->server->ready || lane->stuck)
+        return;
+    if (lane->state == LANE_CLOSED) {
+        lane_open(lane);
+        return;
+    }
+    if (lane->state != LANE_IDLE)
+        return;
+    if (!lane->known)
+        lane_ask(lane);
+    else if (!lane_equal(lane) && !lane_send_published(lane))
+        lane_decide(lane);
+}

@@ -1,0 +1,228 @@
+/*
+ * Publishing: each dataset on its strand, never twice at once; and the bundle from
+ * the revision before, made in the same job, that serves every server which is
+ * there already.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/accounts.h"
+#include "daemon/events.h"
+#include "daemon/fleet_internal.h"
+
+struct publish_job {
+    struct fleet *fleet; /* held */
+    struct publication *publication;
+    struct bundle_signer signer;
+    bool want_bundle;
+    uint64_t from;
+    struct publish_result result;
+    struct shared_bytes *bundle;
+};
+
+int
+fleet_publications_open(struct fleet *fleet)
+{
+    struct datasets *datasets = fleet->engine->datasets;
+
+    fleet->publication_count = datasets_count(datasets);
+    fleet->publications =
+        alloc_zeroed(fleet->publication_count, sizeof(*fleet->publications));
+    for (size_t i = 0; i < fleet->publication_count; i++) {
+        fleet->publications[i].fleet = fleet;
+        fleet->publications[i].ds = datasets_at(datasets, i);
+    }
+    return 0;
+}
+
+void
+fleet_publications_close(struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->publication_count; i++)
+        shared_bytes_release(fleet->publications[i].bundle);
+    free(fleet->publications);
+    fleet->publications = NULL;
+    fleet->publication_count = 0;
+}
+
+struct publication *
+fleet_publication(struct fleet *fleet, const struct dataset *ds)
+{
+    for (size_t i = 0; i < fleet->publication_count; i++) {
+        if (fleet->publications[i].ds == ds)
+            return &fleet->publications[i];
+    }
+    return NULL;
+}
+
+bool
+fleet_publishing(const struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->publication_count; i++) {
+        if (fleet->publications[i].running)
+            return true;
+    }
+    return false;
+}
+
+static int
+publish_work(struct dataset *ds, void *arg, struct err *e)
+{
+    struct publish_job *job = arg;
+    struct dataset_state before;
+
+    if (ds->source == NULL)
+        return 0;
+    source_state(ds->source, &before);
+    if (source_publish(ds->source, &job->result, e) != 0)
+        return -1;
+    if (!job->result.published || !job->want_bundle || before.revision == 0)
+        return 0;
+    /* Without a bundle each server is looked at by itself. */
+    struct err bundle_error = ERR_INIT;
+    bool known = false;
+    bool chained = false;
+    job->from = before.revision;
+    job->bundle = shared_bytes_new();
+    if (source_knows(ds->source, before.revision, &before.digest, &known,
+            &chained, &bundle_error) != 0 ||
+        !chained ||
+        source_bundle(ds->source, before.revision, &job->signer,
+            &job->bundle->bytes, &bundle_error) != 0) {
+        shared_bytes_release(job->bundle);
+        job->bundle = NULL;
+    }
+    return 0;
+}
+
+static int
+trim_work(struct dataset *ds, void *arg, struct err *e)
+{
+    (void)arg;
+    return ds->source == NULL ? 0 : source_trim(ds->source, e);
+}
+
+static void
+trim_done(struct dataset *ds, void *arg, const struct err *e)
+{
+    (void)arg;
+    if (e->code != ERR_NONE && e->code != ERR_BUSY)
+        log_warning("could not trim the journal of %s: %s", ds->name,
+            e->message);
+}
+
+static void
+publication_report(struct publication *p, const struct err *e)
+{
+    struct events *events = p->fleet->engine->events;
+
+    if (e->code == p->error.code)
+        return;
+    if (e->code == ERR_HELD)
+        events_add(events, "error", "held", NULL, p->ds->name, "%s",
+            e->message);
+    else if (e->code != ERR_NONE)
+        events_add(events, "warning", "publish-error", NULL, p->ds->name,
+            "could not publish: %s", e->message);
+    else if (p->error.code == ERR_HELD)
+        events_add(events, "info", "released", NULL, p->ds->name,
+            "publishing goes on");
+}
+
+/* The servers that wait for the publishing to end; pumping may add or drop none,
+ * but fail some. */
+static void
+fleet_pump(struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->server_count; i++) {
+        if (fleet->servers[i]->wanted)
+            server_pump(fleet->servers[i]);
+    }
+    fleet_waiters_check(fleet);
+}
+
+static void publication_run(struct publication *p);
+
+/* A commit that instant publishing found concerns every server. */
+static void
+fleet_want_instant(struct fleet *fleet)
+{
+    if (!fleet->engine->node.instant)
+        return;
+    for (size_t i = 0; i < fleet->server_count; i++) {
+        struct server *server = fleet->servers[i];
+
+        if (!server_paused(server) && !server->wanted) {
+            server->wanted = true;
+            server->wanted_us = server->lane_count > 0 ? 1 : 0;
+        }
+    }
+}
+
+static void
+publish_done(struct dataset *ds, void *arg, const struct err *e)
+{
+    static const struct dataset_job trim = { trim_work, trim_done, NULL };
+    struct publish_job *job = arg;
+    struct publication *p = job->publication;
+    struct fleet *fleet = job->fleet;
+
+    p->running = false;
+    if (!fleet->closing) {
+        publication_report(p, e);
+        p->error = *e;
+        if (e->code == ERR_NONE && job->result.published) {
+            shared_bytes_release(p->bundle);
+            p->bundle = job->bundle;
+            job->bundle = NULL;
+            p->bundle_from = job->from;
+            p->bundle_to = job->result.state;
+            p->published_rows = job->result.changed_rows;
+            dataset_run(ds, &trim);
+            fleet_want_instant(fleet);
+        }
+        if (p->again)
+            publication_run(p);
+        if (!fleet_publishing(fleet))
+            fleet_pump(fleet);
+    }
+    shared_bytes_release(job->bundle);
+    free(job);
+    fleet_release(fleet);
+}
+
+static void
+publication_run(struct publication *p)
+{
+    struct publish_job *arg;
+
+    if (p->ds->source == NULL)
+        return;
+    if (p->running) {
+        p->again = true;
+        return;
+    }
+    arg = alloc_zeroed(1, sizeof(*arg));
+    arg->fleet = p->fleet;
+    fleet_hold(p->fleet);
+    arg->publication = p;
+    arg->signer = keys_signer(&p->fleet->engine->keys);
+    arg->want_bundle = p->fleet->server_count > 0;
+    p->running = true;
+    p->again = false;
+    const struct dataset_job job = { publish_work, publish_done, arg };
+    dataset_run(p->ds, &job);
+}
+
+void
+fleet_publish(struct fleet *fleet, struct dataset *ds)
+{
+    for (size_t i = 0; i < fleet->publication_count; i++) {
+        if (ds == NULL || fleet->publications[i].ds == ds)
+            publication_run(&fleet->publications[i]);
+    }
+    if (!fleet_publishing(fleet))
+        fleet_pump(fleet);
+}

@@ -1,0 +1,49 @@
+/*
+ * What fleet_register.c (connecting, host key, login) and fleet_add.c (facts,
+ * enrolment, the first overwrite) share.
+ */
+#ifndef DAEMON_FLEET_REGISTRATION_H
+#define DAEMON_FLEET_REGISTRATION_H
+
+#include "daemon/fleet_internal.h"
+#include "daemon/link_control.h"
+
+enum aim { AIM_PROBE, AIM_FACTS, AIM_ADD, AIM_TRUST };
+
+struct registration {
+    struct registration *next;
+    struct fleet *fleet; /* held */
+    enum aim aim;
+    struct control_call *call; /* NULL once answered */
+    struct outbound *out;
+    struct link *link;
+    struct link_control *exchange;
+    uv_timer_t closing;
+    char *host;
+    uint16_t port;
+    char *user;
+    char *password;
+    char *fingerprint; /* that must be shown; NULL with trust on first use */
+    bool trust_first;
+    char *name;
+    char *cluster_name;
+    uint8_t *host_key;
+    size_t host_key_len;
+    char shown[64]; /* fingerprint shown */
+    json_t *facts;
+};
+
+/* Each answers the call and ends the registration. */
+void registration_fail(struct registration *r, const struct err *e);
+void registration_finish(struct registration *r, json_t *result);
+/* Ends it after the call was handed on. */
+void registration_end(struct registration *r);
+void registration_step(struct registration *r, const char *step,
+    const char *text);
+
+/* fleet_add.c: what follows a login, and whether a name is free and fit. */
+void registration_ready(void *ctx);
+int registration_check_name(const struct registration *r, const char *name,
+    struct err *e);
+
+#endif

@@ -1,0 +1,419 @@
+/*
+ * One registered server: its link, its heartbeat, its state.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin-proto/push_frame.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "daemon/events.h"
+#include "daemon/fleet_internal.h"
+
+#define SAVE_EVERY_MS 60000
+
+void
+server_hold(struct server *server)
+{
+    server->references++;
+}
+
+void
+server_release(struct server *server)
+{
+    if (--server->references > 0)
+        return;
+    for (size_t i = 0; i < server->lane_count; i++)
+        lane_release(&server->lanes[i]);
+    free(server->lanes);
+    server_record_release(&server->record);
+    free(server);
+}
+
+bool
+server_paused(const struct server *server)
+{
+    return server->record.paused || !server->fleet->engine->node.sync_enabled;
+}
+
+bool
+server_equal(const struct server *server)
+{
+    for (size_t i = 0; i < server->lane_count; i++) {
+        const struct dataset_view *view = &server->lanes[i].ds->view;
+
+        if (!lane_equal(&server->lanes[i]) || view->unpublished ||
+            view->held[0] != '\0')
+            return false;
+    }
+    return true;
+}
+
+static bool
+server_held(const struct server *server)
+{
+    for (size_t i = 0; i < server->lane_count; i++) {
+        if (server->lanes[i].held || server->lanes[i].ds->view.held[0] != '\0')
+            return true;
+    }
+    return false;
+}
+
+enum peer_state
+server_state(const struct server *server)
+{
+    const struct peer_facts facts = {
+        .key_changed = server->key_changed,
+        .refused = server->refused,
+        .held = server_held(server),
+        .drifted = server->drifted,
+        .unreachable = server->unreachable || !server->ready,
+        .overwriting = server_overwriting(server),
+        .paused = server_paused(server),
+        .equal = server_equal(server),
+    };
+
+    return peer_state_of(&facts);
+}
+
+uint64_t
+server_behind(const struct server *server, bool *known)
+{
+    uint64_t behind = 0;
+
+    *known = true;
+    for (size_t i = 0; i < server->lane_count; i++) {
+        const struct lane *lane = &server->lanes[i];
+        uint64_t now = lane->ds->view.state.revision;
+
+        if (lane->confirmed_us == 0 && !lane->known)
+            *known = false;
+        else if (now > lane->revision)
+            behind += now - lane->revision;
+    }
+    return behind;
+}
+
+uint64_t
+server_bytes_sent(const struct server *server)
+{
+    uint64_t bytes = server->record.bytes_sent + server->bytes_before;
+
+    if (server->link != NULL)
+        bytes += link_bytes_sent(server->link);
+    return bytes;
+}
+
+void
+server_save(struct server *server, bool now)
+{
+    struct err e = ERR_INIT;
+    struct server_record record = server->record;
+
+    if (server->removed ||
+        (!now && clock_mono_ms() - server->saved_mono_ms < SAVE_EVERY_MS))
+        return;
+    record.bytes_sent = server_bytes_sent(server);
+    server->saved_mono_ms = clock_mono_ms();
+    if (store_server_save(server->fleet->engine->node.store, &record, &e) != 0)
+        log_error("could not save server \"%s\": %s", record.name, e.message);
+}
+
+/* Tells of an error once, when it is new. */
+static void
+server_report(struct server *server, const struct err *e)
+{
+    if (server->error.code == e->code &&
+        strcmp(server->error.message, e->message) == 0)
+        return;
+    events_add(server->fleet->engine->events, "warning", "server-error",
+        server->record.name, NULL, "%s", e->message);
+}
+
+void
+server_failed(struct server *server, const struct err *e)
+{
+    server_report(server, e);
+    server->error = *e;
+    server->error_us = clock_mono_us();
+    fleet_waiters_check(server->fleet);
+}
+
+static void
+server_link_down(struct server *server)
+{
+    if (server->link != NULL)
+        server->bytes_before += link_bytes_sent(server->link);
+    server->link = NULL;
+    server->ready = false;
+    server->heartbeat = false;
+    for (size_t i = 0; i < server->lane_count; i++)
+        lane_reset(&server->lanes[i]);
+}
+
+void
+server_disconnect(struct server *server)
+{
+    struct link *link = server->link;
+
+    server_link_down(server);
+    link_close(link);
+}
+
+static void
+server_ready(void *ctx)
+{
+    struct server *server = ctx;
+    const char *address = link_peer_address(server->link);
+
+    server->ready = true;
+    server->key_changed = false;
+    server->refused = false;
+    server->unreachable = false;
+    backoff_reset(&server->backoff);
+    if (address != NULL)
+        snprintf(server->record.last_address,
+            sizeof(server->record.last_address), "%s", address);
+    if (!server->wanted) {
+        server->wanted = true;
+        server->wanted_us = clock_mono_us();
+    }
+    server_pump(server);
+}
+
+static void
+server_closed(void *ctx, const struct err *e)
+{
+    struct server *server = ctx;
+    struct err error = *e;
+    bool was_ready = server->ready;
+
+    server_link_down(server);
+    server->key_changed = e->code == ERR_KEY_CHANGED;
+    server->refused = e->code == ERR_LOGIN || e->code == ERR_VERSION;
+    server->unreachable = !server->key_changed && !server->refused;
+    if (server->key_changed)
+        err_hint(&error,
+            "If the key was changed on purpose, run \"lockstep "
+            "server trust %s --fingerprint SHA256:...\".",
+            server->record.name);
+    server->retry_ms = clock_mono_ms();
+    if (!was_ready) {
+        uint32_t random;
+
+        random_bytes(&random, sizeof(random));
+        server->retry_ms +=
+            backoff_next_ms(&server->backoff, FLEET_BACKOFF_LIMIT_MS, random);
+    }
+    server_failed(server, &error);
+    fleet_schedule(server->fleet);
+}
+
+void
+server_connect(struct server *server)
+{
+    static const struct link_callbacks callbacks = {
+        .ready = server_ready,
+        .closed = server_closed,
+    };
+    struct engine *engine = server->fleet->engine;
+    const struct link_params params = {
+        .host = server->record.host,
+        .port = server->record.port,
+        .last_address = server->record.last_address[0] != '\0'
+                            ? server->record.last_address
+                            : NULL,
+        .mode = LINK_KEY,
+        .user = "lockstep",
+        .secret = engine->keys.login_private,
+        .pinned_key = server->record.host_key,
+        .pinned_key_len = server->record.host_key_len,
+        .timeout_ms = FLEET_CONNECT_TIMEOUT_MS,
+    };
+
+    if (server->link != NULL || server->removed)
+        return;
+    server->last_attempt_ms = clock_utc_ms();
+    server->retry_ms = INT64_MAX;
+    link_open(server->fleet->out, &params, &callbacks, server, &server->link);
+}
+
+/* Heartbeats. */
+
+struct heartbeat {
+    struct server *server;
+    int64_t sent_us;
+    unsigned count;
+    struct {
+        struct lane *lane;
+        uint64_t revision;
+        struct digest digest;
+    } named[PUSH_HEARTBEAT_MAX];
+};
+
+static void
+heartbeat_refused(struct heartbeat *h, const struct err *e)
+{
+    struct server *server = h->server;
+
+    /* The text names the dataset, but any of them may have moved: ask all. */
+    if (e->code == ERR_DRIFTED || e->code == ERR_NEEDS_OVERWRITE ||
+        e->code == ERR_DIVERGED)
+        server->drifted = true;
+    for (unsigned i = 0; i < h->count; i++) {
+        if (h->named[i].lane->state == LANE_IDLE)
+            lane_failed(h->named[i].lane, e);
+    }
+}
+
+static void
+heartbeat_answered(void *ctx, const struct link_reply *reply)
+{
+    struct heartbeat *h = ctx;
+    struct server *server = h->server;
+
+    server->heartbeat = false;
+    server->round_trip_us = reply->round_trip_us;
+    if (reply->status != SFTP_OK) {
+        heartbeat_refused(h, &reply->error);
+    } else {
+        for (unsigned i = 0; i < h->count; i++)
+            lane_confirmed(h->named[i].lane, h->named[i].revision,
+                &h->named[i].digest, h->sent_us);
+    }
+    free(h);
+}
+
+/* One frame that names every dataset which is equal and was not confirmed in this
+ * round. */
+static void
+server_beat(struct server *server)
+{
+    const struct node *node = &server->fleet->engine->node;
+    struct heartbeat *h;
+    struct push_heartbeat *frame;
+    struct buf payload = BUF_INIT;
+    struct buf out = BUF_INIT;
+    const struct lane *carrier = NULL;
+
+    if (server->heartbeat)
+        return;
+    h = alloc_zeroed(1, sizeof(*h));
+    frame = alloc_zeroed(1, sizeof(*frame));
+    h->server = server;
+    for (size_t i = 0; i < server->lane_count; i++) {
+        struct lane *lane = &server->lanes[i];
+        struct push_heartbeat_entry *entry = &frame->entries[h->count];
+
+        if (lane->state != LANE_IDLE || !lane_equal(lane) || lane->stuck ||
+            lane->confirmed_us >= server->wanted_us ||
+            h->count == PUSH_HEARTBEAT_MAX)
+            continue;
+        carrier = lane;
+        h->named[h->count].lane = lane;
+        h->named[h->count].revision = lane->revision;
+        h->named[h->count].digest = lane->digest;
+        snprintf(entry->dataset, sizeof(entry->dataset), "%s", lane->ds->name);
+        entry->revision = lane->revision;
+        memcpy(entry->digest, lane->digest.sum, HASH_SIZE);
+        h->count++;
+    }
+    if (carrier == NULL) {
+        free(h);
+    } else {
+        const struct push_frame beat = { .kind = PUSH_HEARTBEAT,
+            .bundle_id = server->fleet->next_bundle_id++,
+            .last = true };
+        struct push_frame whole = beat;
+
+        memcpy(frame->cluster, node->cluster, ID_SIZE);
+        frame->epoch = node->epoch;
+        memcpy(frame->writer, node->writer, ID_SIZE);
+        frame->count = h->count;
+        push_heartbeat_encode(frame, &payload);
+        whole.payload = payload.data;
+        whole.payload_len = payload.len;
+        push_frame_encode(&whole, &out);
+        h->sent_us = clock_mono_us();
+        server->heartbeat = true;
+        link_write(server->link, carrier->handle, carrier->handle_len, 0,
+            out.data, out.len, heartbeat_answered, h);
+    }
+    free(frame);
+    buf_release(&payload);
+    buf_release(&out);
+}
+
+/* Rounds. */
+
+static bool
+server_confirmed(const struct server *server)
+{
+    for (size_t i = 0; i < server->lane_count; i++) {
+        if (!lane_equal(&server->lanes[i]) ||
+            server->lanes[i].confirmed_us < server->wanted_us)
+            return false;
+    }
+    return true;
+}
+
+/* The latest moment at which all was known to be equal: the oldest counts. */
+static void
+server_synchronized(struct server *server)
+{
+    int64_t oldest_ms = INT64_MAX;
+    int64_t verified_ms = INT64_MAX;
+
+    for (size_t i = 0; i < server->lane_count; i++) {
+        const struct lane *lane = &server->lanes[i];
+
+        if (lane->confirmed_ms < oldest_ms)
+            oldest_ms = lane->confirmed_ms;
+        if (lane->verified_ms < verified_ms)
+            verified_ms = lane->verified_ms;
+    }
+    server->record.last_synchronized_ms = oldest_ms;
+    if (verified_ms != INT64_MAX)
+        server->record.last_verified_ms = verified_ms;
+    server->record.overwrite_agreed = false;
+    server->drifted = false;
+    server->refused = false;
+    err_clear(&server->error);
+    server_save(server, false);
+}
+
+void
+server_progressed(struct server *server)
+{
+    if (!server->ready)
+        return;
+    if (server->wanted && !fleet_publishing(server->fleet)) {
+        if (server_confirmed(server)) {
+            server->wanted = false;
+            if (server_equal(server))
+                server_synchronized(server);
+        } else {
+            server_beat(server);
+        }
+    }
+    fleet_waiters_check(server->fleet);
+}
+
+void
+server_pump(struct server *server)
+{
+    if (server->removed)
+        return;
+    if (server->link == NULL) {
+        if (server->wanted && clock_mono_ms() >= server->retry_ms)
+            server_connect(server);
+        return;
+    }
+    if (!server->ready)
+        return;
+    for (size_t i = 0; i < server->lane_count; i++)
+        lane_pump(&server->lanes[i]);
+    server_progressed(server);
+}
