@@ -72,8 +72,8 @@ err_set_errno_names_the_reason_in_lower_case(void **state)
     (void)state;
     err_set_errno(&e, ERR_IO, ENOENT, "could not open \"%s\"", "f");
     assert_int_equal(e.code, ERR_IO);
-    assert_string_equal(
-        e.message, "could not open \"f\": no such file or directory");
+    assert_string_equal(e.message,
+        "could not open \"f\": no such file or directory");
     err_set_errno(&e, ERR_IO, 99999, "could not open");
     assert_string_equal(e.message, "could not open: error number 99999");
 }
@@ -115,8 +115,8 @@ err_codes_have_names_of_their_own(void **state)
         assert_int_equal(err_code_parse(err_code_name(i)), i);
     assert_int_equal(err_code_parse("NO_SUCH_CODE"), ERR_INTERNAL);
     assert_int_equal(err_code_parse(""), ERR_INTERNAL);
-    assert_string_equal(
-        err_code_name((enum err_code)(ERR_CODE_COUNT + 7)), "INTERNAL");
+    assert_string_equal(err_code_name((enum err_code)(ERR_CODE_COUNT + 7)),
+        "INTERNAL");
 }
 
 static void
@@ -140,9 +140,9 @@ err_exit_codes_are_those_that_scripts_rely_on(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(promised) / sizeof(promised[0]); i++)
-        assert_int_equal(
-            err_exit_code(promised[i].code), promised[i].exit_code);
-    assert_int_equal(err_exit_code((enum err_code)-1), 1);
+        assert_int_equal(err_exit_code(promised[i].code),
+            promised[i].exit_code);
+    assert_int_equal(err_exit_code((enum err_code) - 1), 1);
 }
 
 static void
@@ -201,8 +201,7 @@ err_parse_tames_hostile_text(void **state)
         { "IO: x\nA\nB", ERR_IO, "x", "A\\x0aB" },
         { "IO: \x1b]0;t\x07", ERR_IO, "\\x1b]0;t\\x07", "" },
         { "IO\n: x", ERR_INTERNAL, "IO", ": x" },
-        { "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA: x",
-            ERR_INTERNAL,
+        { "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA: x", ERR_INTERNAL,
             "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA: x", "" },
     };
 
