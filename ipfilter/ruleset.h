@@ -6,7 +6,8 @@
  *     ruleset_add(r, &rule, &e);
  *     verdict = ruleset_match(r, &address, IPFILTER_ADMIN, now_ms, &which);
  *
- * IPv4-mapped IPv6 addresses are IPv4 addresses throughout.
+ * IPv4-mapped IPv6 addresses are IPv4 addresses throughout, and a range of IPv6
+ * never holds one: "::/0" is all of IPv6 and no more.
  */
 #ifndef IPFILTER_RULESET_H
 #define IPFILTER_RULESET_H

@@ -1,0 +1,108 @@
+/*
+ * The rules in order, and the first that matches.  Rules are kept as they were
+ * added; ruleset_match is the one place that searches them.
+ */
+#include "ipfilter/ruleset.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "ipfilter/ip_family.h"
+
+struct ruleset {
+    enum ipfilter_action default_action;
+    struct ipfilter_rule *rules;
+    size_t count;
+    size_t capacity;
+};
+
+/* Loopback, private and link-local networks. */
+static const char *const default_ranges[] = {
+    "127.0.0.0/8",
+    "::1",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "fc00::/7",
+    "fe80::/10",
+};
+
+struct ruleset *
+ruleset_new(enum ipfilter_action default_action)
+{
+    struct ruleset *r = alloc_zeroed(1, sizeof(*r));
+
+    r->default_action = default_action;
+    return r;
+}
+
+void
+ruleset_free(struct ruleset *r)
+{
+    if (r == NULL)
+        return;
+    free(r->rules);
+    free(r);
+}
+
+void
+ruleset_add(struct ruleset *r, const struct ipfilter_rule *rule)
+{
+    if (r->count == r->capacity) {
+        r->capacity = r->capacity > 0 ? 2 * r->capacity : 16;
+        r->rules = alloc_resize(r->rules, r->capacity, sizeof(*r->rules));
+    }
+    r->rules[r->count++] = *rule;
+}
+
+void
+ruleset_add_defaults(struct ruleset *r)
+{
+    struct ipfilter_rule rule = { .action = IPFILTER_ALLOW,
+        .scope = IPFILTER_BOTH };
+    struct err e = ERR_INIT;
+    size_t i;
+    int parsed;
+
+    for (i = 0; i < sizeof(default_ranges) / sizeof(default_ranges[0]); i++) {
+        parsed = ip_range_parse(default_ranges[i], &rule.range, &e);
+        assert(parsed == 0);
+        (void)parsed;
+        ruleset_add(r, &rule);
+    }
+}
+
+size_t
+ruleset_count(const struct ruleset *r)
+{
+    return r->count;
+}
+
+static bool
+holds(const struct ip_range *range, const struct ip_address *a)
+{
+    return memcmp(a, &range->first, sizeof(*a)) >= 0 &&
+           memcmp(a, &range->last, sizeof(*a)) <= 0 &&
+           ip_address_is_v4(a) == ip_address_is_v4(&range->first);
+}
+
+enum ipfilter_action
+ruleset_match(const struct ruleset *r, const struct ip_address *a,
+    enum ipfilter_scope scope, int64_t now_ms, int64_t *rule)
+{
+    const struct ipfilter_rule *p;
+
+    for (p = r->rules; p < r->rules + r->count; p++) {
+        if (!(p->scope & scope) ||
+            (p->expires_ms != 0 && p->expires_ms <= now_ms) ||
+            !holds(&p->range, a))
+            continue;
+        *rule = p->id;
+        return p->action;
+    }
+    *rule = -1;
+    return r->default_action;
+}
