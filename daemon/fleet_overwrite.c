@@ -24,7 +24,8 @@ struct overwrite {
     struct image *image;
     struct overwrite_stream *stream;
     struct dataset_state state;
-    bool agreed;
+    uint64_t replaces_revision; /* what the server said it holds */
+    struct digest replaces_digest;
     bool busy;       /* a job uses stream and next */
     struct buf next; /* what the job made, and how far it came */
     bool next_ended;
@@ -203,8 +204,8 @@ overwrite_open_image(struct dataset *ds, void *arg, struct err *e)
         return -1;
     image_state(o->image, &o->state);
     o->total_bytes = image_size(o->image);
-    if (overwrite_stream_open(o->image, ds->name, &o->signer, &o->stream, e) !=
-        0)
+    if (overwrite_stream_open(o->image, ds->name, o->replaces_revision,
+            &o->replaces_digest, &o->signer, &o->stream, e) != 0)
         return -1;
     return 0;
 }
@@ -239,7 +240,10 @@ lane_overwrite(struct lane *lane)
     o->signer = keys_signer(&fleet->engine->keys);
     o->strand = strand_new(fleet->engine->loop);
     o->bundle_id = fleet->next_bundle_id++;
-    o->agreed = lane->force_overwrite;
+    if (lane->known) {
+        o->replaces_revision = lane->revision;
+        o->replaces_digest = lane->digest;
+    }
     o->busy = true;
     lane->overwrite = o;
     lane->state = LANE_OVERWRITING;

@@ -106,9 +106,13 @@ int image_read(struct image *image, uint64_t offset, void *data, size_t len,
     size_t *got, struct err *e);
 void image_close(struct image *image);
 
-/* An OVERWRITE bundle as a stream: header, zstd image, trailer. */
+/* An OVERWRITE bundle as a stream: header, zstd image, trailer.  REPLACES is what
+ * the server said it holds (0 and zero: nothing): it goes into from_revision and
+ * digest_before, by which a primary that did not write that revision shows that
+ * it knows what it replaces. */
 struct overwrite_stream;
 int overwrite_stream_open(struct image *image, const char *dataset,
+    uint64_t replaces_revision, const struct digest *replaces_digest,
     const struct bundle_signer *signer, struct overwrite_stream **stream,
     struct err *e); /* takes the image over, also on error */
 /* Appends the next at most MAX bytes to OUT; *LAST when the bundle ended. */
