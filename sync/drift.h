@@ -22,9 +22,9 @@ int drift_file_open(struct drift_file **file, const char *work_dir,
     const char *dataset, struct err *e);
 /* Adds one row.  FOUND or EXPECTED are row tuples, NULL for none; CAUSE is a
  * short text.  Errors show at the commit. */
-void drift_file_add(struct drift_file *file, const char *table,
-    const void *key, size_t key_len, const void *found, size_t found_len,
-    const void *expected, size_t expected_len, const char *cause);
+void drift_file_add(struct drift_file *file, const char *table, const void *key,
+    size_t key_len, const void *found, size_t found_len, const void *expected,
+    size_t expected_len, const char *cause);
 /* Writes and syncs what was added. */
 int drift_file_commit(struct drift_file *file, struct err *e);
 /* Closes; what was not committed is dropped. */

@@ -32,12 +32,12 @@ void replica_trust(struct replica *replica, const uint8_t cluster[ID_SIZE],
     uint64_t epoch, const uint8_t bundle_key[ED25519_PUBLIC_SIZE]);
 
 struct replica_status {
-    struct dataset_state state;  /* zero when there is none */
+    struct dataset_state state; /* zero when there is none */
     bool drifted;
-    uint64_t drift_rows;         /* known rows that differ */
-    bool needs_overwrite;        /* no revision, or drift that rows cannot mend */
-    char reason[256];            /* for people: what drifted, or who blocks */
-    char blocker[128];           /* "sqlite3 (pid 17)" while a commit waits */
+    uint64_t drift_rows;  /* known rows that differ */
+    bool needs_overwrite; /* no revision, or drift that rows cannot mend */
+    char reason[256];     /* for people: what drifted, or who blocks */
+    char blocker[128];    /* "sqlite3 (pid 17)" while a commit waits */
 };
 
 /* Applies a whole CHANGES or REPAIR bundle.  Success: durable and equal.

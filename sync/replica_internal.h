@@ -6,13 +6,13 @@
  *   replica_live.c       the live connection: opened, watched, reloaded
  *   replica_examine.c    is the file still what was pushed?  heartbeat, scrub
  *   replica_apply.c      a bundle in one transaction, with retries
+ *   replica_statements.c prepared statements of the tables
  *   replica_rows.c       rows of a bundle put and removed, the digest kept
  *   replica_ddl.c        schema changes of a bundle
  *   replica_repair.c     drifted rows reported, and set right
+ *   replica_snapshot.c   a consistent copy of a database
  *   replica_blocker.c    who holds a lock
- *   overwrite_receive.c  the stream of an overwrite into a staging file
- *   overwrite_verify.c   the staging file proved and completed
- *   overwrite_install.c  backups, and the change of content itself
+ *   overwrite_*.c        see overwrite.h
  */
 #ifndef SYNC_REPLICA_INTERNAL_H
 #define SYNC_REPLICA_INTERNAL_H
@@ -29,6 +29,7 @@
 #include "sync/capture.h"
 #include "sync/digest.h"
 #include "sync/replica.h"
+#include "sync/replica_statements.h"
 #include "sync/schema.h"
 #include "sync/state.h"
 
@@ -40,7 +41,6 @@
 /* A bundle's body is held in memory whole. */
 #define REPLICA_BODY_MAX ((size_t)256 << 20)
 
-struct row_table; /* prepared statements of one table */
 struct overwrite; /* an overwrite under way */
 
 struct replica {
@@ -61,14 +61,18 @@ struct replica {
     size_t table_count;
     sqlite3_stmt *begin;
     sqlite3_stmt *commit;
+    int wal_frames;      /* after the last commit of ours */
     struct buf specials; /* as last read or written */
     struct hasher *hasher;
 
     /* What was last agreed and what was last seen. */
     struct dataset_state state; /* the state row; zero when there is none */
-    struct digest actual;       /* what the rows really sum to */
+    uint8_t replaced_writer[ID_SIZE]; /* of what was held before the file was
+                                         replaced by another; else zero */
+    struct digest actual;             /* what the rows really sum to */
     uint64_t actual_rows;
-    bool suspect;               /* examine thoroughly before the next answer */
+    bool fresh;   /* never examined since it was opened */
+    bool suspect; /* examine thoroughly before the next answer */
     uint32_t data_version;
     uint32_t cookie;
     struct stat seen;
@@ -94,13 +98,14 @@ int replica_check_sender(const struct replica *r, const char *dataset,
  * (the reason is kept). */
 int live_open(struct replica *r, struct err *e);
 void live_close(struct replica *r);
+/* Takes over the state row as the file has it; a first look, no proof. */
+int live_read_state(struct replica *r, struct err *e);
 /* Loads the schema anew; statements of the old one go. */
 int live_load_schema(struct replica *r, struct err *e);
 /* Whether anybody else may have touched the file since live_note. */
 int live_touched(struct replica *r, bool *touched, struct err *e);
 /* Takes stat() as the state of things; after a commit or checkpoint of ours. */
 void live_note_stat(struct replica *r);
-void live_note_cookie(struct replica *r, struct err *e);
 /* BEGIN IMMEDIATE and COMMIT, waiting at most REPLICA_WAIT_MS; a failed COMMIT
  * is rolled back. */
 int live_begin(struct replica *r, struct err *e);
@@ -114,8 +119,8 @@ void live_checkpoint(struct replica *r);
 int replica_examine(struct replica *r, struct err *e);
 /* Sets E from r->drifted and r->needs_overwrite; 0 when neither. */
 int replica_refuse_drift(const struct replica *r, struct err *e);
-void replica_mark_replaced(struct replica *r, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Forgets drift; after a commit that proved the file equal. */
+void replica_mark_equal(struct replica *r);
 
 /* replica_rows.c */
 struct row_change {
@@ -132,21 +137,18 @@ struct row_work {
     struct replica *r;
     struct digest digest; /* kept equal to the rows, change by change */
     uint64_t rows;
-    bool clear_first;     /* removals of all put keys come first, too */
-    bool collided;        /* a constraint failed: try again, clearing first */
-    bool sequence_moved;  /* an AUTOINCREMENT table got a row */
+    bool clear_first;    /* removals of all put keys come first, too */
+    bool collided;       /* a constraint failed: try again, clearing first */
+    bool sequence_moved; /* an AUTOINCREMENT table got a row */
     bool specials_present;
     const uint8_t *specials;
     size_t specials_len;
+    struct buf specials_now; /* as written, when they were; else empty */
     /* Told of every row that differs from what it becomes; may be NULL. */
     void (*on_change)(void *ctx, const struct row_change *change);
     void *on_change_ctx;
 };
 
-int rows_prepare_tables(struct replica *r, struct err *e);
-void rows_release_tables(struct replica *r);
-/* Whether INSERT, UPDATE and DELETE can be prepared for every table. */
-int rows_check_schema(sqlite3 *db, const struct schema *s, struct err *e);
 /* Applies the tables part of a body (from the table count on). */
 int rows_apply(struct row_work *w, struct reader body, struct err *e);
 /* Makes the specials what they should be, after the rows. */
@@ -161,8 +163,7 @@ int ddl_apply(struct row_work *w, struct reader *body, bool *changed,
 int repair_apply(struct replica *r, const struct bundle_header *h,
     const struct buf *body, bool clear_first, bool *collided, struct err *e);
 
-/* replica_apply.c */
-/* Reads DDL count and specials so that *BODY stands at the table count. */
+/* Reads the specials part of a body into W. */
 int body_read_specials(struct row_work *w, struct reader *body, struct err *e);
 
 /* replica_blocker.c */
@@ -171,39 +172,13 @@ int body_read_specials(struct row_work *w, struct reader *body, struct err *e);
  * is found. */
 void blocker_find(const char *path, char *out, size_t size);
 
+/* replica_snapshot.c */
+/* A consistent, durable copy of a database at PATH (0600, replaced). */
+int snapshot_take(sqlite3 *from, const char *path, struct err *e);
+
 /* overwrite_receive.c */
-struct overwrite {
-    struct bundle_header header;
-    bool have_header;
-    bool body_complete;
-    bool failed;
-    struct buf head;        /* bytes until the header is complete */
-    struct buf trailer;
-    struct hasher *hasher;
-    uint8_t content[HASH_SIZE];
-    void *zstd;             /* ZSTD_DCtx */
-    int fd;                 /* staging.db, before SQLite sees it */
-    char *staging_path;
-    uint64_t raw_done;
-    uint8_t image_head[100];
-    struct err first_error;
-};
 void overwrite_free(struct replica *r);
 /* Removes what an overwrite left behind. */
 void overwrite_remove_staging(const struct replica *r);
-
-/* overwrite_verify.c */
-/* Proves the staging file and puts in triggers, journal, nonce and state row;
- * *STAGING is an open connection to it. */
-int staging_verify(struct replica *r, struct overwrite *o, sqlite3 **staging,
-    struct schema **schema, struct dataset_state *state, struct err *e);
-
-/* overwrite_install.c */
-/* Writes the rows that the overwrite will change to the drift file. */
-int install_note_drift(struct replica *r, sqlite3 *staging,
-    const struct schema *schema, struct err *e);
-int install_backup(struct replica *r, struct err *e);
-int install_image(struct replica *r, sqlite3 **staging,
-    const char *staging_path, struct err *e);
 
 #endif

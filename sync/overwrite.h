@@ -1,0 +1,62 @@
+/*
+ * An overwrite under way on a secondary: what overwrite_*.c share.
+ *
+ *   overwrite_receive.c  the stream into a staging file
+ *   overwrite_verify.c   the staging file proved, and completed by what a
+ *                        secondary adds: triggers, journal, nonce, state row
+ *   overwrite_install.c  backups, and the change of content itself
+ *   overwrite_finish.c   the order of it all
+ */
+#ifndef SYNC_OVERWRITE_H
+#define SYNC_OVERWRITE_H
+
+#include "sync/replica_internal.h"
+
+#define SQLITE_HEADER_SIZE 100
+
+struct overwrite {
+    struct bundle_header header;
+    bool have_header;
+    bool body_complete;
+    bool failed;
+    struct err first_error;
+    struct buf head; /* bytes until the header is whole */
+    struct buf trailer;
+    struct hasher *hasher;
+    void *zstd;   /* a ZSTD_DCtx */
+    uint8_t *out; /* raw bytes on their way to the file */
+    int fd;       /* the staging file, before SQLite sees it */
+    char *staging_path;
+    uint64_t raw_done;
+    uint8_t image_head[SQLITE_HEADER_SIZE];
+};
+
+/* overwrite_receive.c */
+int overwrite_check_writer(const struct replica *r,
+    const struct bundle_header *h, struct err *e);
+/* Hash and signature of what was received; closes the file. */
+int overwrite_check_trailer(const struct replica *r, struct overwrite *o,
+    struct err *e);
+
+/* overwrite_verify.c */
+struct staging {
+    sqlite3 *db;
+    struct schema *schema;
+    struct dataset_state state; /* as it will be in the live file */
+};
+/* Proves the staging file equal to what the header says. */
+int staging_open(struct staging *s, const struct replica *r,
+    const struct overwrite *o, struct err *e);
+/* Puts in what a secondary adds. */
+int staging_complete(struct staging *s, struct err *e);
+void staging_close(struct staging *s);
+
+/* overwrite_install.c */
+/* Keeps the old content in backups/, and the last three of those. */
+int install_backup(struct replica *r, struct err *e);
+/* Makes the live file's content that of the staging file; closes the latter
+ * where it becomes the live file. */
+int install_staging(struct replica *r, struct staging *s,
+    const char *staging_path, struct err *e);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * The end of an overwrite, in order: verified, drift noted, old content kept,
+ * new content installed.  Until the installation commits the old stands.
+ */
+#include <string.h>
+
+#include "sync/change.h"
+#include "sync/compare.h"
+#include "sync/drift.h"
+#include "sync/open.h"
+#include "sync/overwrite.h"
+#include "sync/value.h"
+
+#define DRIFT_ROWS_KEPT 10000
+#define DRIFT_BYTES_MAX ((size_t)64 << 20)
+#define DRIFT_ROWS_NAMED 3
+
+static int
+write_drift(struct replica *r, const struct change_set *changes, struct err *e)
+{
+    struct drift_file *file = NULL;
+    int result;
+
+    if (drift_file_open(&file, r->work_dir, r->name, e) != 0)
+        return -1;
+    for (size_t i = 0; i < changes->count && i < DRIFT_ROWS_KEPT; i++) {
+        const struct change *c = &changes->items[i];
+        bool was = c->old_row != NULL;
+
+        drift_file_add(file, c->table, was ? c->old_key : c->new_key,
+            was ? c->old_key_len : c->new_key_len, c->old_row, c->old_row_len,
+            c->new_row, c->new_row_len, r->reason);
+    }
+    result = drift_file_commit(file, e);
+    drift_file_close(file);
+    return result;
+}
+
+static void
+name_drift(struct replica *r, const struct change_set *changes)
+{
+    char key[128];
+
+    for (size_t i = 0; i < changes->count && i < DRIFT_ROWS_NAMED; i++) {
+        const struct change *c = &changes->items[i];
+
+        if (c->old_row != NULL)
+            value_show(c->old_key, c->old_key_len, key, sizeof(key));
+        else
+            value_show(c->new_key, c->new_key_len, key, sizeof(key));
+        replica_notice(r, "drift", "table %s key %s", c->table, key);
+    }
+    if (changes->count > DRIFT_ROWS_NAMED)
+        replica_notice(r, "drift", "%zu rows in all", changes->count);
+}
+
+/* Compares in one snapshot; what is found before damage or the limit stops it
+ * is worth keeping too. */
+static void
+find_drift(struct replica *r, const struct staging *s,
+    struct change_set *changes)
+{
+    struct err e = ERR_INIT;
+    struct schema *schema = NULL;
+
+    if (database_exec(r->db, "BEGIN", &e) != 0)
+        return;
+    if (schema_load(&schema, r->db, &e) == 0 &&
+        compare_databases(r->db, schema, s->db, s->schema, changes,
+            DRIFT_BYTES_MAX, &e) != 0)
+        replica_notice(r, "drift", "could not compare all rows: %.200s",
+            e.message);
+    database_rollback(r->db);
+    schema_free(schema);
+}
+
+/* Rows that somebody changed here are lost by an overwrite: kept in the drift
+ * file first. */
+static int
+note_drift(struct replica *r, const struct staging *s, struct err *e)
+{
+    struct change_set changes;
+    int result = 0;
+
+    if (r->db == NULL || !r->drifted)
+        return 0;
+    change_set_init(&changes);
+    find_drift(r, s, &changes);
+    if (changes.count > 0) {
+        name_drift(r, &changes);
+        result = write_drift(r, &changes, e);
+    }
+    change_set_release(&changes);
+    return result;
+}
+
+/* The live file is now known to be what was staged. */
+static int
+settle(struct replica *r, const struct dataset_state *state, struct err *e)
+{
+    r->state = *state;
+    r->actual = state->digest;
+    r->actual_rows = state->rows;
+    memset(r->replaced_writer, 0, ID_SIZE);
+    replica_mark_equal(r);
+    buf_clear(&r->specials);
+    if (live_load_schema(r, e) == 0 &&
+        specials_read(r->db, &r->specials, e) == 0 &&
+        database_schema_cookie(r->db, &r->cookie, e) == 0)
+        return 0;
+    r->suspect = true;
+    return -1;
+}
+
+static int
+finish(struct replica *r, struct overwrite *o, struct staging *s, struct err *e)
+{
+    struct dataset_state state;
+
+    if (overwrite_check_trailer(r, o, e) != 0)
+        return -1;
+    /* Somebody may have written since the last look, or a newer epoch begun. */
+    if (replica_examine(r, e) != 0 ||
+        replica_check_sender(r, NULL, o->header.cluster, o->header.epoch, e) !=
+            0 ||
+        overwrite_check_writer(r, &o->header, e) != 0 ||
+        staging_open(s, r, o, e) != 0 || note_drift(r, s, e) != 0 ||
+        staging_complete(s, e) != 0 || install_backup(r, e) != 0)
+        return -1;
+    state = s->state;
+    if (install_staging(r, s, o->staging_path, e) != 0)
+        return -1;
+    return settle(r, &state, e);
+}
+
+int
+replica_overwrite_finish(struct replica *r, struct err *e)
+{
+    struct overwrite *o = r->overwrite;
+    struct staging s = { 0 };
+    int result;
+
+    if (o == NULL)
+        return err_set(e, ERR_INVALID, "no overwrite was begun");
+    if (o->failed) {
+        *e = o->first_error;
+        result = -1;
+    } else {
+        result = finish(r, o, &s, e);
+    }
+    staging_close(&s);
+    overwrite_free(r);
+    if (result != 0)
+        err_wrap(e, "could not overwrite dataset \"%s\"", r->name);
+    return result;
+}
