@@ -47,6 +47,13 @@ void err_hint(struct err *e, const char *fmt, ...)
 /* Puts "CONTEXT: " before the message.  Returns -1. */
 int err_wrap(struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+#ifdef __clang_analyzer__
+/* The analyzer does not look into err.c: tell it what these return, or it takes
+ * every "return err_set(...)" for a possible success. */
+#define err_set(...) (err_set(__VA_ARGS__), -1)
+#define err_set_errno(...) (err_set_errno(__VA_ARGS__), -1)
+#define err_wrap(...) (err_wrap(__VA_ARGS__), -1)
+#endif
 /* Clears to ERR_NONE. */
 void err_clear(struct err *e);
 

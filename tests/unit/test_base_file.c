@@ -70,7 +70,8 @@ count_entries(const char *folder)
 
     assert_non_null(dir);
     while ((entry = readdir(dir)) != NULL)
-        n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..");
+        n +=
+            strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     closedir(dir);
     return n;
 }
