@@ -29,7 +29,8 @@ struct overwrite_stream {
 };
 
 static struct bundle_header
-header_of(const struct image *image, const char *dataset)
+header_of(const struct image *image, const char *dataset, uint64_t replaces,
+    const struct digest *replaces_digest)
 {
     struct dataset_state state;
     struct bundle_header h = { .kind = BUNDLE_OVERWRITE, .compression = 1 };
@@ -41,9 +42,9 @@ header_of(const struct image *image, const char *dataset)
     memcpy(h.schema_before, state.schema_hash, HASH_SIZE);
     memcpy(h.schema_after, state.schema_hash, HASH_SIZE);
     h.epoch = state.epoch;
-    h.from_revision = state.revision;
+    h.from_revision = replaces;
     h.to_revision = state.revision;
-    h.digest_before = state.digest;
+    h.digest_before = *replaces_digest;
     h.digest_after = state.digest;
     h.rows_after = state.rows;
     h.raw_length = image_size(image);
@@ -53,11 +54,13 @@ header_of(const struct image *image, const char *dataset)
 
 int
 overwrite_stream_open(struct image *image, const char *dataset,
+    uint64_t replaces_revision, const struct digest *replaces_digest,
     const struct bundle_signer *signer, struct overwrite_stream **stream,
     struct err *e)
 {
     struct overwrite_stream *s = alloc_zeroed(1, sizeof(*s));
-    struct bundle_header h = header_of(image, dataset);
+    struct bundle_header h =
+        header_of(image, dataset, replaces_revision, replaces_digest);
 
     *stream = NULL;
     s->image = image;

@@ -1,0 +1,307 @@
+/*
+ * Making the published copy equal: the same changes, in one transaction, with
+ * statements kept per table.  No trigger, foreign key or CHECK of the
+ * application's acts here: their effects on the live file are changes already.
+ */
+#include "sync/source_internal.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sync/open.h"
+#include "sync/value.h"
+
+void
+source_statements_reset(struct source *s)
+{
+    if (s->schema != NULL && s->statements != NULL) {
+        for (size_t i = 0; i < s->schema->table_count; i++) {
+            sqlite3_finalize(s->statements[i].live_select);
+            sqlite3_finalize(s->statements[i].select);
+            sqlite3_finalize(s->statements[i].insert);
+            sqlite3_finalize(s->statements[i].update);
+            sqlite3_finalize(s->statements[i].erase);
+        }
+    }
+    free(s->statements);
+    s->statements = NULL;
+    if (s->schema != NULL)
+        s->statements =
+            alloc_zeroed(s->schema->table_count + 1, sizeof(*s->statements));
+}
+
+static struct table_statements *
+statements_of(struct source *s, const struct table *t)
+{
+    return &s->statements[t - s->schema->tables];
+}
+
+static void
+put_name(struct buf *b, const char *name)
+{
+    char *quoted = sql_quote_name(name);
+
+    buf_printf(b, "%s", quoted);
+    free(quoted);
+}
+
+/* The rowid is given apart when no column is it. */
+static bool
+has_bare_rowid(const struct table *t)
+{
+    return !t->without_rowid && !t->rowid_is_column;
+}
+
+static void
+put_key_condition(struct buf *b, const struct table *t, int first)
+{
+    for (int i = 0; i < t->key_count; i++) {
+        buf_printf(b, i == 0 ? " WHERE " : " AND ");
+        put_name(b, t->without_rowid ? t->columns[t->key_columns[i]].name
+                                     : t->rowid_name);
+        if (t->without_rowid) {
+            buf_printf(b, " COLLATE ");
+            put_name(b, t->key_collations[i]);
+        }
+        buf_printf(b, "=?%d", first + i);
+    }
+}
+
+/* Parameters: the columns, then (for a bare rowid) the rowid. */
+static void
+put_insert(struct buf *b, const struct table *t)
+{
+    buf_printf(b, "INSERT OR ABORT INTO main.");
+    put_name(b, t->name);
+    for (int i = 0; i < t->column_count; i++) {
+        buf_printf(b, i == 0 ? "(" : ",");
+        put_name(b, t->columns[i].name);
+    }
+    if (has_bare_rowid(t)) {
+        buf_printf(b, ",");
+        put_name(b, t->rowid_name);
+    }
+    for (int i = 0; i < t->column_count + has_bare_rowid(t); i++)
+        buf_printf(b, "%s?%d", i == 0 ? ") VALUES(" : ",", i + 1);
+    buf_printf(b, ")");
+}
+
+/* Parameters: the columns, then the key. */
+static void
+put_update(struct buf *b, const struct table *t)
+{
+    buf_printf(b, "UPDATE OR ABORT main.");
+    put_name(b, t->name);
+    for (int i = 0; i < t->column_count; i++) {
+        buf_printf(b, i == 0 ? " SET " : ",");
+        put_name(b, t->columns[i].name);
+        buf_printf(b, "=?%d", i + 1);
+    }
+    put_key_condition(b, t, t->column_count + 1);
+}
+
+static void
+put_erase(struct buf *b, const struct table *t)
+{
+    buf_printf(b, "DELETE FROM main.");
+    put_name(b, t->name);
+    put_key_condition(b, t, 1);
+}
+
+static void
+put_select(struct buf *b, const struct table *t)
+{
+    char *sql = table_select_by_key_sql(t);
+
+    buf_printf(b, "%s", sql);
+    free(sql);
+}
+
+/* Who writes which statement. */
+static const struct {
+    size_t offset;
+    bool live;
+    void (*put)(struct buf *b, const struct table *t);
+} writers[] = {
+    { offsetof(struct table_statements, live_select), true, put_select },
+    { offsetof(struct table_statements, select), false, put_select },
+    { offsetof(struct table_statements, insert), false, put_insert },
+    { offsetof(struct table_statements, update), false, put_update },
+    { offsetof(struct table_statements, erase), false, put_erase },
+};
+
+/* The statement at OFFSET of struct table_statements, prepared; NULL with E. */
+static sqlite3_stmt *
+statement(struct source *s, const struct table *t, size_t offset, struct err *e)
+{
+    sqlite3_stmt **stmt =
+        (sqlite3_stmt **)(void *)((char *)statements_of(s, t) + offset);
+    struct buf sql = BUF_INIT;
+
+    for (size_t i = 0; *stmt == NULL && i < sizeof(writers) / sizeof(*writers);
+         i++) {
+        if (writers[i].offset != offset)
+            continue;
+        writers[i].put(&sql, t);
+        buf_put_u8(&sql, 0);
+        if (database_prepare(writers[i].live ? s->live : s->published,
+                (const char *)sql.data, stmt, e) != 0)
+            err_wrap(e, "table \"%s\"", t->name);
+        buf_release(&sql);
+    }
+    return *stmt;
+}
+
+static int
+bind_tuple(sqlite3_stmt *stmt, int first, int count, const void *tuple,
+    size_t len, struct err *e)
+{
+    struct reader r = reader_over(tuple, len);
+
+    for (int i = 0; i < count; i++)
+        if (value_bind(&r, stmt, first + i, e) != 0)
+            return -1;
+    return 0;
+}
+
+int
+source_find_row(struct source *s, const struct table *t, bool live,
+    const void *key, size_t key_len, struct buf *found_key, struct buf *row,
+    struct err *e)
+{
+    sqlite3_stmt *stmt = statement(s, t,
+        live ? offsetof(struct table_statements, live_select)
+             : offsetof(struct table_statements, select),
+        e);
+    int rc;
+
+    buf_clear(found_key);
+    buf_clear(row);
+    if (stmt == NULL || bind_tuple(stmt, 1, t->key_count, key, key_len, e) != 0)
+        return -1;
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        table_read_row(t, stmt, found_key, row);
+    else if (rc != SQLITE_DONE)
+        database_error(sqlite3_db_handle(stmt), e, "could not look a row up");
+    sqlite3_reset(stmt);
+    return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : -1;
+}
+
+/* Runs a bound statement that must touch exactly one row. */
+static int
+run(struct source *s, sqlite3_stmt *stmt, const struct table *t, struct err *e)
+{
+    int rc = sqlite3_step(stmt);
+    int touched = sqlite3_changes(s->published);
+
+    if (rc != SQLITE_DONE) {
+        database_error(s->published, e, "could not change the published copy");
+        sqlite3_reset(stmt);
+        return err_wrap(e, "table \"%s\"", t->name);
+    }
+    sqlite3_reset(stmt);
+    if (touched != 1)
+        return err_set(e, ERR_CORRUPT,
+            "table \"%s\" of the published copy lacks a row", t->name);
+    return 0;
+}
+
+static int
+erase(struct source *s, const struct table *t, const struct change *c,
+    struct err *e)
+{
+    sqlite3_stmt *stmt =
+        statement(s, t, offsetof(struct table_statements, erase), e);
+
+    if (stmt == NULL ||
+        bind_tuple(stmt, 1, t->key_count, c->old_key, c->old_key_len, e) != 0)
+        return -1;
+    return run(s, stmt, t, e);
+}
+
+static int
+insert(struct source *s, const struct table *t, const struct change *c,
+    struct err *e)
+{
+    sqlite3_stmt *stmt =
+        statement(s, t, offsetof(struct table_statements, insert), e);
+
+    if (stmt == NULL || bind_tuple(stmt, 1, t->column_count, c->new_row,
+                            c->new_row_len, e) != 0)
+        return -1;
+    if (has_bare_rowid(t) && bind_tuple(stmt, t->column_count + 1, 1,
+                                 c->new_key, c->new_key_len, e) != 0)
+        return -1;
+    return run(s, stmt, t, e);
+}
+
+static int
+update(struct source *s, const struct table *t, const struct change *c,
+    struct err *e)
+{
+    sqlite3_stmt *stmt =
+        statement(s, t, offsetof(struct table_statements, update), e);
+
+    if (stmt == NULL ||
+        bind_tuple(stmt, 1, t->column_count, c->new_row, c->new_row_len, e) !=
+            0 ||
+        bind_tuple(stmt, t->column_count + 1, t->key_count, c->old_key,
+            c->old_key_len, e) != 0)
+        return -1;
+    return run(s, stmt, t, e);
+}
+
+/* Removals first, so that a UNIQUE value may move from row to row; rows that
+ * live on are updated in place only if UPDATES. */
+static int
+apply_all(struct source *s, const struct change_set *set, bool updates,
+    struct err *e)
+{
+    const struct table *t;
+
+    for (size_t i = 0; i < set->count; i++) {
+        const struct change *c = &set->items[i];
+
+        t = schema_find_table(s->schema, c->table);
+        if (c->old_row != NULL && (!updates || c->new_row == NULL) &&
+            erase(s, t, c, e) != 0)
+            return -1;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        const struct change *c = &set->items[i];
+        int r = 0;
+
+        t = schema_find_table(s->schema, c->table);
+        if (c->new_row != NULL)
+            r = updates && c->old_row != NULL ? update(s, t, c, e)
+                                              : insert(s, t, c, e);
+        if (r != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int
+source_apply(struct source *s, const struct change_set *set, struct err *e)
+{
+    struct err own = ERR_INIT;
+
+    if (set->count == 0)
+        return 0;
+    if (database_exec(s->published, "SAVEPOINT changes", e) != 0)
+        return -1;
+    if (apply_all(s, set, true, &own) == 0)
+        return database_exec(s->published, "RELEASE changes", e);
+    if (own.code != ERR_INVALID) {
+        *e = own;
+        return -1;
+    }
+    /* A UNIQUE value moves between rows that live on: the long way. */
+    if (database_exec(s->published, "ROLLBACK TO changes; RELEASE changes",
+            e) != 0)
+        return -1;
+    return apply_all(s, set, false, e);
+}

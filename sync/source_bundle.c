@@ -1,0 +1,391 @@
+/*
+ * Bundles: history says which keys changed since a revision, the published copy
+ * says what their rows are now.
+ */
+#include "sync/source_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sync/open.h"
+#include "sync/value.h"
+
+enum { OP_REMOVE = 1, OP_PUT = 2 };
+
+/* A key that some revision of the chain changed. */
+struct entry {
+    const char *table;
+    const uint8_t *key;
+    size_t key_len;
+    size_t order; /* of appearance */
+    bool existed; /* before that change */
+};
+
+/* The chain of revisions as read from history. */
+struct chain {
+    struct change_set *sets;
+    size_t set_count;
+    struct entry *entries;
+    size_t entry_count, entry_capacity;
+    struct buf ddl;
+    uint64_t ddl_count;
+    bool specials;
+    struct digest digest_before;
+    uint8_t schema_before[HASH_SIZE];
+};
+
+static void
+chain_release(struct chain *c)
+{
+    for (size_t i = 0; i < c->set_count; i++)
+        change_set_release(&c->sets[i]);
+    free(c->sets);
+    free(c->entries);
+    buf_release(&c->ddl);
+}
+
+static void
+add_entry(struct chain *c, const char *table, const uint8_t *key, size_t len,
+    bool existed)
+{
+    if (c->entry_count == c->entry_capacity) {
+        c->entry_capacity = c->entry_capacity == 0 ? 64 : c->entry_capacity * 2;
+        c->entries =
+            alloc_resize(c->entries, c->entry_capacity, sizeof(*c->entries));
+    }
+    c->entries[c->entry_count] = (struct entry){
+        .table = table,
+        .key = key,
+        .key_len = len,
+        .order = c->entry_count,
+        .existed = existed,
+    };
+    c->entry_count++;
+}
+
+static void
+add_changes(struct chain *c, const struct change_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct change *x = &set->items[i];
+        bool same = x->old_key != NULL && x->new_key != NULL &&
+                    x->old_key_len == x->new_key_len &&
+                    memcmp(x->old_key, x->new_key, x->old_key_len) == 0;
+
+        if (x->old_key != NULL)
+            add_entry(c, x->table, x->old_key, x->old_key_len, true);
+        if (x->new_key != NULL && !same)
+            add_entry(c, x->table, x->new_key, x->new_key_len, false);
+    }
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    size_t shorter = x->key_len < y->key_len ? x->key_len : y->key_len;
+    int order = strcmp(x->table, y->table);
+
+    if (order == 0)
+        order = memcmp(x->key, y->key, shorter);
+    if (order == 0 && x->key_len != y->key_len)
+        order = x->key_len < y->key_len ? -1 : 1;
+    if (order == 0)
+        order = x->order < y->order ? -1 : 1;
+    return order;
+}
+
+/* One entry per key, the earliest: whether the key existed at the start. */
+static void
+sort_entries(struct chain *c)
+{
+    size_t kept = 0;
+
+    if (c->entry_count == 0)
+        return;
+    qsort(c->entries, c->entry_count, sizeof(*c->entries), compare_entries);
+    for (size_t i = 1; i < c->entry_count; i++) {
+        const struct entry *a = &c->entries[kept], *b = &c->entries[i];
+
+        if (strcmp(a->table, b->table) != 0 || a->key_len != b->key_len ||
+            memcmp(a->key, b->key, a->key_len) != 0)
+            c->entries[++kept] = *b;
+    }
+    c->entry_count = kept + 1;
+}
+
+static int
+read_blob(sqlite3_stmt *stmt, int column, void *out, int size, struct err *e)
+{
+    const void *blob = sqlite3_column_blob(stmt, column);
+
+    if (blob == NULL || sqlite3_column_bytes(stmt, column) != size)
+        return err_set(e, ERR_CORRUPT, "damaged history");
+    memcpy(out, blob, (size_t)size);
+    return 0;
+}
+
+/* Columns: ddl, specials_new IS NOT NULL, changes, digest_before,
+ * schema_before. */
+static int
+add_revision(struct chain *c, sqlite3_stmt *stmt, struct err *e)
+{
+    struct change_set *set;
+    struct reader ddl = reader_over(sqlite3_column_blob(stmt, 0),
+        (size_t)sqlite3_column_bytes(stmt, 0));
+
+    if (c->set_count == 0 &&
+        (read_blob(stmt, 3, c->digest_before.sum, HASH_SIZE, e) != 0 ||
+            read_blob(stmt, 4, c->schema_before, HASH_SIZE, e) != 0))
+        return -1;
+    if (reader_left(&ddl) > 0) {
+        c->ddl_count += reader_varint(&ddl);
+        buf_put(&c->ddl, ddl.p, reader_left(&ddl));
+    }
+    c->specials = c->specials || sqlite3_column_int(stmt, 1) != 0;
+    c->sets = alloc_resize(c->sets, c->set_count + 1, sizeof(*c->sets));
+    set = &c->sets[c->set_count];
+    change_set_init(set);
+    if (change_set_decode(set, sqlite3_column_blob(stmt, 2),
+            (size_t)sqlite3_column_bytes(stmt, 2), e) != 0)
+        return -1;
+    c->set_count++;
+    return 0;
+}
+
+static int
+read_chain(struct source *s, uint64_t from, struct chain *c, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int rc, r = 0;
+
+    if (database_prepare(s->history,
+            "SELECT ddl,specials_new IS NOT NULL,changes,digest_before,"
+            "schema_before FROM history WHERE revision>?1 AND revision<=?2"
+            " AND barrier=0 ORDER BY revision",
+            &stmt, e) != 0)
+        return -1;
+    sqlite3_bind_int64(stmt, 1, (int64_t)from);
+    sqlite3_bind_int64(stmt, 2, (int64_t)s->state.revision);
+    while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        r = add_revision(c, stmt, e);
+    if (r == 0 && rc != SQLITE_DONE)
+        r = database_error(s->history, e, "could not read the history");
+    sqlite3_finalize(stmt);
+    if (r != 0)
+        return -1;
+    if (c->set_count != s->state.revision - from)
+        return err_set(e, ERR_NEEDS_OVERWRITE,
+            "history does not lead from revision %llu to %llu",
+            (unsigned long long)from, (unsigned long long)s->state.revision);
+    for (size_t i = 0; i < c->set_count; i++)
+        add_changes(c, &c->sets[i]);
+    sort_entries(c);
+    return 0;
+}
+
+/* One table's entries on their way into a bundle. */
+struct table_part {
+    struct buf entries;
+    uint64_t count;
+    struct buf found_key, row; /* reused */
+};
+
+static int
+put_entry(struct source *s, const struct table *t, const struct entry *en,
+    struct table_part *part, struct err *e)
+{
+    int found = source_find_row(s, t, false, en->key, en->key_len,
+        &part->found_key, &part->row, e);
+
+    if (found < 0)
+        return -1;
+    if (found == 1 &&
+        (part->found_key.len != en->key_len ||
+            memcmp(part->found_key.data, en->key, en->key_len) != 0))
+        found = 0; /* the same key in other bytes: an entry of its own */
+    if (found == 0 && !en->existed)
+        return 0;
+    buf_put_u8(&part->entries, found ? OP_PUT : OP_REMOVE);
+    buf_put(&part->entries, en->key, en->key_len);
+    if (found)
+        buf_put(&part->entries, part->row.data, part->row.len);
+    part->count++;
+    return 0;
+}
+
+/* Appends the varint count of tables and the tables. */
+static int
+put_tables(struct source *s, const struct entry *entries, size_t count,
+    struct buf *body, struct err *e)
+{
+    struct table_part part = { 0 };
+    struct buf tables = BUF_INIT;
+    uint64_t table_count = 0;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < count;) {
+        const char *name = entries[i].table;
+        const struct table *t = schema_find_table(s->schema, name);
+
+        if (t == NULL || t->unsupported != NULL) {
+            r = err_set(e, ERR_NEEDS_OVERWRITE, "no table \"%s\"", name);
+            break;
+        }
+        buf_clear(&part.entries);
+        part.count = 0;
+        for (; r == 0 && i < count && strcmp(entries[i].table, name) == 0; i++)
+            r = put_entry(s, t, &entries[i], &part, e);
+        if (part.count == 0)
+            continue;
+        table_count++;
+        buf_put_varint(&tables, strlen(name));
+        buf_put(&tables, name, strlen(name));
+        buf_put_varint(&tables, part.count);
+        buf_put(&tables, part.entries.data, part.entries.len);
+    }
+    buf_put_varint(body, table_count);
+    buf_put(body, tables.data, tables.len);
+    buf_release(&tables);
+    buf_release(&part.entries);
+    buf_release(&part.found_key);
+    buf_release(&part.row);
+    return r;
+}
+
+static void
+put_specials(struct source *s, bool present, struct buf *body)
+{
+    buf_put_u8(body, present);
+    buf_put_varint(body, present ? s->specials.len : 0);
+    if (present)
+        buf_put(body, s->specials.data, s->specials.len);
+}
+
+static struct bundle_header
+header_of(struct source *s, enum bundle_kind kind)
+{
+    struct bundle_header h = {
+        .kind = kind,
+        .epoch = s->state.epoch,
+        .from_revision = s->state.revision,
+        .to_revision = s->state.revision,
+        .digest_before = s->state.digest,
+        .digest_after = s->state.digest,
+        .rows_after = s->state.rows,
+        .changed_ms = s->state.changed_ms,
+    };
+
+    strncpy(h.dataset, s->config.name, DATASET_NAME_MAX);
+    memcpy(h.cluster, s->state.cluster, ID_SIZE);
+    memcpy(h.writer, s->state.writer, ID_SIZE);
+    memcpy(h.schema_before, s->state.schema_hash, HASH_SIZE);
+    memcpy(h.schema_after, s->state.schema_hash, HASH_SIZE);
+    return h;
+}
+
+int
+source_bundle(struct source *source, uint64_t from,
+    const struct bundle_signer *signer, struct buf *out, struct err *e)
+{
+    struct source *s = source;
+    struct chain c = { 0 };
+    struct buf body = BUF_INIT;
+    struct bundle_header h;
+    int r = -1;
+
+    if (s->published == NULL || from >= s->state.revision)
+        return err_set(e, ERR_INVALID, "no revision after %llu",
+            (unsigned long long)from);
+    h = header_of(s, BUNDLE_CHANGES);
+    if (read_chain(s, from, &c, e) != 0)
+        goto out;
+    buf_put_varint(&body, c.ddl_count);
+    buf_put(&body, c.ddl.data, c.ddl.len);
+    put_specials(s, c.specials, &body);
+    if (put_tables(s, c.entries, c.entry_count, &body, e) != 0)
+        goto out;
+    h.from_revision = from;
+    h.digest_before = c.digest_before;
+    memcpy(h.schema_before, c.schema_before, HASH_SIZE);
+    h.raw_length = body.len;
+    r = bundle_seal(&h, body.data, body.len, signer, out, e);
+out:
+    chain_release(&c);
+    buf_release(&body);
+    return r;
+}
+
+/* The keys of a repair, as asked for by a secondary: nothing in them is
+ * trusted. */
+static int
+read_keys(struct chain *c, struct change_set *names,
+    const struct schema *schema, const void *keys, size_t len, struct err *e)
+{
+    struct reader r = reader_over(keys, len);
+    uint64_t count = reader_varint(&r);
+
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t name_len = reader_varint(&r), key_len;
+        const uint8_t *name = NULL, *key = NULL;
+        const struct table *t;
+        struct reader check;
+        char *text;
+
+        if (!r.failed && name_len <= reader_left(&r))
+            name = reader_take(&r, (size_t)name_len);
+        key_len = reader_varint(&r);
+        if (!r.failed && key_len <= reader_left(&r))
+            key = reader_take(&r, (size_t)key_len);
+        if (name == NULL || key == NULL)
+            return err_set(e, ERR_CORRUPT, "malformed list of keys");
+        text = alloc_copy(name, (size_t)name_len);
+        t = schema_find_table(schema, text);
+        free(text);
+        check = reader_over(key, (size_t)key_len);
+        if (t == NULL || t->unsupported != NULL)
+            return err_set(e, ERR_NEEDS_OVERWRITE,
+                "a drifted table is not in the published copy");
+        if (value_skip(&check, t->key_count) != 0 || !reader_done(&check))
+            return err_set(e, ERR_CORRUPT, "malformed list of keys");
+        add_entry(c, change_set_table(names, t->name), key, (size_t)key_len,
+            true);
+    }
+    if (!reader_done(&r))
+        return err_set(e, ERR_CORRUPT, "malformed list of keys");
+    sort_entries(c);
+    return 0;
+}
+
+int
+source_repair(struct source *source, const void *keys, size_t keys_len,
+    const struct bundle_signer *signer, struct buf *out, struct err *e)
+{
+    struct source *s = source;
+    struct chain c = { 0 };
+    struct change_set names;
+    struct buf body = BUF_INIT;
+    struct bundle_header h;
+    int r = -1;
+
+    change_set_init(&names);
+    if (s->published == NULL) {
+        err_set(e, ERR_NOT_FOUND, "nothing is published yet");
+        goto out;
+    }
+    h = header_of(s, BUNDLE_REPAIR);
+    if (read_keys(&c, &names, s->schema, keys, keys_len, e) != 0)
+        goto out;
+    buf_put_varint(&body, 0);
+    put_specials(s, true, &body);
+    if (put_tables(s, c.entries, c.entry_count, &body, e) != 0)
+        goto out;
+    h.raw_length = body.len;
+    r = bundle_seal(&h, body.data, body.len, signer, out, e);
+out:
+    chain_release(&c);
+    change_set_release(&names);
+    buf_release(&body);
+    return r;
+}

@@ -1,0 +1,165 @@
+/*
+ * The inside of a source, shared by source*.c only.
+ *
+ *   source.c           life, state, questions
+ *   source_live.c      the live file: is it the one that we know?
+ *   source_collect.c   what changed, from journal or compare; the delete guard
+ *   source_apply.c     the same changes made in the published copy
+ *   source_publish.c   a revision from beginning to end
+ *   source_rebuild.c   the published copy made anew from the live file
+ *   source_history.c   history.db
+ *   source_bundle.c    bundles out of history
+ *   source_image.c     the published copy as a file image
+ */
+#ifndef SYNC_SOURCE_INTERNAL_H
+#define SYNC_SOURCE_INTERNAL_H
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "sync/capture.h"
+#include "sync/source.h"
+
+/* A read of the live database waits this long for a lock, a trim this long. */
+#define SOURCE_READ_WAIT_MS 2000
+#define SOURCE_TRIM_WAIT_MS 50
+/* Changes beyond this are not kept row by row: the revision is a barrier. */
+#define SOURCE_CHANGES_MAX ((size_t)64 << 20)
+/* A compare that finds more than this rebuilds the published copy instead. */
+#define SOURCE_COMPARE_MAX ((size_t)256 << 20)
+
+/* What stat() says of the live file; our own commits move it too. */
+struct file_mark {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec modified;
+    struct timespec changed;
+};
+
+/* Statements kept per table, prepared when first used. */
+struct table_statements {
+    sqlite3_stmt *live_select;
+    sqlite3_stmt *select; /* the others are on the published copy */
+    sqlite3_stmt *insert;
+    sqlite3_stmt *update;
+    sqlite3_stmt *erase;
+};
+
+struct source {
+    struct dataset_config config; /* strings are our own */
+    uint8_t writer[ID_SIZE];
+    char *published_path;
+    char *history_path;
+    sqlite3 *published;
+    sqlite3 *history;
+    sqlite3 *live;
+    sqlite3_stmt *history_insert;
+    struct dataset_state state;
+    struct schema *schema; /* of the published copy; NULL before the first */
+    struct table_statements *statements; /* one per table of SCHEMA */
+    struct buf specials;   /* of the published copy */
+    struct buf needs_compare;
+    int wal_pages;         /* of the published copy */
+
+    /* The live file as of the last publish that went well, and as seen by the
+     * one under way. */
+    bool live_known;
+    struct file_mark mark, seen_mark;
+    uint32_t data_version, seen_version;
+    uint32_t cookie;
+    struct capture_keys journal; /* published, and not trimmed yet */
+    bool untrimmed;              /* a nonce is to be written */
+    const char *must_compare;    /* why, or NULL */
+    bool check_file;             /* another inode: look for damage first */
+    char *held;
+};
+
+/* source_live.c */
+enum live_look { LIVE_SAME, LIVE_CHANGED, LIVE_ERROR };
+void source_hold(struct source *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Sets E to ERR_HELD with the reason kept; returns -1. */
+int source_held_error(const struct source *s, struct err *e);
+/* Opens the live file if need be, begins a read transaction on it, and says
+ * whether anything moved since the last look.  ACCEPT skips the nonce. */
+enum live_look source_live_begin(struct source *s, bool accept, struct err *e);
+void source_live_end(struct source *s);
+void source_live_close(struct source *s);
+/* Installs triggers and, in a file that has none yet or is accepted, the
+ * nonce; outside of any transaction. */
+int source_live_install(struct source *s, const struct schema *live_schema,
+    bool accept, bool *installed, struct err *e);
+int source_live_mark(struct source *s, struct file_mark *mark, struct err *e);
+
+/* source_collect.c */
+struct collection {
+    struct change_set set;
+    struct capture_keys journal;
+    struct buf specials;         /* the live file's */
+    bool specials_changed;
+    const char *compare_reason;
+};
+/* Reads the changes between published copy (of schema S->schema) and live file
+ * (of the same tables), in the open read transaction. */
+int source_collect(struct source *s, struct collection *c, struct err *e);
+void collection_release(struct collection *c);
+/* Holds when SET would delete too much. */
+int source_guard(struct source *s, const struct change_set *set,
+    struct err *e);
+/* The same by counting, for tables that a schema change rebuilt or dropped. */
+int source_guard_counts(struct source *s, const struct schema *live,
+    struct err *e);
+
+/* source_apply.c */
+void source_statements_reset(struct source *s);
+/* Makes SET in the published copy, in the open write transaction. */
+int source_apply(struct source *s, const struct change_set *set,
+    struct err *e);
+/* Looks a key up: 1 found (KEY and ROW filled), 0 not, -1 with E. */
+int source_find_row(struct source *s, const struct table *t, bool live,
+    const void *key, size_t key_len, struct buf *found_key, struct buf *row,
+    struct err *e);
+
+/* source_rebuild.c: makes the published copy anew from the live file, in whose
+ * read transaction the caller is, and commits NEXT (digest, rows and schema
+ * hash are filled in) as a barrier.  Ends that read transaction. */
+int source_rebuild(struct source *s, const struct dataset_state *next,
+    const char *why, struct err *e);
+/* Opens the published copy; *USABLE is false when it is missing or damaged. */
+int source_open_published(struct source *s, bool *usable, struct err *e);
+void source_close_published(struct source *s);
+
+/* source_history.c */
+struct history_entry {
+    uint64_t revision;
+    int64_t made_ms;
+    uint64_t rows;
+    struct digest digest_before, digest_after;
+    uint8_t schema_before[HASH_SIZE], schema_after[HASH_SIZE];
+    const struct buf *ddl;      /* varint count, counted; NULL: none */
+    const struct buf *specials; /* NULL: unchanged */
+    const struct buf *changes;  /* NULL: a barrier */
+    bool compared;
+};
+int history_open(struct source *s, struct err *e);
+int history_discard_above(struct source *s, uint64_t revision, struct err *e);
+int history_newest(struct source *s, uint64_t *revision, struct err *e);
+int history_add(struct source *s, const struct history_entry *h,
+    struct err *e);
+/* Deletes the oldest beyond size and age. */
+int history_retain(struct source *s, struct err *e);
+
+/* source_publish.c */
+int source_publish_now(struct source *s, bool accept,
+    struct publish_result *result, struct err *e);
+
+static inline void
+source_notice(const struct source *s, const char *kind, const char *text)
+{
+    if (s->config.notice != NULL)
+        s->config.notice(s->config.ctx, kind, text);
+}
+
+#endif

@@ -1,0 +1,312 @@
+/*
+ * The live file is written by anybody, replaced by anybody.  Before each
+ * publish this file asks: is it still the file that we know, and is it as new
+ * as what was published?
+ *
+ * Only stat() looks at it besides SQLite: an open() and close() of ours would
+ * drop SQLite's locks.
+ */
+#include "sync/source_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sync/open.h"
+
+void
+source_hold(struct source *s, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (s->held != NULL && strcmp(s->held, text) == 0)
+        return;
+    free(s->held);
+    s->held = alloc_string(text);
+}
+
+int
+source_held_error(const struct source *s, struct err *e)
+{
+    err_set(e, ERR_HELD, "dataset \"%s\": %s", s->config.name,
+        s->held != NULL ? s->held : "held");
+    err_hint(e,
+        "Put the right file back, or publish what is there with "
+        "\"lockstep dataset accept %s\".",
+        s->config.name);
+    return -1;
+}
+
+static bool
+same_mark(const struct file_mark *a, const struct file_mark *b)
+{
+    return a->device == b->device && a->inode == b->inode &&
+           a->size == b->size && a->modified.tv_sec == b->modified.tv_sec &&
+           a->modified.tv_nsec == b->modified.tv_nsec &&
+           a->changed.tv_sec == b->changed.tv_sec &&
+           a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+/* Reads the mark; a file that is missing or empty is held if something was
+ * published, else an error. */
+int
+source_live_mark(struct source *s, struct file_mark *mark, struct err *e)
+{
+    struct stat st;
+
+    if (stat(s->config.live_path, &st) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            return err_set_errno(e, ERR_IO, errno, "could not look at \"%s\"",
+                s->config.live_path);
+        if (s->state.revision == 0)
+            return err_set(e, ERR_NOT_FOUND, "no database at \"%s\"",
+                s->config.live_path);
+        source_hold(s, "the live database is missing");
+        return source_held_error(s, e);
+    }
+    *mark = (struct file_mark){
+        .device = st.st_dev,
+        .inode = st.st_ino,
+        .size = st.st_size,
+        .modified = st.st_mtim,
+        .changed = st.st_ctim,
+    };
+    return 0;
+}
+
+void
+source_live_close(struct source *s)
+{
+    for (size_t i = 0; s->schema != NULL && i < s->schema->table_count; i++) {
+        sqlite3_finalize(s->statements[i].live_select);
+        s->statements[i].live_select = NULL;
+    }
+    database_close(s->live);
+    s->live = NULL;
+    s->live_known = false;
+}
+
+static int
+live_open(struct source *s, struct err *e)
+{
+    if (s->live != NULL)
+        return 0;
+    return database_open(&s->live, s->config.live_path, OPEN_WRITE,
+        SOURCE_READ_WAIT_MS, e);
+}
+
+/* A file that cannot be read as a database is held, if we know better. */
+static int
+unreadable(struct source *s, struct err *e)
+{
+    if (e->code != ERR_CORRUPT || s->state.revision == 0)
+        return -1;
+    source_hold(s, "the live database is damaged: %s", e->message);
+    return source_held_error(s, e);
+}
+
+static int
+begin(struct source *s, struct err *e)
+{
+    database_rollback(s->live);
+    if (database_exec(s->live, "BEGIN", e) != 0 ||
+        database_data_version(s->live, &s->seen_version, e) != 0)
+        return -1;
+    return 0;
+}
+
+void
+source_live_end(struct source *s)
+{
+    database_rollback(s->live);
+}
+
+/* Another inode under the same name: reopened, and compared. */
+static int
+reopen_if_moved(struct source *s, const struct file_mark *mark, struct err *e)
+{
+    bool moved = s->live_known && (s->mark.inode != mark->inode ||
+                                      s->mark.device != mark->device);
+
+    if (s->live != NULL && (moved || database_has_moved(s->live))) {
+        source_live_close(s);
+        s->must_compare = "the live file was replaced";
+        s->check_file = true;
+    }
+    return live_open(s, e);
+}
+
+/* A foreign write below SQLite (cp) shows only in pages read anew. */
+static int
+check_damage(struct source *s, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    const char *text;
+    int rc;
+
+    if (!s->check_file)
+        return 0;
+    if (database_prepare(s->live, "PRAGMA main.quick_check(1)", &stmt, e) != 0)
+        return -1;
+    rc = sqlite3_step(stmt);
+    text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : "";
+    if (rc != SQLITE_ROW)
+        database_error(s->live, e, "could not check the live database");
+    else if (text == NULL || strcmp(text, "ok") != 0)
+        err_set(e, ERR_CORRUPT, "%s", text != NULL ? text : "no answer");
+    else
+        s->check_file = false;
+    sqlite3_finalize(stmt);
+    return s->check_file ? -1 : 0;
+}
+
+static int
+check_tables(struct source *s, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int rc, r = 0;
+
+    if (s->schema == NULL || s->schema->table_count == 0)
+        return 0;
+    if (database_prepare(s->live,
+            "SELECT 1 FROM main.sqlite_schema WHERE type='table'"
+            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+            " AND name NOT LIKE '\\_lockstep\\_%' ESCAPE '\\' LIMIT 1",
+            &stmt, e) != 0)
+        return -1;
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_DONE) {
+        source_hold(s, "the live database is empty");
+        r = source_held_error(s, e);
+    } else if (rc != SQLITE_ROW) {
+        r = database_error(s->live, e, "could not read the schema");
+    }
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+static int
+check_nonce(struct source *s, struct err *e)
+{
+    uint8_t nonce[ID_SIZE];
+    bool present;
+
+    if (s->state.revision == 0)
+        return 0;
+    if (capture_read_nonce(s->live, nonce, &present, e) != 0)
+        return -1;
+    if (present && memcmp(nonce, s->state.nonce_next, ID_SIZE) == 0)
+        return 0;
+    if (present && memcmp(nonce, s->state.nonce, ID_SIZE) == 0)
+        return 0;
+    source_hold(s, "the live database was replaced by an older or foreign "
+                   "copy");
+    return source_held_error(s, e);
+}
+
+static int
+begin_checked(struct source *s, const struct file_mark *mark, bool accept,
+    enum live_look *look, struct err *e)
+{
+    bool moved = !s->live_known || !same_mark(mark, &s->mark);
+
+    if (live_open(s, e) != 0)
+        return -1;
+    if (moved)
+        sqlite3_db_release_memory(s->live);
+    if (begin(s, e) != 0)
+        return -1;
+    *look = LIVE_SAME;
+    if (!moved && s->seen_version == s->data_version &&
+        s->must_compare == NULL && !accept)
+        return 0;
+    *look = LIVE_CHANGED;
+    if (!moved) {
+        database_rollback(s->live);
+        sqlite3_db_release_memory(s->live);
+        if (begin(s, e) != 0)
+            return -1;
+    }
+    if (check_damage(s, e) != 0)
+        return -1;
+    if (accept)
+        return 0;
+    if (check_tables(s, e) != 0 || check_nonce(s, e) != 0)
+        return -1;
+    return 0;
+}
+
+enum live_look
+source_live_begin(struct source *s, bool accept, struct err *e)
+{
+    struct file_mark mark;
+    enum live_look look = LIVE_ERROR;
+
+    if (source_live_mark(s, &mark, e) != 0) {
+        if (s->live != NULL)
+            source_live_close(s);
+        return LIVE_ERROR;
+    }
+    if (mark.size == 0 && !accept && s->state.revision > 0 &&
+        s->schema->table_count > 0) {
+        if (s->live != NULL)
+            source_live_close(s);
+        source_hold(s, "the live database is empty");
+        source_held_error(s, e);
+        return LIVE_ERROR;
+    }
+    if (reopen_if_moved(s, &mark, e) != 0 ||
+        begin_checked(s, &mark, accept, &look, e) != 0) {
+        database_rollback(s->live);
+        unreadable(s, e);
+        return LIVE_ERROR;
+    }
+    s->seen_mark = mark;
+    return look;
+}
+
+/* The first nonce of a file that has none, or that is ACCEPTed with another. */
+static int
+write_first_nonce(struct source *s, bool accept, struct err *e)
+{
+    uint8_t nonce[ID_SIZE];
+    bool present;
+
+    if (capture_read_nonce(s->live, nonce, &present, e) != 0)
+        return -1;
+    if (present && s->state.revision > 0 && !accept)
+        return 0;
+    if (s->state.revision > 0)
+        memcpy(nonce, s->state.nonce_next, ID_SIZE);
+    else
+        random_bytes(nonce, ID_SIZE);
+    if (database_exec(s->live, "BEGIN IMMEDIATE", e) != 0)
+        return -1;
+    if (capture_write_nonce(s->live, nonce, e) == 0)
+        database_exec(s->live, "COMMIT", e);
+    database_rollback(s->live);
+    return e->code == ERR_NONE ? 0 : -1;
+}
+
+int
+source_live_install(struct source *s, const struct schema *live_schema,
+    bool accept, bool *installed, struct err *e)
+{
+    struct err own = ERR_INIT;
+
+    buf_clear(&s->needs_compare);
+    if (capture_install(s->live, live_schema, installed, &s->needs_compare,
+            &own) != 0 ||
+        write_first_nonce(s, accept, &own) != 0) {
+        *e = own;
+        return err_wrap(e, "could not prepare the live database");
+    }
+    return 0;
+}

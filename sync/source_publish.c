@@ -1,0 +1,515 @@
+/*
+ * A publish from beginning to end:
+ *
+ *   look at the live file (source_live.c), in one read transaction
+ *   schema moved?  DDL in the published copy, or the copy made anew
+ *   collect what changed (source_collect.c), guard against mass deletion
+ *   apply it to the published copy, history durable, published copy durable
+ *
+ * The journal is trimmed later, by source_trim, so that publishing needs no
+ * write lock on the live file.
+ */
+#include "sync/source_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "sync/open.h"
+
+/* One publish under way. */
+struct publish {
+    struct source *s;
+    bool accept;
+    struct schema *live_schema; /* NULL: as before */
+    uint32_t cookie;
+    struct dataset_state next;
+    struct collection c;
+    struct buf ddl; /* varint count, counted statements */
+    bool has_ddl;
+    struct publish_result *result;
+};
+
+static bool
+has_unsupported(const struct schema *schema)
+{
+    for (size_t i = 0; i < schema->table_count; i++)
+        if (schema->tables[i].unsupported != NULL)
+            return true;
+    return false;
+}
+
+static int
+begin_again(struct publish *p, struct err *e)
+{
+    source_live_end(p->s);
+    return source_live_begin(p->s, p->accept, e) == LIVE_ERROR ? -1 : 0;
+}
+
+/* Loads the live schema and sees to the triggers, until both stand still under
+ * one read transaction. */
+static int
+settle_schema(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+    struct schema *installed_for = NULL;
+    bool installed, accept = p->accept;
+    int r = -1;
+
+    for (int i = 0; i < 5; i++) {
+        if (schema_load(&p->live_schema, s->live, e) != 0)
+            goto out;
+        if (installed_for != NULL &&
+            memcmp(installed_for->hash, p->live_schema->hash, HASH_SIZE) == 0) {
+            r = database_schema_cookie(s->live, &p->cookie, e);
+            goto out;
+        }
+        source_live_end(s);
+        if (source_live_install(s, p->live_schema, accept, &installed, e) != 0)
+            goto out;
+        accept = false;
+        if (installed && s->must_compare == NULL)
+            s->must_compare = "triggers were installed";
+        schema_free(installed_for);
+        installed_for = p->live_schema;
+        p->live_schema = NULL;
+        if (begin_again(p, e) != 0)
+            goto out;
+    }
+    err_set(e, ERR_BUSY, "the schema changes all the time");
+out:
+    schema_free(installed_for);
+    return r;
+}
+
+static int
+read_schema(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+
+    if (database_schema_cookie(s->live, &p->cookie, e) != 0)
+        return -1;
+    if (s->live_known && p->cookie == s->cookie && s->schema != NULL &&
+        !p->accept)
+        return 0;
+    if (s->must_compare == NULL && s->live_known && p->cookie != s->cookie)
+        s->must_compare = "the schema changed";
+    return settle_schema(p, e);
+}
+
+/* The state row of the revision to be; its nonce is the one that the live file
+ * has now. */
+static int
+prepare_next(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+    uint64_t newest = s->state.revision;
+    bool present;
+
+    p->next = s->state;
+    if (newest == 0 && history_newest(s, &newest, e) != 0)
+        return -1;
+    p->next.revision = newest + 1;
+    p->next.changed_ms = clock_utc_ms();
+    memcpy(p->next.writer, s->writer, ID_SIZE);
+    if (capture_read_nonce(s->live, p->next.nonce, &present, e) != 0)
+        return -1;
+    random_bytes(p->next.nonce_next, ID_SIZE);
+    return 0;
+}
+
+static int
+rebuild(struct publish *p, const char *why, struct err *e)
+{
+    struct source *s = p->s;
+
+    database_rollback(s->published);
+    if (p->live_schema == NULL && schema_load(&p->live_schema, s->live, e) != 0)
+        return -1;
+    if (!p->accept && source_guard_counts(s, p->live_schema, e) != 0)
+        return -1;
+    if (source_rebuild(s, &p->next, why, e) != 0)
+        return -1;
+    s->untrimmed = true;
+    p->result->published = true;
+    p->result->changed_rows = s->state.rows;
+    p->result->compared = true;
+    p->result->compare_reason = "the published copy was made anew";
+    return 0;
+}
+
+/* Adds or takes away a table's rows whole, when its columns changed. */
+static int
+rescan_changed_tables(struct publish *p, const struct schema *schema,
+    const struct schema *other, bool add, struct err *e)
+{
+    for (size_t i = 0; i < schema->table_count; i++) {
+        const struct table *t = &schema->tables[i];
+        const struct table *o = schema_find_table(other, t->name);
+        struct digest d;
+        uint64_t rows = 0;
+
+        if (o == NULL || table_same_shape(t, o))
+            continue;
+        digest_zero(&d);
+        if (digest_scan_table(p->s->published, t, &d, &rows, e) != 0)
+            return -1;
+        if (add)
+            digest_add_hash(&p->next.digest, d.sum);
+        else
+            digest_sub_hash(&p->next.digest, d.sum);
+    }
+    return 0;
+}
+
+static int
+execute_ddl(sqlite3 *db, const struct buf *ddl, struct err *e)
+{
+    struct reader r = reader_over(ddl->data, ddl->len);
+    uint64_t count = reader_varint(&r);
+    int result = 0;
+
+    for (uint64_t i = 0; result == 0 && i < count; i++) {
+        size_t len = (size_t)reader_varint(&r);
+        char *sql = alloc_copy(reader_take(&r, len), len);
+
+        result = database_exec(db, sql, e);
+        free(sql);
+    }
+    return result;
+}
+
+/* Repeats the live file's DDL in the published copy, in its open transaction.
+ * *SAME is false when that leads elsewhere. */
+static int
+repeat_ddl(struct publish *p, bool *same, struct err *e)
+{
+    struct source *s = p->s;
+    struct schema *new = NULL;
+    struct err failure = ERR_INIT;
+    int r = -1;
+
+    *same = false;
+    if (rescan_changed_tables(p, s->schema, p->live_schema, false, e) != 0)
+        return -1;
+    source_statements_reset(s);
+    if (execute_ddl(s->published, &p->ddl, &failure) != 0)
+        return 0;
+    if (schema_load(&new, s->published, e) != 0)
+        return -1;
+    if (memcmp(new->hash, p->live_schema->hash, HASH_SIZE) != 0) {
+        r = 0;
+        goto out;
+    }
+    if (rescan_changed_tables(p, new, s->schema, true, e) != 0)
+        goto out;
+    capture_keys_release(&s->journal);
+    source_statements_reset(s);
+    free(s->statements);
+    s->statements = NULL;
+    schema_free(s->schema);
+    s->schema = new;
+    new = NULL;
+    source_statements_reset(s);
+    memcpy(p->next.schema_hash, s->schema->hash, HASH_SIZE);
+    p->has_ddl = *same = true;
+    r = 0;
+out:
+    schema_free(new);
+    return r;
+}
+
+static void
+add_to_digest(struct publish *p)
+{
+    struct hasher *h = hasher_new();
+    uint8_t hash[HASH_SIZE];
+
+    for (size_t i = 0; i < p->c.set.count; i++) {
+        const struct change *c = &p->c.set.items[i];
+
+        if (c->old_row != NULL) {
+            digest_row_hash(h, c->table, c->old_key, c->old_key_len, c->old_row,
+                c->old_row_len, hash);
+            digest_sub_hash(&p->next.digest, hash);
+            p->next.rows--;
+        }
+        if (c->new_row != NULL) {
+            digest_row_hash(h, c->table, c->new_key, c->new_key_len, c->new_row,
+                c->new_row_len, hash);
+            digest_add_hash(&p->next.digest, hash);
+            p->next.rows++;
+        }
+    }
+    hasher_free(h);
+}
+
+/* Rows inserted into an AUTOINCREMENT table move sqlite_sequence by
+ * themselves, perhaps elsewhere than in the live file. */
+static bool
+touches_sequence(const struct publish *p)
+{
+    for (size_t i = 0; i < p->c.set.table_count; i++) {
+        const struct table *t =
+            schema_find_table(p->s->schema, p->c.set.tables[i]);
+
+        if (t != NULL && t->autoincrement)
+            return true;
+    }
+    return false;
+}
+
+static int
+apply_specials(struct publish *p, struct err *e)
+{
+    struct digest old, new;
+
+    digest_zero(&old);
+    digest_zero(&new);
+    if (specials_digest(p->s->specials.data, p->s->specials.len, &old, e) !=
+            0 ||
+        specials_digest(p->c.specials.data, p->c.specials.len, &new, e) != 0)
+        return -1;
+    digest_sub_hash(&p->next.digest, old.sum);
+    digest_add_hash(&p->next.digest, new.sum);
+    return specials_write(p->s->published, p->c.specials.data,
+        p->c.specials.len, e);
+}
+
+/* History first, then the published copy: a history entry alone is discarded,
+ * a published revision without its history could never be sent. */
+static int
+commit(struct publish *p, bool specials, struct err *e)
+{
+    struct source *s = p->s;
+    struct buf changes = BUF_INIT;
+    struct history_entry h = {
+        .revision = p->next.revision,
+        .made_ms = p->next.changed_ms,
+        .rows = p->c.set.count,
+        .digest_before = s->state.digest,
+        .digest_after = p->next.digest,
+        .ddl = p->has_ddl ? &p->ddl : NULL,
+        .specials = specials ? &p->c.specials : NULL,
+        .compared = p->c.compare_reason != NULL,
+    };
+    int r = -1;
+
+    memcpy(h.schema_before, s->state.schema_hash, HASH_SIZE);
+    memcpy(h.schema_after, p->next.schema_hash, HASH_SIZE);
+    if (p->c.set.bytes <= SOURCE_CHANGES_MAX) {
+        change_set_encode(&p->c.set, &changes);
+        h.changes = &changes;
+    }
+    if (state_write(s->published, &p->next, e) != 0 ||
+        history_add(s, &h, e) != 0)
+        goto out;
+    if (database_exec(s->published, "COMMIT", e) != 0) {
+        struct err ignored = ERR_INIT;
+
+        history_discard_above(s, s->state.revision, &ignored);
+        goto out;
+    }
+    if (h.changes == NULL)
+        source_notice(s, "overwrite-needed",
+            "a revision too large to be sent row by row");
+    r = 0;
+out:
+    buf_release(&changes);
+    return r;
+}
+
+/* Applies what was collected; *REBUILD is set when the published copy cannot
+ * take it. */
+static int
+apply(struct publish *p, bool *rebuild_it, struct err *e)
+{
+    struct source *s = p->s;
+    bool specials = p->c.specials_changed || touches_sequence(p);
+
+    if (!p->has_ddl && database_exec(s->published, "BEGIN IMMEDIATE", e) != 0)
+        return -1;
+    if (source_apply(s, &p->c.set, e) != 0) {
+        *rebuild_it = e->code == ERR_INVALID || e->code == ERR_CORRUPT;
+        return -1;
+    }
+    add_to_digest(p);
+    if ((specials && apply_specials(p, e) != 0) || commit(p, specials, e) != 0)
+        return -1;
+    s->state = p->next;
+    if (specials) {
+        buf_clear(&s->specials);
+        buf_put(&s->specials, p->c.specials.data, p->c.specials.len);
+    }
+    return 0;
+}
+
+static void
+report(struct publish *p)
+{
+    p->result->published = true;
+    p->result->changed_rows = p->c.set.count;
+    p->result->compared = p->c.compare_reason != NULL;
+    p->result->compare_reason = p->c.compare_reason;
+    if (p->c.compare_reason != NULL && p->next.revision > 1)
+        source_notice(p->s, "compare", p->c.compare_reason);
+}
+
+/* What the journal held is published now, or needs no publishing. */
+static void
+keep_journal(struct publish *p)
+{
+    struct source *s = p->s;
+
+    capture_keys_release(&s->journal);
+    s->journal = p->c.journal;
+    memset(&p->c.journal, 0, sizeof(p->c.journal));
+    if (s->journal.count > 0 || p->result->published)
+        s->untrimmed = true;
+}
+
+/* A database with tables that cannot be sent row by row: whole or not at
+ * all. */
+static int
+publish_whole(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+    const struct schema *schema =
+        p->live_schema != NULL ? p->live_schema : s->schema;
+    struct digest digest;
+    uint64_t rows;
+
+    if (digest_scan(s->live, schema, &digest, &rows, e) != 0)
+        return -1;
+    if (digest_equal(&digest, &s->state.digest) &&
+        memcmp(schema->hash, s->state.schema_hash, HASH_SIZE) == 0) {
+        if (capture_read(s->live, s->schema, &p->c.journal, e) != 0)
+            return -1;
+        keep_journal(p);
+        return 0;
+    }
+    return rebuild(p, "the database has tables that cannot be sent row by row",
+        e);
+}
+
+static int
+publish_rows(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+    bool rebuild_it = false;
+    struct err ignored;
+
+    if (source_collect(s, &p->c, e) != 0) {
+        if (e->code != ERR_INVALID)
+            return -1;
+        err_clear(e);
+        return rebuild(p, "more changes than a compare can hold", e);
+    }
+    if (!p->has_ddl && p->c.set.count == 0 && !p->c.specials_changed) {
+        keep_journal(p);
+        return 0;
+    }
+    if (!p->accept && source_guard(s, &p->c.set, e) != 0)
+        return -1;
+    if (apply(p, &rebuild_it, e) == 0) {
+        report(p);
+        keep_journal(p);
+        return 0;
+    }
+    if (!rebuild_it)
+        return -1;
+    ignored = *e;
+    err_clear(e);
+    /* Started afresh: the digest in NEXT may have moved. */
+    p->next.digest = s->state.digest;
+    return rebuild(p, ignored.message, e);
+}
+
+static int
+publish_with_ddl(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+    char why[256] = "";
+    bool same;
+
+    if (schema_diff(s->schema, p->live_schema, &p->ddl, why, sizeof(why)) != 0)
+        return rebuild(p, why, e);
+    if (database_exec(s->published, "BEGIN IMMEDIATE", e) != 0 ||
+        repeat_ddl(p, &same, e) != 0)
+        return -1;
+    if (!same)
+        return rebuild(p, "a schema change that cannot be repeated", e);
+    if (s->must_compare == NULL)
+        s->must_compare = "the schema changed";
+    return publish_rows(p, e);
+}
+
+static int
+publish_changed(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+
+    if (read_schema(p, e) != 0 || prepare_next(p, e) != 0)
+        return -1;
+    if (s->published == NULL)
+        return rebuild(p, "the published copy was missing or damaged", e);
+    if (has_unsupported(p->live_schema != NULL ? p->live_schema : s->schema))
+        return publish_whole(p, e);
+    if (p->live_schema != NULL &&
+        memcmp(p->live_schema->hash, s->schema->hash, HASH_SIZE) != 0)
+        return publish_with_ddl(p, e);
+    return publish_rows(p, e);
+}
+
+/* The published copy is as it was; so must be our idea of it. */
+static void
+abandon(struct publish *p)
+{
+    struct source *s = p->s;
+    struct err ignored = ERR_INIT;
+    bool usable;
+
+    database_rollback(s->published);
+    s->live_known = false;
+    if (!p->has_ddl)
+        return;
+    source_close_published(s);
+    if (source_open_published(s, &usable, &ignored) != 0 || !usable)
+        s->must_compare = "the published copy could not be read";
+}
+
+int
+source_publish_now(struct source *s, bool accept, struct publish_result *result,
+    struct err *e)
+{
+    struct publish p = { .s = s, .accept = accept, .result = result };
+    enum live_look look;
+    int r = -1;
+
+    memset(result, 0, sizeof(*result));
+    look = source_live_begin(s, accept, e);
+    if (look == LIVE_SAME)
+        r = 0;
+    else if (look == LIVE_CHANGED)
+        r = publish_changed(&p, e);
+    if (r != 0) {
+        abandon(&p);
+    } else if (look == LIVE_CHANGED) {
+        s->live_known = true;
+        s->mark = s->seen_mark;
+        s->data_version = s->seen_version;
+        s->cookie = p.cookie;
+        s->must_compare = NULL;
+        free(s->held);
+        s->held = NULL;
+    }
+    source_live_end(s);
+    collection_release(&p.c);
+    buf_release(&p.ddl);
+    schema_free(p.live_schema);
+    if (r != 0 && e->code != ERR_HELD)
+        err_wrap(e, "could not publish dataset \"%s\"", s->config.name);
+    result->state = s->state;
+    return r;
+}
