@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "sync/bundle.h"
 #include "sync/change.h"
@@ -125,9 +126,9 @@ primary_header(const struct primary *p, enum bundle_kind kind)
     return h;
 }
 
-/* An OVERWRITE bundle of the current revision under header H. */
+/* An OVERWRITE bundle of the rows as they are under header H. */
 static inline void
-primary_overwrite(struct primary *p, struct bundle_header h, struct buf *out)
+primary_overwrite_as(struct primary *p, struct bundle_header h, struct buf *out)
 {
     struct err e = ERR_INIT;
     sqlite3_int64 size = 0;
@@ -137,10 +138,6 @@ primary_overwrite(struct primary *p, struct bundle_header h, struct buf *out)
     unsigned char *image;
     size_t bound, got, start = out->len;
 
-    if (h.to_revision == p->state.revision) {
-        h.from_revision = 0;
-        digest_zero(&h.digest_before);
-    }
     image = sqlite3_serialize(p->db, "main", &size, 0);
     assert_non_null(image);
     h.raw_length = (uint64_t)size;
@@ -157,6 +154,15 @@ primary_overwrite(struct primary *p, struct bundle_header h, struct buf *out)
     buf_put(out, content, HASH_SIZE);
     buf_put(out, signature, sizeof(signature));
     CHECK(snapshot_take(p->db, p->sent_path, &e));
+}
+
+/* The same, of the current revision, as a primary that replaces nothing. */
+static inline void
+primary_overwrite(struct primary *p, struct bundle_header h, struct buf *out)
+{
+    h.from_revision = 0;
+    digest_zero(&h.digest_before);
+    primary_overwrite_as(p, h, out);
 }
 
 static inline void
