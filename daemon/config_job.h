@@ -45,8 +45,8 @@ struct config_task {
     int (*after)(struct config_job *job, struct err *e);
 };
 
-/* Runs TASK (copied) for the call and finishes it.  CTX is free()d at
- * the end.  Members "password" and "password_hash" of the arguments are wiped. */
+/* Runs TASK (copied) for the call and finishes it.  CTX is free()d at the end.
+ * Members "password" and "password_hash" of the arguments are wiped. */
 void config_run(struct control_call *call, const struct config_task *task,
     void *ctx);
 /* The same for dataset "config" without an after(). */
