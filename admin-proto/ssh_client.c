@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "admin-proto/ssh_client_wire.h"
@@ -62,38 +63,26 @@ static int
 open_socket(struct admin_client *c, const struct admin_client_options *o,
     struct err *e)
 {
-    int fd;
-    int r = -1;
-
-    if (admin_tcp_connect(o->host, o->port, c->timeout_ms, &fd, c->peer_address,
-            sizeof(c->peer_address), e) != 0)
+    if (admin_tcp_connect(o->host, o->port, c->timeout_ms, &c->lent_fd,
+            c->peer_address, sizeof(c->peer_address), e) != 0)
         return -1;
-    /* libssh closes the descriptor that it is given. */
-    c->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    c->fd = fcntl(c->lent_fd, F_DUPFD_CLOEXEC, 3);
     if (c->fd < 0) {
         err_set_errno(e, ERR_IO, errno, "could not duplicate a descriptor");
-        goto out;
+        close(c->lent_fd);
+        return -1;
     }
     read_local_address(c);
     c->session = ssh_new();
-    if (c->session == NULL) {
-        err_set(e, ERR_INTERNAL, "libssh cannot make a session");
-        goto out;
-    }
+    if (c->session == NULL)
+        return err_set(e, ERR_INTERNAL, "libssh cannot make a session");
     if (admin_ssh_options(c->session, e) != 0)
-        goto out;
+        return -1;
     if (ssh_options_set(c->session, SSH_OPTIONS_USER, o->user) != 0 ||
-        ssh_options_set(c->session, SSH_OPTIONS_FD, &fd) != 0) {
-        fail_ssh(c, ERR_INTERNAL, "option refused", e);
-        goto out;
-    }
-    fd = -1;
+        ssh_options_set(c->session, SSH_OPTIONS_FD, &c->lent_fd) != 0)
+        return fail_ssh(c, ERR_INTERNAL, "option refused", e);
     ssh_set_blocking(c->session, 0);
-    r = 0;
-out:
-    if (fd >= 0)
-        close(fd);
-    return r;
+    return 0;
 }
 
 /* Whether the peer has sent anything at all: 1 yes, 0 not yet, -1 closed. */
@@ -346,6 +335,7 @@ admin_client_connect(struct admin_client **client,
 
     *client = NULL;
     c->fd = -1;
+    c->lent_fd = -1;
     c->timeout_ms =
         options->timeout_ms > 0 ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     admin_address_format(options->host, options->port, c->where,
@@ -374,6 +364,18 @@ out:
     return r;
 }
 
+/* libssh 0.10 closes the descriptor that it was lent after some failures, and
+ * leaves it open otherwise; by then its number may be another file's. */
+static bool
+is_same_socket(int a, int b)
+{
+    struct stat sa;
+    struct stat sb;
+
+    return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
 void
 admin_client_close(struct admin_client *client)
 {
@@ -385,6 +387,8 @@ admin_client_close(struct admin_client *client)
             ssh_disconnect(client->session);
         ssh_free(client->session);
     }
+    if (is_same_socket(client->lent_fd, client->fd))
+        close(client->lent_fd);
     if (client->fd >= 0)
         close(client->fd);
     free(client->input);

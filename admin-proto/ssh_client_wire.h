@@ -20,7 +20,8 @@
 struct admin_client {
     ssh_session session;
     ssh_channel channel;
-    int fd; /* a duplicate of libssh's, for poll */
+    int lent_fd; /* the one that libssh has */
+    int fd;      /* a duplicate, ours */
     struct sftp_client *sftp;
     uint8_t *input;
     bool broken;
