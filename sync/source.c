@@ -183,6 +183,24 @@ trim_live(struct source *s, struct err *e)
     return 0;
 }
 
+/* From here on the nonce before is that of an older file, after a restart too.
+ * A failure costs nothing now: the row still names both. */
+static void
+retire_nonce(struct source *s)
+{
+    struct dataset_state next = s->state;
+    struct err ignored = ERR_INIT;
+
+    memcpy(next.nonce, next.nonce_next, ID_SIZE);
+    if (memcmp(s->state.nonce, next.nonce, ID_SIZE) == 0)
+        return;
+    if (database_exec(s->published, "BEGIN IMMEDIATE", &ignored) == 0 &&
+        state_write(s->published, &next, &ignored) == 0 &&
+        database_exec(s->published, "COMMIT", &ignored) == 0)
+        s->state = next;
+    database_rollback(s->published);
+}
+
 /* An empty log lets readers see a file that is put over the live one as it is,
  * instead of mixed with the log of the old one. */
 static void
@@ -209,8 +227,10 @@ source_trim(struct source *source, struct err *e)
         database_set_wait(s->live, SOURCE_TRIM_WAIT_MS);
         r = trim_live(s, e);
         database_rollback(s->live);
-        if (r == 0)
+        if (r == 0 && !s->untrimmed) {
+            retire_nonce(s);
             empty_log(s);
+        }
         database_set_wait(s->live, SOURCE_READ_WAIT_MS);
     }
     if (s->published != NULL && s->wal_pages > LOG_PAGES_MAX) {

@@ -1,0 +1,273 @@
+/*
+ * Nothing rolls a fleet back unasked: what a source does when the live file is
+ * another one than it knew, and when too much goes.
+ */
+#include "source_fixture.h"
+
+static const char schema[] =
+    "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT UNIQUE, home TEXT);"
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<100)"
+    " INSERT INTO users(name,home) SELECT 'u'||i,'/srv/'||i FROM n";
+
+static struct publish_result
+accept_held(struct fixture *f)
+{
+    struct publish_result r;
+    struct err e = ERR_INIT;
+
+    if (source_accept(f->source, &r, &e) != 0)
+        fail_msg("source_accept: %s", e.message);
+    assert_null(source_held(f->source));
+    trim(f);
+    return r;
+}
+
+/* Accepted, and then all is as usual. */
+static void
+expect_accepted(struct fixture *f)
+{
+    accept_held(f);
+    expect_equal(f);
+    sql(f->live, "UPDATE users SET home='after' WHERE id=7");
+    assert_false(publish(f).compared);
+    expect_equal(f);
+    trim(f);
+}
+
+/* Two revisions; "old.db" is a copy as of the first. */
+static void
+start_with_old_copy(struct fixture *f, const char *mode)
+{
+    fixture_init(f, mode, schema);
+    source_start(f);
+    sql(f->live, "UPDATE users SET home='one' WHERE id=1");
+    publish(f);
+    trim(f);
+    live_disconnect(f);
+    shell("sqlite3 %s '.backup %s/old.db'", f->live_path, f->folder);
+    live_connect(f);
+    sql(f->live, "UPDATE users SET home='two' WHERE id=1");
+    publish(f);
+    trim(f);
+    assert_false(publish(f).published);
+}
+
+static void
+older_file_by_cp_is_held(void **state)
+{
+    struct fixture f;
+
+    start_with_old_copy(&f, *state);
+    live_disconnect(&f);
+    shell("cp %s/old.db %s", f.folder, f.live_path);
+    live_connect(&f);
+    expect_held(&f, "older or foreign");
+    expect_held(&f, "older or foreign");
+    source_stop(&f);
+    source_start(&f); /* found again */
+    assert_non_null(source_held(f.source));
+    expect_held(&f, "older or foreign");
+    expect_accepted(&f);
+    fixture_release(&f);
+}
+
+static void
+older_file_by_mv_is_held(void **state)
+{
+    struct fixture f;
+
+    start_with_old_copy(&f, *state);
+    live_disconnect(&f);
+    shell("mv %s/old.db %s", f.folder, f.live_path);
+    live_connect(&f);
+    expect_held(&f, "older or foreign");
+    expect_accepted(&f);
+    fixture_release(&f);
+}
+
+/* Put back, the right file goes on as if nothing had been. */
+static void
+right_file_put_back_is_published(void **state)
+{
+    struct fixture f;
+
+    start_with_old_copy(&f, *state);
+    live_disconnect(&f);
+    shell("sqlite3 %s '.backup %s/right.db'", f.live_path, f.folder);
+    shell("mv %s/old.db %s", f.folder, f.live_path);
+    expect_held(&f, "older or foreign");
+    shell("mv %s/right.db %s", f.folder, f.live_path);
+    live_connect(&f);
+    sql(f.live, "UPDATE users SET home='back' WHERE id=2");
+    publish(&f);
+    assert_null(source_held(f.source));
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
+/* A crash between publish and trim: the live file holds the nonce before. */
+static void
+restart_before_trim_goes_on(void **state)
+{
+    struct fixture f;
+
+    fixture_init(&f, *state, schema);
+    source_start(&f);
+    sql(f.live, "UPDATE users SET home='one' WHERE id=1");
+    publish(&f);
+    source_stop(&f);
+    source_start(&f);
+    assert_null(source_held(f.source));
+    trim(&f);
+    source_stop(&f);
+    source_start(&f);
+    assert_null(source_held(f.source));
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
+static void
+foreign_file_is_held(void **state)
+{
+    struct fixture f;
+
+    start_with_old_copy(&f, *state);
+    live_disconnect(&f);
+    shell("sqlite3 %s/foreign.db \"CREATE TABLE users(id INTEGER PRIMARY KEY,"
+          " name TEXT, home TEXT); INSERT INTO users VALUES(1,'a','b')\"",
+        f.folder);
+    shell("mv %s/foreign.db %s", f.folder, f.live_path);
+    expect_held(&f, "older or foreign");
+    live_connect(&f);
+    accept_held(&f);
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
+static void
+missing_file_is_held_and_not_made(void **state)
+{
+    struct fixture f;
+
+    start_with_old_copy(&f, *state);
+    live_disconnect(&f);
+    shell("mv %s %s/away", f.live_path, f.folder);
+    expect_held(&f, "missing");
+    source_stop(&f);
+    source_start(&f);
+    expect_held(&f, "missing");
+    assert_false(file_exists(f.live_path));
+    shell("mv %s/away %s", f.folder, f.live_path);
+    live_connect(&f);
+    publish(&f);
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
+static void
+emptied_truncated_and_garbled_files_are_held(void **state)
+{
+    struct fixture f;
+
+    start_with_old_copy(&f, *state);
+    live_disconnect(&f);
+    shell("cp %s %s/right", f.live_path, f.folder);
+    shell(": > %s", f.live_path);
+    expect_held(&f, "empty");
+    shell("cp %s/right %s; truncate -s 5000 %s", f.folder, f.live_path,
+        f.live_path);
+    expect_held(&f, "");
+    shell("head -c 20000 /dev/urandom > %s", f.live_path);
+    expect_held(&f, "damaged");
+    shell("rm %s; sqlite3 %s 'CREATE TABLE z(a); DROP TABLE z'", f.live_path,
+        f.live_path);
+    expect_held(&f, "empty");
+    shell("rm -f %s*; cp %s/right %s", f.live_path, f.folder, f.live_path);
+    live_connect(&f);
+    publish(&f);
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
+static void
+mass_deletion_is_held(void **state)
+{
+    struct fixture f;
+    struct publish_result r;
+
+    fixture_init(&f, *state, schema);
+    source_start(&f);
+    sql(f.live, "DELETE FROM users WHERE id<=20");
+    assert_true(publish(&f).published);
+    trim(&f);
+    sql(f.live, "DELETE FROM users WHERE id<=40");
+    expect_held(&f, "20 of 80 rows");
+    sql(f.live, "UPDATE users SET home='more' WHERE id=50");
+    expect_held(&f, "20 of 80 rows");
+    source_stop(&f);
+    source_start(&f);
+    assert_non_null(source_held(f.source));
+    r = accept_held(&f);
+    assert_true(r.published);
+    assert_int_equal(r.state.rows, 60);
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
+static void
+mass_deletion_never_leaves(void **state)
+{
+    struct fixture f;
+    struct dataset_state s;
+
+    fixture_init(&f, *state, schema);
+    source_start(&f);
+    sql(f.live, "DELETE FROM users");
+    expect_held(&f, "100 of 100 rows");
+    source_state(f.source, &s);
+    assert_int_equal(s.rows, 100);
+    sql(f.live, "DROP TABLE users; CREATE TABLE other(a)");
+    expect_held(&f, "100 of 100 rows");
+    accept_held(&f);
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
+static void
+small_tables_are_not_guarded(void **state)
+{
+    struct fixture f;
+
+    fixture_init(&f, *state, schema);
+    sql(f.live, "DELETE FROM users WHERE id>49");
+    source_start(&f);
+    sql(f.live, "DELETE FROM users");
+    assert_true(publish(&f).published);
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
+#define IN_BOTH_MODES(test)                           \
+    { #test " (wal)", test, NULL, NULL, "WAL" },      \
+    {                                                 \
+#test " (delete)", test, NULL, NULL, "DELETE" \
+    }
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_BOTH_MODES(older_file_by_cp_is_held),
+        IN_BOTH_MODES(older_file_by_mv_is_held),
+        IN_BOTH_MODES(right_file_put_back_is_published),
+        IN_BOTH_MODES(restart_before_trim_goes_on),
+        IN_BOTH_MODES(foreign_file_is_held),
+        IN_BOTH_MODES(missing_file_is_held_and_not_made),
+        IN_BOTH_MODES(emptied_truncated_and_garbled_files_are_held),
+        IN_BOTH_MODES(mass_deletion_is_held),
+        IN_BOTH_MODES(mass_deletion_never_leaves),
+        IN_BOTH_MODES(small_tables_are_not_guarded),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
