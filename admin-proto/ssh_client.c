@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "admin-proto/ssh_client_wire.h"
@@ -129,6 +128,8 @@ shake_hands(struct admin_client *c, int64_t deadline_ms, struct err *e)
             else if (wire_wait(c, deadline_ms, e) != 0)
                 return fail_silent(c, e);
         }
+        /* libssh makes the socket blocking while it connects. */
+        fcntl(c->fd, F_SETFL, O_NONBLOCK);
         if (r == SSH_OK)
             return 0;
         if (r != SSH_AGAIN)
@@ -364,31 +365,13 @@ out:
     return r;
 }
 
-/* libssh 0.10 closes the descriptor that it was lent after some failures, and
- * leaves it open otherwise; by then its number may be another file's. */
-static bool
-is_same_socket(int a, int b)
-{
-    struct stat sa;
-    struct stat sb;
-
-    return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
-           sa.st_ino == sb.st_ino;
-}
-
 void
 admin_client_close(struct admin_client *client)
 {
     if (client == NULL)
         return;
     sftp_client_free(client->sftp);
-    if (client->session != NULL) {
-        if (ssh_is_connected(client->session))
-            ssh_disconnect(client->session);
-        ssh_free(client->session);
-    }
-    if (is_same_socket(client->lent_fd, client->fd))
-        close(client->lent_fd);
+    admin_ssh_release(client->session, client->lent_fd, client->fd);
     if (client->fd >= 0)
         close(client->fd);
     free(client->input);

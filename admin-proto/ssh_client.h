@@ -99,5 +99,11 @@ void admin_fingerprint(const void *blob, size_t len, char out[64]);
  * SSH_OPTIONS_USER too, before it connects: libssh asks NSS for one otherwise. */
 struct ssh_session_struct;
 int admin_ssh_options(struct ssh_session_struct *session, struct err *e);
+/* Disconnects and frees SESSION (which may be NULL), and closes LENT_FD, the
+ * descriptor that it had by SSH_OPTIONS_FD.  libssh 0.10 closes that itself
+ * after some failures and leaves it open otherwise, so it is closed only while
+ * it is the same socket as OWN_FD, a duplicate that stays the caller's. */
+void admin_ssh_release(struct ssh_session_struct *session, int lent_fd,
+    int own_fd);
 
 #endif

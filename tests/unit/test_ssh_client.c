@@ -1,7 +1,7 @@
 /*
  * The blocking client against a libssh server in a thread of the same process:
  * what it sends before the host key is accepted, logins, files with short
- * reads, and conversations on /control; and against sockets that are no server.
+ * reads, and conversations on /control.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -575,113 +575,10 @@ control_refuses_answers_that_are_none(void **state)
     admin_client_close(c);
 }
 
-/* Sockets that are no server; these need no thread. */
-
-static int
-set_up_listener(void **state)
-{
-    static struct fixture fixture;
-
-    memset(&fixture, 0, sizeof(fixture));
-    listen_on_loopback(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int
-tear_down_listener(void **state)
-{
-    struct fixture *f = *state;
-
-    join(f);
-    if (f->listener >= 0)
-        close(f->listener);
-    return 0;
-}
-
-static void
-a_closed_port_is_a_refused_connection(void **state)
-{
-    struct fixture *f = *state;
-    struct admin_client_options o = options_of(f);
-
-    close(f->listener);
-    f->listener = -1;
-    assert_refused(&o, ERR_CONNECTION_REFUSED);
-}
-
-static void *
-close_at_once(void *ctx)
-{
-    struct fixture *f = ctx;
-
-    close(accept(f->listener, NULL, NULL));
-    return NULL;
-}
-
-static void
-an_end_without_a_byte_is_told_apart(void **state)
-{
-    struct fixture *f = *state;
-    struct admin_client_options o = options_of(f);
-
-    pthread_create(&f->thread, NULL, close_at_once, f);
-    assert_refused(&o, ERR_CLOSED);
-}
-
-static void
-silence_is_told_apart(void **state)
-{
-    struct fixture *f = *state;
-    struct admin_client_options o = options_of(f);
-
-    o.timeout_ms = 50; /* nobody accepts: the kernel does, and no byte comes */
-    assert_refused(&o, ERR_NO_ANSWER);
-}
-
-static void *
-greet_in_http(void *ctx)
-{
-    static const char words[] = "HTTP/1.0 400 Bad Request\r\n\r\n";
-    struct fixture *f = ctx;
-    char byte;
-    int fd = accept(f->listener, NULL, NULL);
-
-    /* After the client's first byte, so that ours finds it waiting. */
-    if (read(fd, &byte, 1) == 1 && write(fd, words, sizeof(words) - 1) > 0)
-        shutdown(fd, SHUT_WR);
-    while (read(fd, &byte, 1) == 1)
-        ;
-    close(fd);
-    return NULL;
-}
-
-static void
-another_protocol_is_told_apart(void **state)
-{
-    struct fixture *f = *state;
-    struct admin_client_options o = options_of(f);
-
-    pthread_create(&f->thread, NULL, greet_in_http, f);
-    assert_refused(&o, ERR_PROTOCOL);
-}
-
-static void
-an_unknown_name_is_told_apart(void **state)
-{
-    struct fixture *f = *state;
-    struct admin_client_options o = options_of(f);
-
-    o.host = "no such name";
-    assert_refused(&o, ERR_RESOLVE);
-}
-
 int
 main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define SOCKET(name) \
-    cmocka_unit_test_setup_teardown(name, set_up_listener, tear_down_listener)
     const struct CMUnitTest tests[] = {
         TEST(another_key_is_refused_before_any_login),
         TEST(a_key_that_is_not_accepted_is_refused_before_any_login),
@@ -694,11 +591,6 @@ main(void)
         TEST(control_gives_progress_and_a_result),
         TEST(control_gives_the_nodes_own_error),
         TEST(control_refuses_answers_that_are_none),
-        SOCKET(a_closed_port_is_a_refused_connection),
-        SOCKET(an_end_without_a_byte_is_told_apart),
-        SOCKET(silence_is_told_apart),
-        SOCKET(another_protocol_is_told_apart),
-        SOCKET(an_unknown_name_is_told_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
