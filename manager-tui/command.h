@@ -1,7 +1,7 @@
 /*
  * Commands of the command line.  A noun is one file, cmd_NOUN.c, with a table
- * of its commands, listed in commands.c; each entry says how the words and options
- * become arguments, what runs, and how the result is shown.
+ * of its commands, listed in commands.c; each entry says how the words and
+ * options become arguments, what runs, and how the result is shown.
  */
 #ifndef MANAGER_TUI_COMMAND_H
 #define MANAGER_TUI_COMMAND_H
