@@ -4,9 +4,9 @@
  *     "LS" | u8 protocol version 1 | u8 kind | u64 bundle id | u32 index |
  *     u8 flags (1: last of its bundle) | payload to the end
  *
- * BUNDLE frames carry the slices of a bundle in order, index 0, 1, ...; the last
- * one commits and its STATUS says durable and equal.  A HEARTBEAT is one frame,
- * index 0 and last, with this payload:
+ * BUNDLE frames carry the slices of a bundle in order, index 0, 1, ...; the
+ * last one commits and its STATUS says durable and equal.  A HEARTBEAT is one
+ * frame, index 0 and last, with this payload:
  *     cluster 16 | u64 epoch | writer 16 | u8 count |
  *     count times: u8 name length, name | u64 revision | digest 32
  */

@@ -18,7 +18,7 @@ struct sftp_client;
  * send requests; it must not free the client. */
 typedef void (*sftp_reply_fn)(void *ctx, const struct sftp_packet *reply);
 
-struct sftp_client *sftp_client_new(void); /* its output begins with INIT */
+struct sftp_client *sftp_client_new(void);    /* its output begins with INIT */
 void sftp_client_free(struct sftp_client *c); /* replies not come are dropped */
 bool sftp_client_ready(const struct sftp_client *c); /* VERSION has come */
 struct buf *sftp_client_output(struct sftp_client *c);
@@ -37,8 +37,8 @@ void sftp_client_read(struct sftp_client *c, const void *handle,
 void sftp_client_write(struct sftp_client *c, const void *handle,
     size_t handle_len, uint64_t offset, const void *data, size_t len,
     sftp_reply_fn fn, void *ctx);
-void sftp_client_stat(struct sftp_client *c, const char *path,
-    sftp_reply_fn fn, void *ctx);
+void sftp_client_stat(struct sftp_client *c, const char *path, sftp_reply_fn fn,
+    void *ctx);
 void sftp_client_fstat(struct sftp_client *c, const void *handle,
     size_t handle_len, sftp_reply_fn fn, void *ctx);
 

@@ -22,8 +22,8 @@ struct sftp_listing {
 };
 
 /* Copies ENTRIES; "." among them gives the folder's own attributes. */
-void sftp_listing_init(struct sftp_listing *l,
-    const struct sftp_entry *entries, size_t count);
+void sftp_listing_init(struct sftp_listing *l, const struct sftp_entry *entries,
+    size_t count);
 void sftp_listing_release(struct sftp_listing *l);
 /* Appends one NAME packet with the entries that come next; false when all
  * were handed out. */

@@ -21,8 +21,8 @@ enum slot_state {
 
 struct slot {
     enum slot_state state;
-    uint32_t generation; /* so that a number is not soon used again */
-    uint32_t handle;     /* SLOT_FILE: the backend's */
+    uint32_t generation;         /* so that a number is not soon used again */
+    uint32_t handle;             /* SLOT_FILE: the backend's */
     struct sftp_listing listing; /* SLOT_FOLDER */
 };
 

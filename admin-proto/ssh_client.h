@@ -31,18 +31,18 @@
 struct admin_client;
 
 struct admin_client_options {
-    const char *host;         /* name or address */
+    const char *host; /* name or address */
     uint16_t port;
     const char *user;
-    const char *password;     /* NULL: use the key */
-    const char *key_path;     /* OpenSSH private key, Ed25519; NULL: password */
-    const char *fingerprint;  /* "SHA256:..." that must be shown; NULL: ask */
+    const char *password;    /* NULL: use the key */
+    const char *key_path;    /* OpenSSH private key, Ed25519; NULL: password */
+    const char *fingerprint; /* "SHA256:..." that must be shown; NULL: ask */
     /* Called with the fingerprint shown when none is given; false refuses
      * (ERR_KEY_CHANGED).  Not called otherwise. */
     bool (*accept)(void *ctx, const char *fingerprint);
     void *ctx;
-    int timeout_ms;           /* for connecting and for each reply; 0: 15 s */
-    bool stop_at_key;         /* only the host key: connect, show, close;
+    int timeout_ms;   /* for connecting and for each reply; 0: 15 s */
+    bool stop_at_key; /* only the host key: connect, show, close;
                                  without ACCEPT any key will do */
 };
 
@@ -96,7 +96,7 @@ void admin_fingerprint(const void *blob, size_t len, char out[64]);
 
 /* Prepares a session for a client: the lists above, no compression, and nothing
  * read from ssh_config, known_hosts or an agent.  The caller sets
- * SSH_OPTIONS_USER too, before it connects: libssh asks NSS for one otherwise. */
+ * SSH_OPTIONS_USER too, before it connects: libssh would ask NSS for one. */
 struct ssh_session_struct;
 int admin_ssh_options(struct ssh_session_struct *session, struct err *e);
 /* Disconnects and frees SESSION (which may be NULL), and closes LENT_FD, the

@@ -58,8 +58,8 @@ int wire_run(struct admin_client *c, const bool *done, int silence_ms,
 /* The same until no request is under way. */
 int wire_drain(struct admin_client *c, struct err *e);
 /* wire_run, then the refusal that the reply may be. */
-int wire_await(struct admin_client *c, struct wire_reply *reply,
-    int silence_ms, struct err *e);
+int wire_await(struct admin_client *c, struct wire_reply *reply, int silence_ms,
+    struct err *e);
 
 /* Opens PATH; the handle is in REPLY. */
 int wire_open(struct admin_client *c, const char *path, uint32_t flags,

@@ -20,8 +20,11 @@
 #include "base/err.h"
 
 enum ipfilter_action { IPFILTER_DENY, IPFILTER_ALLOW };
-enum ipfilter_scope { IPFILTER_ADMIN = 1, IPFILTER_SERVICE = 2,
-    IPFILTER_BOTH = 3 };
+enum ipfilter_scope {
+    IPFILTER_ADMIN = 1,
+    IPFILTER_SERVICE = 2,
+    IPFILTER_BOTH = 3
+};
 
 /* 16 bytes; IPv4 as ::ffff:a.b.c.d. */
 struct ip_address {
@@ -58,7 +61,8 @@ void ruleset_free(struct ruleset *r);
 /* Appends; order is priority. */
 void ruleset_add(struct ruleset *r, const struct ipfilter_rule *rule);
 /* The default rules of a node: loopback and private networks, then deny:
- * 127.0.0.0/8, ::1, 10/8, 172.16/12, 192.168/16, 169.254/16, fc00::/7, fe80::/10. */
+ * 127.0.0.0/8, ::1, 10/8, 172.16/12, 192.168/16, 169.254/16, fc00::/7 and
+ * fe80::/10. */
 void ruleset_add_defaults(struct ruleset *r);
 size_t ruleset_count(const struct ruleset *r);
 /* The verdict for SCOPE; *RULE is the rule's id, or -1 for the default. */
