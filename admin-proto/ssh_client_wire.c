@@ -81,16 +81,18 @@ run(struct admin_client *c, bool (*is_done)(const void *what), const void *what,
     if (c->broken)
         return fail_lost(c, e);
     while (!is_done(what)) {
-        n = 0;
-        if (send_output(c, e) != 0 || (n = take_input(c, e)) < 0 ||
-            (n == 0 && wire_wait(c, deadline_ms, e) != 0)) {
-            c->broken = true;
-            return -1;
-        }
+        if (send_output(c, e) != 0)
+            goto broken;
+        n = take_input(c, e);
+        if (n < 0 || (n == 0 && wire_wait(c, deadline_ms, e) != 0))
+            goto broken;
         if (n > 0)
             deadline_ms = clock_mono_ms() + silence_ms;
     }
     return 0;
+broken:
+    c->broken = true;
+    return -1;
 }
 
 static bool
