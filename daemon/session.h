@@ -1,0 +1,89 @@
+/*
+ * Inside the session process: one SSH connection, its SFTP server and its
+ * channel to the engine.  Only session_*.c include this.
+ *
+ *     session_main.c     start message, deadlines, the loop
+ *     session_ssh.c      the libssh server: options, logins, what is refused
+ *     session_stream.c   bytes between the SSH channel and the SFTP server
+ *     session_backend.c  SFTP requests to the engine, its answers back
+ */
+#ifndef DAEMON_SESSION_H
+#define DAEMON_SESSION_H
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <libssh/server.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "admin-proto/role.h"
+#include "admin-proto/sftp_server.h"
+#include "base/err.h"
+#include "daemon/ipc.h"
+
+#define SESSION_QUEUE_MAX (8u * 1024 * 1024) /* towards engine or client */
+
+struct session {
+    /* The engine. */
+    struct ipc_channel *engine;
+    int64_t start_ms;
+    int64_t login_deadline_ms;
+    uint32_t keepalive_ms;
+    char *host_key; /* PEM text until it is imported */
+    char *version;
+    char peer[64];
+
+    /* SSH. */
+    ssh_bind bind;
+    ssh_session ssh;
+    ssh_event event;
+    ssh_channel channel;
+    struct ssh_server_callbacks_struct server_callbacks;
+    struct ssh_channel_callbacks_struct channel_callbacks;
+    struct ssh_counter_struct bytes;
+    bool key_exchanged;
+
+    /* Login. */
+    unsigned probes;   /* keys asked about, requests without a method */
+    unsigned failures; /* passwords and signatures refused */
+    bool login_answered;
+    enum role login_role;
+    enum role role; /* ROLE_NONE until logged in */
+    int64_t subsystem_deadline_ms;
+
+    /* SFTP. */
+    struct sftp_server *sftp;
+    size_t output_sent; /* bytes at the front of the output that are sent */
+    size_t input_at;    /* read from the channel, not yet fed */
+    size_t input_len;
+    size_t since_growth; /* bytes read since the window was opened wide */
+    bool input_ended;
+
+    bool ending; /* the loop stops; say goodbye if there is anybody */
+    int status;  /* of the process */
+};
+
+/* Takes the client's descriptor and the host key; the key text is wiped. */
+int session_ssh_open(struct session *s, int fd, struct err *e);
+void session_ssh_close(struct session *s);
+/* One turn of libssh: takes what the client sent, as far as it is there. */
+int session_ssh_turn(struct session *s, struct err *e);
+
+/* The backend for sftp_server_new, with the session as context. */
+extern const struct sftp_backend session_backend;
+/* One message of the engine. */
+bool session_take_message(void *ctx, struct ipc_message *m);
+/* Blocks until the engine answers a login; ROLE_NONE when it refuses. */
+enum role session_ask_login(struct session *s, uint8_t type,
+    const struct buf *question);
+
+/* Moves bytes both ways until neither side can go on.  -1 when the session is
+ * over because of an error. */
+int session_stream(struct session *s, struct err *e);
+/* No input is taken while the engine or the client owes us that much. */
+bool session_stream_is_full(struct session *s);
+/* Everything the client asked for was answered and sent. */
+bool session_stream_is_drained(struct session *s);
+
+#endif
