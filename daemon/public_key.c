@@ -4,6 +4,7 @@
  */
 #include "daemon/public_key.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,7 +155,7 @@ public_key_parse(struct public_key *key, const char *line, struct err *e)
         refuse(e, "there is more than one line");
         goto out;
     }
-    strcpy(key->type, type->name);
+    snprintf(key->type, sizeof(key->type), "%s", type->name);
     key->base64 = base64_encode(blob, blob_len, true);
     key->comment = len > 0 ? alloc_copy(line, len) : NULL;
     admin_fingerprint(blob, blob_len, key->fingerprint);

@@ -345,26 +345,33 @@ take_words(struct arguments *a, const char **words, size_t count, struct err *e)
     return 0;
 }
 
+static bool
+asks_for_help(const char *text, size_t words)
+{
+    return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 ||
+           (words == 0 && strcmp(text, "help") == 0);
+}
+
+/* One argument that is not behind "--": help, an option or a word. */
 static int
 take_argument(struct arguments *a, int argc, char *const *argv, int *i,
-    bool only_words, const char **words, size_t *count, struct err *e)
+    const char **words, size_t *count, struct err *e)
 {
     const char *text = argv[*i];
 
-    if (!only_words && (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0))
+    if (asks_for_help(text, *count)) {
         a->help = true;
-    else if (!only_words && strcmp(text, "--version") == 0)
+        return 0;
+    }
+    if (strcmp(text, "--version") == 0) {
         a->version = true;
-    else if (!only_words && strncmp(text, "--", 2) == 0)
+        return 0;
+    }
+    if (strncmp(text, "--", 2) == 0)
         return parse_option(a, argc, argv, i, e);
-    else if (!only_words && text[0] == '-' && text[1] != '\0')
+    if (text[0] == '-' && text[1] != '\0')
         return err_set(e, ERR_USAGE, "unknown option \"%s\"", text);
-    else if (*count == 0 && strcmp(text, "help") == 0)
-        a->help = true;
-    else if (*count < WORDS_MAX)
-        words[(*count)++] = text;
-    else
-        return err_set(e, ERR_USAGE, "too many words");
+    words[(*count)++] = text;
     return 0;
 }
 
@@ -383,7 +390,13 @@ arguments_parse(struct arguments *a, int argc, char *const *argv, struct err *e)
             only_words = true;
             continue;
         }
-        if (take_argument(a, argc, argv, &i, only_words, words, &count, e) != 0)
+        if (count == WORDS_MAX) {
+            err_set(e, ERR_USAGE, "too many words");
+            goto out;
+        }
+        if (only_words)
+            words[count++] = argv[i];
+        else if (take_argument(a, argc, argv, &i, words, &count, e) != 0)
             goto out;
         if (a->command == NULL && count > 0 &&
             find_command(a, words, count, &used, e) != 0)

@@ -53,7 +53,7 @@ void cli_show_json(const json_t *result);
 /* A sentence on stderr, unless --quiet or --json. */
 void cli_say(struct cli *cli, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* The end of a progress line. */
+/* Wipes the progress line, if one is shown. */
 void cli_end_progress(struct cli *cli);
 
 /* True when questions can be asked. */

@@ -15,7 +15,9 @@ run_status(struct cli *cli, const struct command *command, json_t *args,
     if (json_member_bool(args, "check", false, &check, e) != 0 ||
         cli_control(cli, "status", NULL, 0, &status, e) != 0)
         return -1;
-    cli_show(cli, status, command->views);
+    /* "--check --quiet" is for its exit code. */
+    if (cli->json || !check || !cli->quiet)
+        cli_show(cli, status, command->views);
     json_member_bool(status, "healthy", false, &healthy, e);
     if (check && !healthy)
         cli->exit_code = err_exit_code(ERR_INVALID);

@@ -28,7 +28,7 @@ static const struct column preview_columns[] = {
 };
 
 static const struct view now_views[] = {
-    { "published", true, published_columns, NULL },
+    { "published", true, published_columns, "Nothing new was published." },
     { "servers", true, pushed_columns, NULL },
     { "changes", true, preview_columns, "Nothing would be sent." },
     VIEWS_END,

@@ -15,9 +15,9 @@
 
 const struct column key_columns[] = {
     { "ID", "id", COLUMN_TEXT, false },
-    { "TYPE", "type", COLUMN_TEXT, false },
     { "FINGERPRINT", "fingerprint", COLUMN_TEXT, false },
     { "COMMENT", "comment", COLUMN_TEXT, true },
+    { "TYPE", "type", COLUMN_TEXT, true },
     COLUMNS_END,
 };
 

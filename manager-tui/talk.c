@@ -51,26 +51,26 @@ void
 cli_end_progress(struct cli *cli)
 {
     if (cli->progress_shown)
-        fputc('\n', stderr);
+        fputs("\r\033[K", stderr);
     cli->progress_shown = false;
 }
 
-/* "overwrite  12.3 MB of 51.0 MB, 24 %"; the same line again and again. */
+/* "overwrite config  12.3 MB of 51.0 MB, 24 %"; the same line again and again. */
 static void
 show_progress(struct cli *cli, const json_t *line)
 {
     const char *step = "", *text = "";
     int64_t done = 0, total = 0;
-    char done_text[32], total_text[32], shown[256];
+    char done_text[32], total_text[32], shown_step[64], shown[256];
     struct err ignored = ERR_INIT;
 
     json_member_string(line, "step", false, &step, &ignored);
     json_member_string(line, "text", false, &text, &ignored);
     json_member_int(line, "done", false, &done, &ignored);
     json_member_int(line, "total", false, &total, &ignored);
-    escape_text(text[0] != '\0' ? text : step, strlen(text[0] ? text : step),
-        shown, sizeof(shown));
-    fprintf(stderr, "\r\033[K%.60s", shown);
+    escape_text(step, strlen(step), shown_step, sizeof(shown_step));
+    escape_text(text, strlen(text), shown, sizeof(shown));
+    fprintf(stderr, "\r\033[K%s %.50s", shown_step, shown);
     if (total > 0) {
         text_bytes(done, done_text);
         text_bytes(total, total_text);

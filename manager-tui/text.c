@@ -47,7 +47,7 @@ text_age(int64_t utc_ms, int64_t now_ms, char out[32])
     char duration[32];
 
     if (rounded == 0) {
-        strcpy(out, "now");
+        snprintf(out, 32, "now");
         return;
     }
     /* Past two minutes nobody counts seconds. */

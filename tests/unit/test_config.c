@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "daemon/admins_schema.h"
@@ -559,18 +560,18 @@ order_is(const char *wanted)
 {
     struct err e = ERR_INIT;
     json_t *rules = NULL;
-    char found[256] = "";
+    struct buf found = BUF_INIT;
 
     assert_int_equal(filter_rules_json(db, FILTER_CLUSTER_TABLE, true, &rules,
                          &e),
         0);
-    for (size_t i = 0; i < json_array_size(rules); i++) {
-        strcat(found, i > 0 ? " " : "");
-        strcat(found,
+    for (size_t i = 0; i < json_array_size(rules); i++)
+        buf_printf(&found, "%s%s", i > 0 ? " " : "",
             json_string_value(
                 json_object_get(json_array_get(rules, i), "address")));
-    }
-    assert_string_equal(found, wanted);
+    buf_put_u8(&found, '\0');
+    assert_string_equal((char *)found.data, wanted);
+    buf_release(&found);
     json_decref(rules);
 }
 
