@@ -1,7 +1,7 @@
 /*
- * What this node is, as its store (STATE_DIR/node.db, SQLite, synchronous FULL)
- * keeps it.  Small values are name/value rows; servers and local filter rules are
- * tables.  Every setter is durable when it returns.
+ * What this node is, as its store (STATE_DIR/node.db, SQLite, synchronous
+ * FULL) keeps it.  Small values are name/value rows; servers and local
+ * filter rules are tables.  Every setter is durable when it returns.
  */
 #ifndef DAEMON_NODE_H
 #define DAEMON_NODE_H

@@ -1,21 +1,23 @@
 /*
  * lockstepd.conf: INI read by libinih; unknown keys and bad values are refused
  * with file and line.  One table lists every key with its type, default and
- * range.  --config FILE replaces /etc/lockstep/lockstepd.conf; FILE.d/ files of
- * lockstepd.conf.d/*.conf beside it are read after it, in order of name.
+ * range.  --config FILE replaces /etc/lockstep/lockstepd.conf; every file in
+ * FILE.d whose name ends in ".conf" is read after it, in order of name.
  *
  * [node]    name, listen (ADDR:PORT), state_dir, log_level
- * [sync]    grace and window sizes; interval, enabled, instant are NOT here: they
- *           live in the node store and are set by "sync config"
  * [history] max_bytes, max_age
  * [guard]   delete_percent (0-100)
- * [replica] drift (repair|hold), scrub_interval (duration), backups
+ * [replica] drift (repair|hold), scrub_interval (duration)
  * [limits]  max_sessions, max_sessions_per_source, login_grace, login_attempts
+ *
+ * interval, enabled and instant are not here: they live in the node store and
+ * are set by "sync config".
  */
 #ifndef DAEMON_SETTINGS_H
 #define DAEMON_SETTINGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -30,7 +32,6 @@ struct settings {
     int64_t delete_guard_percent;
     bool drift_hold;
     int64_t scrub_interval_ms; /* 0: never by itself; default 1 day */
-    int64_t backups;
     int64_t max_sessions;
     int64_t max_sessions_per_source;
     int64_t login_grace_ms;
@@ -42,6 +43,14 @@ struct settings {
 /* Defaults, then files.  PATH NULL: the default path, whose absence is fine;
  * given: must exist. */
 int settings_load(struct settings *s, const char *path, struct err *e);
+/* The defaults alone. */
+void settings_init(struct settings *s);
+/* Reads TEXT over what S holds; ORIGIN names it in errors. */
+int settings_parse(struct settings *s, const char *text, size_t len,
+    const char *origin, struct err *e);
+/* Whether TEXT may be a node's name: 1 to 63 letters, digits, "-", "_", "."
+ * that begin and end with a letter or digit. */
+bool settings_name_ok(const char *text);
 void settings_release(struct settings *s);
 
 #endif
