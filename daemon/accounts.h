@@ -1,11 +1,12 @@
 /*
  * Who may log in on the admin port.  Three sources, asked in this order:
- *   1. the local administrator's key (STATE_DIR/local-admin-key, made at the first
- *      start; user "local"), only from a loopback address: role admin;
+ *   1. the local administrator's key (STATE_DIR/local-admin-key, made at the
+ *      first start; user "local"), only from a loopback address: role admin;
  *   2. the primary's login key, on a secondary (user "lockstep"): role push;
- *   3. administrators of the cluster, dataset "admins" (tables admins, admin_keys,
- *      see daemon/admins_schema.c), and the break-glass account of this node
- *      ("admin" of the first start), kept in the node store, never replicated.
+ *   3. administrators of the cluster, dataset "admins" (tables admins and
+ *      admin_keys, see daemon/admins_schema.c), and the break-glass account of
+ *      this node ("admin" of the first start), kept in the node store, never
+ *      replicated.
  * Passwords are kept as scrypt (N 32768, r 8, p 1, 16-byte salt), verified on a
  * thread, one at a time, in constant work whether or not the user exists.
  */
@@ -26,7 +27,7 @@ int accounts_open(struct accounts **accounts, struct engine *engine,
     struct err *e);
 void accounts_close(struct accounts *accounts);
 
-/* Verifies a password; FN is called on the loop, with ROLE_NONE when refused. */
+/* Verifies a password; FN is called on the loop, ROLE_NONE when refused. */
 typedef void (*accounts_fn)(void *ctx, enum role role);
 void accounts_check_password(struct accounts *a, const char *user,
     const char *password, accounts_fn fn, void *ctx);
@@ -45,5 +46,11 @@ void password_generate(char out[25]);
 int accounts_first_start(struct engine *engine, struct err *e);
 int accounts_set_local_password(struct accounts *a, const char *hash,
     struct err *e);
+/* Reads the administrators of the cluster again, on the strand of "admins"; the
+ * datasets call it whenever those may have changed. */
+void accounts_refresh(struct accounts *a);
+/* The role that USER would get now, ROLE_NONE when he is gone: a session ends
+ * when that changes. */
+enum role accounts_role(const struct accounts *a, const char *user);
 
 #endif

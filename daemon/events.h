@@ -1,8 +1,9 @@
 /*
  * Events: what an administrator would want to read afterwards.  Appended to
- * STATE_DIR/events.jsonl, one JSON object per line: {"seq","time","node","kind",
- * "level","server"?, "dataset"?, "text", ...}.  At 16 MiB a new file begins
- * (events.jsonl.1 keeps the older); open handles finish the old one.
+ * STATE_DIR/events.jsonl, one JSON object per line:
+ * {"seq","time","node","kind", "level","server"?, "dataset"?, "text", ...}.
+ * At 16 MiB a new file begins (events.jsonl.1 keeps the older); open handles
+ * finish the old one.
  */
 #ifndef DAEMON_EVENTS_H
 #define DAEMON_EVENTS_H
@@ -22,9 +23,9 @@ void events_close(struct events *events);
 void events_add(struct events *events, const char *level, const char *kind,
     const char *server, const char *dataset, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));
-/* A duplicate of the descriptor of the present file, for a reader. */
+/* A descriptor of the present file, for a reader, who closes it. */
 int events_reader(struct events *events, int *fd, struct err *e);
-uint64_t events_size(const struct events *events); /* of the present file */
+uint64_t events_size(struct events *events); /* of the present file */
 /* The newest MAX events that are not older than SINCE_MS, as a JSON array. */
 json_t *events_list(struct events *events, int64_t since_ms, size_t max);
 

@@ -19,7 +19,8 @@ void inbounds_free(struct inbounds *in); /* ends all sessions */
 void inbounds_accept(struct inbounds *in, int fd,
     const struct sockaddr_storage *peer);
 size_t inbounds_count(const struct inbounds *in);
-/* Ends every session whose login is no longer good (after a release, a removed
- * administrator): those of ROLE, or all for ROLE_NONE. */
+/* Ends every session whose user lost his role (a removed administrator, a
+ * primary that this node no longer belongs to). */
+void inbounds_check_logins(struct inbounds *in);
 
 #endif

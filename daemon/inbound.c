@@ -1,0 +1,412 @@
+/*
+ * Sessions: the caps, one child each, its logins and its requests.  Nothing
+ * that a child says is believed further than its framing: the role comes
+ * from accounts, and every request is checked against it by the file tree.
+ */
+#include "daemon/inbound.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "daemon/accounts.h"
+#include "daemon/child.h"
+#include "daemon/engine.h"
+#include "daemon/events.h"
+#include "daemon/ipc_messages.h"
+#include "daemon/limiter.h"
+#include "daemon/vfs.h"
+#include "ipfilter/ruleset.h"
+
+#define KEEPALIVE_MS 15000
+#define USER_MAX 255
+#define PASSWORD_MAX 1024
+#define KEY_BLOB_MAX 8192
+/* Answers that a session does not take away; an honest one asks for less. */
+#define QUEUE_MAX ((size_t)64 * 1024 * 1024)
+#define LOGIN_EVENT_MS (60 * 1000)
+
+struct inbound {
+    struct inbounds *in;
+    struct inbound *next;
+    struct inbound **previous;
+    struct child *child;
+    struct vfs_session *files; /* once logged in */
+    struct ip_address address;
+    bool loopback;
+    char from[64];
+    char *user;
+    enum role role;
+    int64_t failures;
+    bool ended;
+    unsigned checks; /* logins being verified; keep the memory */
+};
+
+struct inbounds {
+    struct engine *engine;
+    struct inbound *first;
+    size_t count;
+    bool closing;
+    struct limiter refused;
+};
+
+struct inbounds *
+inbounds_new(struct engine *engine)
+{
+    struct inbounds *in = alloc_zeroed(1, sizeof(*in));
+
+    in->engine = engine;
+    limiter_init(&in->refused, LOGIN_EVENT_MS);
+    return in;
+}
+
+static void
+inbounds_release(struct inbounds *in)
+{
+    if (in->closing && in->first == NULL)
+        free(in);
+}
+
+void
+inbounds_free(struct inbounds *in)
+{
+    struct inbound *s;
+
+    if (in == NULL)
+        return;
+    in->closing = true;
+    for (s = in->first; s != NULL; s = s->next) {
+        /* No answer may come after this: the rest of the engine goes too. */
+        vfs_session_close(s->files);
+        s->files = NULL;
+        if (!s->ended)
+            child_stop(s->child);
+    }
+    inbounds_release(in);
+}
+
+size_t
+inbounds_count(const struct inbounds *in)
+{
+    return in->count;
+}
+
+/* Frees once the child is gone and no verification refers to it. */
+static void
+inbound_release(struct inbound *s)
+{
+    struct inbounds *in = s->in;
+
+    if (!s->ended || s->checks > 0)
+        return;
+    *s->previous = s->next;
+    if (s->next != NULL)
+        s->next->previous = s->previous;
+    free(s->user);
+    free(s);
+    inbounds_release(in);
+}
+
+static void
+on_ended(void *ctx, bool crashed, const char *how)
+{
+    struct inbound *s = ctx;
+
+    s->ended = true;
+    s->in->count--;
+    vfs_session_close(s->files);
+    s->files = NULL;
+    if (crashed && !s->in->closing)
+        events_add(s->in->engine->events, "warning", "session-crashed", NULL,
+            NULL, "the session of %s ended: %s", s->from, how);
+    inbound_release(s);
+}
+
+static void
+send_reply(void *ctx, uint8_t type, uint32_t tag, const struct buf *body)
+{
+    struct inbound *s = ctx;
+
+    if (s->ended)
+        return;
+    if (child_queued(s->child) > QUEUE_MAX) {
+        log_warning("the session of %s takes no answers: ended", s->from);
+        child_stop(s->child);
+        return;
+    }
+    child_send(s->child, type, tag, body, -1);
+}
+
+/* A login that is being verified. */
+struct login {
+    struct inbound *session;
+    uint32_t tag;
+    char *user;
+    const char *method;
+    bool probe; /* only asks whether a key would do */
+};
+
+static void
+report_refused(struct inbound *s, const struct login *login)
+{
+    char subject[512];
+    unsigned missed;
+
+    snprintf(subject, sizeof(subject), "%s %s", s->from, login->user);
+    if (limiter_allows(&s->in->refused, subject, &missed))
+        events_add(s->in->engine->events, "warning", "login-refused", NULL,
+            NULL,
+            "login of \"%s\" from %s by %s was refused (%u more since the last "
+            "such event)",
+            login->user, s->from, login->method, missed);
+}
+
+static void
+grant(struct inbound *s, const char *user, enum role role)
+{
+    char who[512];
+
+    if (s->files != NULL)
+        return;
+    s->role = role;
+    s->user = alloc_string(user);
+    snprintf(who, sizeof(who), "%s from %s", user, s->from);
+    s->files =
+        vfs_session_open(s->in->engine->vfs, role, who, s->from, send_reply, s);
+}
+
+static void
+send_result(struct inbound *s, uint32_t tag, enum role role)
+{
+    struct buf body = BUF_INIT;
+
+    buf_put_u8(&body, role != ROLE_NONE);
+    buf_put_u8(&body, (uint8_t)role);
+    child_send(s->child, IPC_LOGIN_RESULT, tag, &body, -1);
+    buf_release(&body);
+}
+
+static void
+on_verified(void *ctx, enum role role)
+{
+    struct login *login = ctx;
+    struct inbound *s = login->session;
+
+    s->checks--;
+    if (s->ended || s->in->closing)
+        goto out;
+    if (role != ROLE_NONE && !login->probe) {
+        grant(s, login->user, role);
+    } else if (role == ROLE_NONE && !login->probe) {
+        /* A client offers all its keys: only what it proved, or a password,
+         * counts. */
+        s->failures++;
+        report_refused(s, login);
+    }
+    send_result(s, login->tag, role);
+out:
+    free(login->user);
+    free(login);
+    inbound_release(s);
+}
+
+static struct login *
+new_login(struct inbound *s, uint32_t tag, char *user, const char *method)
+{
+    struct login *login = alloc_zeroed(1, sizeof(*login));
+
+    login->session = s;
+    login->tag = tag;
+    login->user = user;
+    login->method = method;
+    s->checks++;
+    return login;
+}
+
+/* The session ends by itself after so many; one that does not learns nothing
+ * more. */
+static bool
+has_attempts_left(const struct inbound *s)
+{
+    return s->failures + (int64_t)s->checks <
+           s->in->engine->settings.login_attempts;
+}
+
+static bool
+take_password(struct inbound *s, const struct ipc_message *m)
+{
+    struct reader r = reader_over(m->body, m->body_len);
+    char *user = reader_string(&r, USER_MAX);
+    char *password = reader_string(&r, PASSWORD_MAX);
+    bool ok = user != NULL && password != NULL && reader_done(&r);
+
+    if (ok && !has_attempts_left(s)) {
+        send_result(s, m->tag, ROLE_NONE);
+    } else if (ok) {
+        struct login *login = new_login(s, m->tag, user, "password");
+
+        user = NULL;
+        accounts_check_password(s->in->engine->accounts, login->user, password,
+            on_verified, login);
+    }
+    if (password != NULL)
+        explicit_bzero(password, strlen(password));
+    free(password);
+    free(user);
+    return ok;
+}
+
+static bool
+take_key(struct inbound *s, const struct ipc_message *m)
+{
+    struct reader r = reader_over(m->body, m->body_len);
+    size_t len = 0;
+    char *user = reader_string(&r, USER_MAX);
+    const uint8_t *blob = reader_bytes(&r, KEY_BLOB_MAX, &len);
+    bool verified = reader_u8(&r) == 1;
+    struct login *login;
+
+    if (user == NULL || blob == NULL || !reader_done(&r)) {
+        free(user);
+        return false;
+    }
+    if (!has_attempts_left(s)) {
+        free(user);
+        send_result(s, m->tag, ROLE_NONE);
+        return true;
+    }
+    login = new_login(s, m->tag, user, "key");
+    login->probe = !verified;
+    accounts_check_key(s->in->engine->accounts, login->user, blob, len,
+        s->loopback, on_verified, login);
+    return true;
+}
+
+static bool
+on_message(void *ctx, struct ipc_message *m)
+{
+    struct inbound *s = ctx;
+    bool ok;
+
+    if (m->fd != -1) {
+        close(m->fd);
+        ok = false;
+    } else if (s->in->closing) {
+        return false;
+    } else if (s->files != NULL) {
+        ok = vfs_session_request(s->files, m);
+    } else if (m->type == IPC_LOGIN_PASSWORD) {
+        ok = take_password(s, m);
+    } else if (m->type == IPC_LOGIN_KEY) {
+        ok = take_key(s, m);
+    } else {
+        ok = false;
+    }
+    if (!ok) {
+        events_add(s->in->engine->events, "warning", "session-protocol", NULL,
+            NULL, "the session of %s broke the protocol (message %u): ended",
+            s->from, (unsigned)m->type);
+        child_stop(s->child);
+    }
+    return ok;
+}
+
+static void
+send_start(struct inbound *s)
+{
+    const struct engine *engine = s->in->engine;
+    struct buf body = BUF_INIT;
+
+    buf_put_string(&body, engine->keys.host_private);
+    buf_put_string(&body, s->from);
+    buf_put_u32(&body, (uint32_t)engine->settings.login_grace_ms);
+    buf_put_u32(&body, KEEPALIVE_MS);
+    buf_put_string(&body, LOCKSTEP_VERSION);
+    child_send(s->child, IPC_SESSION_START, 0, &body, -1);
+    explicit_bzero(body.data, body.len);
+    buf_release(&body);
+}
+
+/* Why one more session from there is refused, or NULL. */
+static const char *
+over_limit(const struct inbounds *in, const struct ip_address *address,
+    bool loopback)
+{
+    const struct settings *settings = &in->engine->settings;
+    const struct inbound *s;
+    int64_t same = 0;
+
+    if ((int64_t)in->count >= settings->max_sessions)
+        return "max_sessions is reached";
+    if (loopback)
+        return NULL;
+    for (s = in->first; s != NULL; s = s->next) {
+        if (!s->ended && memcmp(&s->address, address, sizeof(*address)) == 0)
+            same++;
+    }
+    if (same >= settings->max_sessions_per_source)
+        return "max_sessions_per_source is reached";
+    return NULL;
+}
+
+void
+inbounds_accept(struct inbounds *in, int fd,
+    const struct sockaddr_storage *peer)
+{
+    static const struct child_callbacks callbacks = { .message = on_message,
+        .ended = on_ended };
+    struct inbound *s = alloc_zeroed(1, sizeof(*s));
+    struct err e = ERR_INIT;
+    const char *limit;
+    unsigned missed;
+
+    s->in = in;
+    if (!ip_address_from_socket((const struct sockaddr *)peer, &s->address))
+        goto refuse;
+    ip_address_format(&s->address, s->from);
+    s->loopback = ip_address_is_loopback(&s->address);
+    limit = over_limit(in, &s->address, s->loopback);
+    if (limit != NULL) {
+        if (limiter_allows(&in->refused, s->from, &missed))
+            events_add(in->engine->events, "warning", "refused", NULL, NULL,
+                "a connection from %s was refused: %s", s->from, limit);
+        goto refuse;
+    }
+    if (child_start(&s->child, in->engine->loop, CHILD_SESSION, fd, &callbacks,
+            s, &e) != 0) {
+        log_warning("could not start a session for %s: %s", s->from, e.message);
+        free(s);
+        return;
+    }
+    s->next = in->first;
+    s->previous = &in->first;
+    if (s->next != NULL)
+        s->next->previous = &s->next;
+    in->first = s;
+    in->count++;
+    send_start(s);
+    return;
+refuse:
+    close(fd);
+    free(s);
+}
+
+void
+inbounds_check_logins(struct inbounds *in)
+{
+    struct inbound *s;
+
+    for (s = in->first; s != NULL; s = s->next) {
+        if (s->ended || s->files == NULL)
+            continue;
+        if (accounts_role(in->engine->accounts, s->user) == s->role)
+            continue;
+        log_info("the session of \"%s\" from %s ends: no longer allowed",
+            s->user, s->from);
+        child_stop(s->child);
+    }
+}
