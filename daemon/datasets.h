@@ -1,8 +1,8 @@
 /*
  * The datasets of this node, each on its strand: as a source (standalone,
- * primary) or as a replica (secondary).  What others need of a dataset at any
- * time is kept in a struct dataset_view that only the loop touches, brought up to
- * date after each job.
+ * primary) or as a replica (secondary).  What others need of a dataset at
+ * any time is kept in a struct dataset_view that only the loop touches,
+ * brought up to date after each job.
  */
 #ifndef DAEMON_DATASETS_H
 #define DAEMON_DATASETS_H
@@ -38,6 +38,9 @@ struct dataset {
     struct replica *replica; /* on the strand */
     struct dataset_view view;
     struct dataset_config config;
+    struct dataset_private *private; /* datasets.c's own */
+    void *overwriter; /* the push handle whose overwrite is under way; only
+                         jobs of vfs_push_*.c touch it */
 };
 
 /* Opens the built-in datasets "config" and "admins" (making their live files
@@ -54,21 +57,33 @@ void datasets_change_role(struct datasets *d,
     void (*done)(void *ctx, const struct err *e), void *ctx);
 
 /* A job on a dataset: WORK runs on its strand and may use ds->source or
- * ds->replica, returning 0 or -1 with E; DONE runs on the loop after the view was
- * refreshed. */
+ * ds->replica, returning 0 or -1 with E; DONE runs on the loop after the
+ * view was refreshed.  A dataset that could not be opened fails its jobs
+ * with the reason; each job tries to open it again first. */
 struct dataset_job {
     int (*work)(struct dataset *ds, void *arg, struct err *e);
     void (*done)(struct dataset *ds, void *arg, const struct err *e);
     void *arg;
 };
 void dataset_run(struct dataset *ds, const struct dataset_job *job);
+/* The same for WORK that needs one of the two: without it WORK is not called
+ * and the job fails with ERR_ROLE. */
+enum dataset_need { DATASET_ANY, DATASET_SOURCE, DATASET_REPLICA };
+void dataset_run_on(struct dataset *ds, enum dataset_need need,
+    const struct dataset_job *job);
 
 /* SQL on the live database of a source, as an administrator's command does it:
  * a connection of its own, opened by the caller within a job through
  * database_open(ds->live_path). */
 
-/* {"name","epoch","revision","digest","rows","bytes","last_change","unpublished"}
- * of cli.md, plus "held" and on a secondary "drifted", "reason". */
+/* Within a job: a read-only connection to the live database that is kept open
+ * from job to job; NULL with E when there is none to read. */
+sqlite3 *dataset_reader(struct dataset *ds, struct err *e);
+/* The interval of scrubs or the bounds of history changed (SIGHUP). */
+void datasets_settings_changed(struct datasets *d);
+
+/* {"name","epoch","revision","digest","rows","bytes","last_change",
+ * "unpublished"} of cli.md, plus "held" and on a secondary "drifted", "reason". */
 json_t *dataset_json(const struct dataset *ds);
 
 #endif
