@@ -22,22 +22,25 @@ struct engine;
 struct control_call;
 
 enum control_flag {
-    CONTROL_CHANGES = 1,  /* refused on a secondary with NOT_PRIMARY, naming the
-                             primary; see control_flag LOCAL for the exceptions */
-    CONTROL_PRIMARY = 2,  /* only on a primary (standalone too if also CHANGES) */
-    CONTROL_ANY_ROLE = 4  /* also for viewer and push roles */
+    /* Refused on a secondary with NOT_PRIMARY, naming the primary. */
+    CONTROL_CHANGES = 1,
+    /* Only on a primary, and standalone if also CHANGES. */
+    CONTROL_PRIMARY = 2,
+    /* Also for the viewer and push roles. */
+    CONTROL_ANY_ROLE = 4
 };
 
 struct control_command {
-    const char *name;                  /* "user add" */
+    const char *name; /* "user add" */
     unsigned flags;
-    enum role least;                   /* ROLE_VIEWER, ROLE_PUSH or ROLE_ADMIN */
-    const char *const *arguments;      /* names allowed, NULL-terminated */
+    enum role least;              /* the role that may run it, beside admin */
+    const char *const *arguments; /* names allowed, NULL-terminated */
     void (*run)(struct control_call *call);
 };
 
 /* Runs a request; SINK gets each line (with newline) and LAST with the final
- * one.  The call outlives its session: control_call_detach drops the sink. */
+ * one.  The call outlives its session: control_call_detach drops the sink.
+ * NULL when it has finished already. */
 struct control_call *control_run(struct engine *engine, enum role role,
     const char *who, const char *request, size_t len,
     void (*sink)(void *ctx, const char *line, size_t len, bool last),
@@ -54,16 +57,26 @@ void control_finish(struct control_call *call, json_t *result); /* steals; NULL
                                                                    is {} */
 void control_fail(struct control_call *call, const struct err *e);
 
-/* The tables, one per family. */
-extern const struct control_command control_node_commands[];    /* control_node.c: status, events list, node enroll|release|detach, doctor, backup, admin... */
-extern const struct control_command control_fleet_commands[];   /* fleet_commands.c: server *, sync * */
-extern const struct control_command control_dataset_commands[]; /* control_dataset.c */
-extern const struct control_command control_user_commands[];    /* config_users.c */
-extern const struct control_command control_group_commands[];   /* config_groups.c */
-extern const struct control_command control_folder_commands[];  /* config_folders.c */
-extern const struct control_command control_setting_commands[]; /* config_settings.c: config list|get|set|unset */
-extern const struct control_command control_admin_commands[];   /* admins.c: admin *, admin key * */
-extern const struct control_command control_filter_commands[];  /* config_filter.c: ipfilter * */
-extern const struct control_command control_backup_commands[];  /* backup.c */
+/* The tables, one per family, each ended by an entry without a name. */
+/* control_node.c: status, events list, node *, doctor */
+extern const struct control_command control_node_commands[];
+/* fleet_commands.c: server *, sync * */
+extern const struct control_command control_fleet_commands[];
+/* control_dataset.c: dataset * */
+extern const struct control_command control_dataset_commands[];
+/* config_users.c: user *, user key * */
+extern const struct control_command control_user_commands[];
+/* config_groups.c: group * */
+extern const struct control_command control_group_commands[];
+/* config_folders.c: folder * */
+extern const struct control_command control_folder_commands[];
+/* config_settings.c: config * */
+extern const struct control_command control_setting_commands[];
+/* admins.c: admin *, admin key * */
+extern const struct control_command control_admin_commands[];
+/* config_filter.c: ipfilter * */
+extern const struct control_command control_filter_commands[];
+/* backup.c: backup create */
+extern const struct control_command control_backup_commands[];
 
 #endif
