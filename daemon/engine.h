@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "base/err.h"
+#include "base/version.h"
 #include "daemon/keys.h"
 #include "daemon/node.h"
 #include "daemon/settings.h"
@@ -28,6 +29,13 @@ struct engine {
     struct fleet *fleet;        /* daemon/fleet.h: servers, pushes */
     struct vfs *vfs;            /* daemon/vfs.h: the file tree */
     bool stopping;
+    bool started;               /* reported as ready */
+    bool role_changing;         /* daemon/node_role.h */
+    int lock_fd;                /* STATE_DIR/lock */
+    /* as the files said at the start, before the command line's options */
+    struct settings configured;
+    uv_timer_t *heard_timer;    /* saves node.primary_heard_ms */
+    int64_t heard_saved_ms;
 };
 
 /* Start in the order that the members depend on each other; stop in reverse.
@@ -36,7 +44,5 @@ int engine_start(struct engine *engine, struct err *e);
 void engine_stop(struct engine *engine);
 /* SIGHUP: reads the configuration again; a bad one changes nothing. */
 int engine_reload(struct engine *engine, struct err *e);
-
-#define LOCKSTEP_VERSION "0.1.0"
 
 #endif

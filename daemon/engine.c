@@ -1,0 +1,235 @@
+/*
+ * Starting and stopping in the order that the modules depend on each other.
+ */
+#include "daemon/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin-proto/ssh_client.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "daemon/accounts.h"
+#include "daemon/child.h"
+#include "daemon/datasets.h"
+#include "daemon/events.h"
+#include "daemon/filter.h"
+#include "daemon/fleet.h"
+#include "daemon/inbound.h"
+#include "daemon/listener.h"
+#include "daemon/store.h"
+#include "daemon/vfs.h"
+
+#define HEARD_SAVE_MS 60000
+
+static int
+take_state_dir(struct engine *engine, struct err *e)
+{
+    const char *dir = engine->settings.state_dir;
+    char *path;
+    int r;
+
+    engine->lock_fd = -1;
+    if (file_make_folder(dir, 0700, e) != 0)
+        return -1;
+    path = file_join(dir, "lock");
+    r = file_lock(path, &engine->lock_fd, e);
+    free(path);
+    if (r != 0 && e->code == ERR_BUSY) {
+        err_set(e, ERR_BUSY, "another lockstepd runs in \"%s\"", dir);
+        err_hint(e, "Stop it first, or give this one a state directory of its "
+                    "own with --state-dir.");
+    }
+    return r;
+}
+
+/* For the local command line: where we listen, and who we are. */
+static int
+write_local_file(struct engine *engine, struct err *e)
+{
+    char *path = file_join(engine->settings.state_dir, "local.json");
+    char *host = NULL;
+    char *text = NULL;
+    uint16_t port = 0;
+    json_t *json;
+    int r = -1;
+
+    if (admin_address_parse(listener_address(engine->listener), &host, &port,
+            e) != 0)
+        goto out;
+    json = json_object();
+    json_object_set_new(json, "address", json_text(host));
+    json_object_set_new(json, "port", json_integer(port));
+    json_object_set_new(json, "fingerprint",
+        json_text(engine->keys.fingerprint));
+    json_object_set_new(json, "user", json_text("local"));
+    text = json_write(json);
+    json_decref(json);
+    r = file_write_atomic(path, text, strlen(text), 0600, e);
+out:
+    free(text);
+    free(host);
+    free(path);
+    return r;
+}
+
+static void
+save_heard(uv_timer_t *timer)
+{
+    struct engine *engine = timer->data;
+    struct err e = ERR_INIT;
+
+    if (engine->node.role != NODE_SECONDARY ||
+        engine->node.primary_heard_ms == engine->heard_saved_ms)
+        return;
+    engine->heard_saved_ms = engine->node.primary_heard_ms;
+    if (node_save(&engine->node, &e) != 0)
+        log_warning("could not save when the primary was heard: %s", e.message);
+}
+
+static void
+start_heard_timer(struct engine *engine)
+{
+    engine->heard_saved_ms = engine->node.primary_heard_ms;
+    engine->heard_timer = alloc_zeroed(1, sizeof(*engine->heard_timer));
+    uv_timer_init(engine->loop, engine->heard_timer);
+    engine->heard_timer->data = engine;
+    uv_timer_start(engine->heard_timer, save_heard, HEARD_SAVE_MS,
+        HEARD_SAVE_MS);
+}
+
+static void
+free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static int
+start_parts(struct engine *engine, struct err *e)
+{
+    const char *dir = engine->settings.state_dir;
+
+    if (keys_load(&engine->keys, dir, true, e) != 0 ||
+        node_open(&engine->node, dir, engine->settings.name, e) != 0 ||
+        accounts_first_start(engine, e) != 0 ||
+        events_open(&engine->events, dir, engine->node.name, e) != 0)
+        return -1;
+    start_heard_timer(engine);
+    if (datasets_open(&engine->datasets, engine, e) != 0 ||
+        accounts_open(&engine->accounts, engine, e) != 0 ||
+        filter_open(&engine->filter, engine, e) != 0 ||
+        child_setup(engine->loop, e) != 0)
+        return -1;
+    engine->vfs = vfs_new(engine);
+    engine->inbounds = inbounds_new(engine);
+    if (listener_open(&engine->listener, engine, engine->settings.listen, e) !=
+            0 ||
+        write_local_file(engine, e) != 0)
+        return -1;
+    return fleet_open(&engine->fleet, engine, e);
+}
+
+int
+engine_start(struct engine *engine, struct err *e)
+{
+    if (take_state_dir(engine, e) != 0)
+        return -1;
+    if (start_parts(engine, e) != 0) {
+        engine_stop(engine);
+        return -1;
+    }
+    events_add(engine->events, "info", "started", NULL, NULL,
+        "lockstepd " LOCKSTEP_VERSION " started as %s on %s",
+        node_role_name(engine->node.role), listener_address(engine->listener));
+    return 0;
+}
+
+void
+engine_stop(struct engine *engine)
+{
+    struct inbounds *inbounds = engine->inbounds;
+
+    engine->stopping = true;
+    listener_close(engine->listener);
+    engine->listener = NULL;
+    engine->inbounds = NULL;
+    inbounds_free(inbounds);
+    fleet_close(engine->fleet);
+    /* Jobs of the last moment still report to these. */
+    datasets_close(engine->datasets);
+    engine->fleet = NULL;
+    engine->datasets = NULL;
+    accounts_close(engine->accounts);
+    engine->accounts = NULL;
+    filter_close(engine->filter);
+    engine->filter = NULL;
+    vfs_free(engine->vfs);
+    engine->vfs = NULL;
+    if (engine->heard_timer != NULL) {
+        save_heard(engine->heard_timer);
+        uv_close((uv_handle_t *)engine->heard_timer, free_handle);
+        engine->heard_timer = NULL;
+    }
+    if (engine->events != NULL && engine->started)
+        events_add(engine->events, "info", "stopped", NULL, NULL,
+            "lockstepd stopped");
+    events_close(engine->events);
+    engine->events = NULL;
+    if (engine->node.store != NULL)
+        node_close(&engine->node);
+    keys_release(&engine->keys);
+    if (engine->lock_fd != -1)
+        close(engine->lock_fd);
+    engine->lock_fd = -1;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+static void
+move_text(char **to, char **from)
+{
+    free(*to);
+    *to = *from;
+    *from = NULL;
+}
+
+int
+engine_reload(struct engine *engine, struct err *e)
+{
+    struct settings *now = &engine->settings;
+    struct settings read;
+    bool reopen;
+
+    if (settings_load(&read, engine->config_path, e) != 0) {
+        events_add(engine->events, "error", "config-error", NULL, NULL,
+            "the configuration stays as it was: %s", e->message);
+        return -1;
+    }
+    reopen = read.history_bytes != now->history_bytes ||
+             read.history_age_ms != now->history_age_ms ||
+             read.delete_guard_percent != now->delete_guard_percent ||
+             read.scrub_interval_ms != now->scrub_interval_ms;
+    if (!same_text(read.listen, engine->configured.listen) ||
+        !same_text(read.name, engine->configured.name) ||
+        !same_text(read.state_dir, engine->configured.state_dir))
+        log_warning("name, listen and state_dir take effect at the next start");
+    /* The command line's own choice of these three stays. */
+    move_text(&read.listen, &now->listen);
+    move_text(&read.name, &now->name);
+    move_text(&read.state_dir, &now->state_dir);
+    *now = read;
+    log_set_level((enum log_level)now->log_level);
+    if (reopen)
+        datasets_settings_changed(engine->datasets);
+    events_add(engine->events, "info", "reloaded", NULL, NULL,
+        "the configuration was read again");
+    return 0;
+}
