@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "sync/open.h"
@@ -41,6 +42,18 @@ authorize(void *ctx, int action, const char *a, const char *b,
     return SQLITE_OK;
 }
 
+/* What stands in a schema, or changes one. */
+static bool
+shapes_schema(const char *sql)
+{
+    static const char *const words[] = { "CREATE ", "ALTER ", "DROP " };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strncasecmp(sql, words[i], strlen(words[i])) == 0)
+            return true;
+    return false;
+}
+
 static int
 execute_one(sqlite3 *db, const char *sql, struct err *e)
 {
@@ -48,6 +61,10 @@ execute_one(sqlite3 *db, const char *sql, struct err *e)
     const char *tail = NULL;
     int rc;
 
+    if (!shapes_schema(sql))
+        return err_set(e, ERR_CORRUPT,
+            "a bundle may change the schema only by "
+            "CREATE, ALTER and DROP");
     sqlite3_set_authorizer(db, authorize, NULL);
     rc = sqlite3_prepare_v2(db, sql, -1, &stmt, &tail);
     if (rc == SQLITE_OK && stmt != NULL) {
