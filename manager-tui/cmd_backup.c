@@ -73,6 +73,16 @@ own_folder(char folder[PATH_SIZE])
     return true;
 }
 
+/* Becomes PROGRAM, looked up in PATH unless it has a slash; returns only when
+ * that fails. */
+static void
+become_daemon(const char *program, const char *file, const char *state_dir,
+    bool force)
+{
+    execlp(program, "lockstepd", "--restore", file, "--state-dir", state_dir,
+        force ? "--force" : (char *)NULL, (char *)NULL);
+}
+
 /* Restoring is the daemon's own work, while it does not run. */
 static int
 run_restore(struct cli *cli, const struct command *command, json_t *args,
@@ -81,10 +91,11 @@ run_restore(struct cli *cli, const struct command *command, json_t *args,
     static const char *const beside[] = { "lockstepd", "../sbin/lockstepd" };
     const char *path = "";
     char folder[PATH_SIZE];
-    bool known = own_folder(folder);
+    bool known = own_folder(folder), force = false;
 
     (void)command;
-    if (json_member_string(args, "path", true, &path, e) != 0)
+    if (json_member_string(args, "path", true, &path, e) != 0 ||
+        json_member_bool(args, "force", false, &force, e) != 0)
         return -1;
     if (cli->connect != NULL)
         return err_set(e, ERR_USAGE,
@@ -92,16 +103,20 @@ run_restore(struct cli *cli, const struct command *command, json_t *args,
     for (size_t i = 0; known && i < sizeof(beside) / sizeof(beside[0]); i++) {
         char *program = alloc_format("%s%s", folder, beside[i]);
 
-        execl(program, "lockstepd", "--restore", path, "--state-dir",
-            cli->state_dir, (char *)NULL);
+        become_daemon(program, path, cli->state_dir, force);
         free(program);
     }
-    execlp("lockstepd", "lockstepd", "--restore", path, "--state-dir",
-        cli->state_dir, (char *)NULL);
+    become_daemon("lockstepd", path, cli->state_dir, force);
     err_set_errno(e, ERR_NOT_FOUND, errno, "could not run lockstepd");
     err_hint(e, "Run \"lockstepd --restore FILE --state-dir DIR\" yourself.");
     return -1;
 }
+
+static const struct option restore_options[] = {
+    { "force", NULL, OPTION_FLAG, "force",
+        "move what is in the state directory aside" },
+    { NULL, NULL, OPTION_FLAG, NULL, NULL },
+};
 
 const struct command backup_commands[] = {
     { "backup", "create", "[FILE]",
@@ -110,7 +125,7 @@ const struct command backup_commands[] = {
         backup_views },
     { "backup", "restore", "FILE",
         "make this node what it was; its daemon must not run",
-        "backup restore /root/node.lockstep\n", "path", NULL, run_restore,
-        NULL },
+        "backup restore /root/node.lockstep\n", "path", restore_options,
+        run_restore, NULL },
     { .noun = NULL },
 };
