@@ -1,0 +1,37 @@
+"""Rows about memory: the engine of an idle node, one session of a hundred."""
+
+import os
+
+from bench import Kept, Unmeasured
+from lockstep import children, wait_for
+from machine import pss_kib
+
+SESSIONS = 100
+
+
+def measure(table, fresh):
+    names = ["PSS of an idle engine",
+             "PSS of one session of %d" % SESSIONS]
+    if not any(table.wants(n) for n in names):
+        return
+    if os.geteuid() != 0:
+        raise Unmeasured("PSS of processes that are not dumpable needs root")
+    test = fresh()
+    node = test.node("node", config="[limits]\n"
+                     "max_sessions_per_source = %d\n" % (2 * SESSIONS))
+    wait_for(lambda: not children(node, "session"), 30, "no session")
+    table.row(names[0], pss_kib(node.pid()) / 1024, "MiB", most=12)
+    kept = []
+    try:
+        for _ in range(SESSIONS):
+            kept.append(Kept(node))
+            kept[-1].run("status")
+        sessions = children(node, "session")
+        if len(sessions) < SESSIONS:
+            raise RuntimeError("%d sessions" % len(sessions))
+        table.row(names[1], sum(pss_kib(p) for p in sessions) /
+                  len(sessions) / 1024, "MiB", most=2)
+    finally:
+        for k in kept:
+            k.close()
+    test.end()

@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+"""Pause, interval, trust, detach: what an administrator does with servers."""
+# timeout: 240
+
+import glob
+import os
+
+from lockstep import (ERROR, NOT_PRIMARY, check, run, same, scenario,
+                      wait_for)
+
+
+def users(node):
+    return [n for n, in node.sql("SELECT name FROM users ORDER BY name")]
+
+
+@scenario
+def pause_and_resume(t):
+    cluster = t.cluster(2)
+    primary, (first, second) = cluster.primary, cluster.secondaries
+    with t.promise("a paused server gets nothing while the others go on"):
+        primary.cli("server", "pause", first.name)
+        same(primary.state_of(first), "paused", "state")
+        primary.cli("user", "add", "ann", "--home", "/srv/ann")
+        wait_for(lambda: users(second) == ["ann"], 10, "the other has it")
+        primary.cli("sync", "now", second.name, "--wait")
+        same(users(first), [], "users of the paused one")
+    with t.promise("a pause outlives a restart"):
+        primary.restart()
+        same(primary.state_of(first), "paused", "state")
+    with t.promise("a resumed server catches up"):
+        primary.cli("server", "resume", first.name)
+        cluster.wait_synchronized()
+        same(users(first), ["ann"], "users")
+    with t.promise("with sync off nothing is pushed by itself"):
+        primary.cli("sync", "config", "--enabled", "no")
+        for node in cluster.secondaries:
+            wait_for(lambda: primary.state_of(node) == "paused", 10, "paused")
+        primary.cli("user", "add", "ben", "--home", "/srv/ben")
+        same(users(first) + users(second), ["ann", "ann"], "users")
+    with t.promise("with sync on again it is"):
+        primary.cli("sync", "config", "--enabled", "yes")
+        cluster.wait_synchronized()
+        same(users(first), ["ann", "ben"], "users")
+
+
+@scenario
+def the_interval(t):
+    cluster = t.cluster(2, interval="1s")
+    primary, (first, second) = cluster.primary, cluster.secondaries
+    with t.promise("a change is pushed within the interval, unasked"):
+        primary.sql("INSERT INTO users (name, uid, gid, home) VALUES "
+                    "('ann', 1000, 1000, '/srv/ann')")
+        for node in cluster.secondaries:
+            wait_for(lambda: users(node) == ["ann"], 5, "arrived")
+    with t.promise("a server may have an interval of its own"):
+        primary.cli("sync", "config", "--interval", "1h", "--server",
+                    first.name)
+        same(primary.server(first)["interval_s"], 3600, "interval")
+        same(primary.server(second)["interval_s"], 1, "interval")
+    with t.promise("an idle interval confirms and dates last synchronized"):
+        cluster.wait_synchronized(second)
+        before = primary.server(second)["last_synchronized"]
+        wait_for(lambda: primary.server(second)["last_synchronized"] >
+                 before, 10, "a newer last synchronized")
+    for bad in "0s", "500ms", "25h", "-1s", "soon":
+        with t.promise("an interval of %s is refused" % bad):
+            reply = primary.run("--json", "sync", "config", "--interval=" +
+                                bad)
+            check(reply.code in (1, 2), "exit code %d" % reply.code)
+            same(primary.cli("sync", "status")["interval_ms"], 1000,
+                 "interval")
+    with t.promise("the interval outlives a restart"):
+        primary.restart()
+        same(primary.cli("sync", "status")["interval_ms"], 1000, "interval")
+        same(primary.server(first)["interval_s"], 3600, "interval")
+
+
+@scenario
+def a_changed_host_key(t):
+    cluster = t.cluster(1)
+    primary, node = cluster.primary, cluster.secondaries[0]
+    primary.cli("user", "add", "ann", "--home", "/srv/ann")
+    cluster.sync()
+    pinned = node.fingerprint()
+    node.stop()
+    for path in glob.glob(node.path("keys", "host_key*")):
+        os.unlink(path)
+    node.start()
+    primary.cli("user", "add", "ben", "--home", "/srv/ben")
+    with t.promise("a changed host key stops the push and is shown"):
+        wait_for(lambda: primary.state_of(node) == "key-changed", 20,
+                 "key-changed", 0.1)
+        same(users(node), ["ann"], "users")
+        check([e for e in primary.events() if e["level"] != "info" and
+               "host key" in e["text"]], "no event")
+    with t.promise("server trust with another fingerprint is refused"):
+        primary.cli("server", "trust", node.name, "--fingerprint", pinned,
+                    expect=5)
+        same(primary.state_of(node), "key-changed", "state")
+    with t.promise("server trust with the right one goes on"):
+        primary.cli("server", "trust", node.name, "--fingerprint",
+                    node.fingerprint())
+        cluster.wait_synchronized()
+        same(users(node), ["ann", "ben"], "users")
+
+
+@scenario
+def detach_and_return(t):
+    cluster = t.cluster(1)
+    primary, node = cluster.primary, cluster.secondaries[0]
+    primary.cli("user", "add", "ann", "--home", "/srv/ann")
+    cluster.sync()
+    with t.promise("only a secondary detaches"):
+        primary.cli("node", "detach", expect=ERROR)
+    with t.promise("a detached node is standalone and keeps its rows"):
+        node.cli("node", "detach")
+        same(node.status()["node"]["role"], "standalone", "role")
+        same(node.status()["cluster"], None, "cluster")
+        same(users(node), ["ann"], "users")
+        traces = node.sql("SELECT name FROM sqlite_schema WHERE type = "
+                          "'trigger' AND name LIKE '!_lockstep%' ESCAPE '!'")
+        node.cli("user", "add", "own", "--home", "/srv/own")
+        check(traces is not None, "no traces read")
+    with t.promise("the primary shows that it is refused"):
+        wait_for(lambda: primary.state_of(node) == "refused", 20, "refused",
+                 0.1)
+        same(users(node), ["ann", "own"], "users")
+    with t.promise("it may be added again, after it was removed by force"):
+        primary.cli("server", "remove", node.name, "--force")
+        cluster.add(node)
+        cluster.wait_synchronized()
+        same(users(node), ["ann"], "users")
+
+
+@scenario
+def what_a_secondary_knows(t):
+    cluster = t.cluster(1)
+    primary, node = cluster.primary, cluster.secondaries[0]
+    with t.promise("status on a secondary says whose it is and when it was "
+                   "last heard from"):
+        status = node.status()
+        same(status["node"]["role"], "secondary", "role")
+        same(status["cluster"]["id"], primary.status()["cluster"]["id"],
+             "cluster")
+        same(status["cluster"]["primary"]["name"], primary.name, "primary")
+        before = status["cluster"]["primary"]["last_heard"]
+        wait_for(lambda: node.status()["cluster"]["primary"]["last_heard"] >
+                 before, 10, "heard again")
+    with t.promise("the first add made a primary of epoch 1 or more"):
+        status = primary.status()
+        same(status["node"]["role"], "primary", "role")
+        check(status["cluster"]["epoch"] >= 1, "epoch %s" % status)
+        same(node.status()["cluster"]["epoch"], status["cluster"]["epoch"],
+             "epoch")
+    with t.promise("status --check is content on both"):
+        cluster.sync()
+        cluster.wait_synchronized()
+        for n in cluster.nodes():
+            same(n.run("status", "--check").code, 0, n.name)
+    with t.promise("digest and revision are the same on both"):
+        a, b = primary.status()["datasets"], node.status()["datasets"]
+        same([(d["name"], d["revision"], d["digest"], d["rows"]) for d in b],
+             [(d["name"], d["revision"], d["digest"], d["rows"]) for d in a],
+             "datasets")
+    with t.promise("a secondary refuses to push"):
+        node.cli("sync", "now", expect=NOT_PRIMARY)
+    with t.promise("a dry run shows the rows and publishes nothing"):
+        before = primary.dataset()["revision"]
+        primary.cli("sync", "config", "--interval", "1h")
+        primary.sql("INSERT INTO users (id, name, uid, gid, home) VALUES "
+                    "(77, 'dry', 1000, 1000, '/srv/dry')")
+        changes = primary.cli("sync", "now", "--dry-run")["changes"]
+        found = [c for c in changes if c["dataset"] == "config"]
+        same(found[0]["added"], 1, "rows added")
+        check("77" in str(found[0]["rows"]), "the row is not shown")
+        same(primary.dataset()["revision"], before, "revision")
+
+
+if __name__ == "__main__":
+    run(230)

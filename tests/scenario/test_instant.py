@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+"""Instant: a commit by anybody is durable on every secondary at once."""
+# timeout: 120
+
+import os
+import sqlite3
+import time
+
+from lockstep import SLOW, check, run, scenario, wait_for
+
+COMMITS = int(os.environ.get("LOCKSTEP_COMMITS", "100"))
+
+
+def durable_after(db, readers, number):
+    """Milliseconds from the commit until both secondaries' own files, which
+    are synced before they are readable, hold it."""
+    db.execute("UPDATE users SET comment = ? WHERE id = 1", (str(number),))
+    began = time.monotonic()
+    missing = list(readers)
+    while missing:
+        missing = [r for r in missing if r.execute(
+            "SELECT comment FROM users WHERE id = 1").fetchone() !=
+            (str(number),)]
+        if time.monotonic() - began > 10:
+            return 10000.0
+        time.sleep(0.0005)
+    return (time.monotonic() - began) * 1000
+
+
+@scenario
+def a_commit_is_everywhere_at_once(t):
+    cluster = t.cluster(2, interval="1h")
+    cluster.primary.cli("sync", "config", "--instant", "yes")
+    cluster.primary.cli("user", "add", "ann", "--home", "/srv/ann")
+    readers = [sqlite3.connect(n.live(), isolation_level=None, timeout=10)
+               for n in cluster.secondaries]
+    wait_for(lambda: all(r.execute("SELECT count(*) FROM users").fetchone() ==
+                         (1,) for r in readers), 10, "the user everywhere")
+    db = sqlite3.connect(cluster.primary.live(), isolation_level=None,
+                         timeout=10)
+    durable_after(db, readers, -1)
+    with t.promise("over %d commits, p95 from commit to durable on two "
+                   "secondaries is under 60 ms" % COMMITS):
+        times = sorted(durable_after(db, readers, i) for i in range(COMMITS))
+        p95 = times[int(len(times) * 0.95) - 1]
+        print("# median %.1f ms, p95 %.1f ms, slowest %.1f ms" %
+              (times[len(times) // 2], p95, times[-1]))
+        check(p95 < 60 * SLOW, "p95 is %.1f ms" % p95)
+    with t.promise("with instant off again a commit waits for the interval"):
+        cluster.primary.cli("sync", "config", "--instant", "no")
+        db.execute("UPDATE users SET comment = 'later' WHERE id = 1")
+        wait_for(lambda: cluster.primary.status()["datasets"][0]["revision"],
+                 5, "status")
+        for r in readers:
+            check(r.execute("SELECT comment FROM users").fetchone() !=
+                  ("later",), "it was pushed at once")
+    db.close()
+
+
+if __name__ == "__main__":
+    run(110)
