@@ -89,6 +89,7 @@ overwrite_end(struct overwrite *o)
             (unsigned long long)o->state.revision);
         lane_confirmed(lane, o->state.revision, &o->state.digest, o->sent_us);
         server_save(server, true);
+        server_pump(server);
     }
     overwrite_free(o);
     return true;

@@ -72,6 +72,7 @@ send_finish(struct send *send)
         lane->server->record.last_change_ms = clock_utc_ms();
         lane_confirmed(lane, send->to_revision, &send->to_digest,
             send->sent_us);
+        server_pump(lane->server);
     }
     send_free(send);
 }

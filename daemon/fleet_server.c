@@ -282,6 +282,7 @@ heartbeat_answered(void *ctx, const struct link_reply *reply)
         for (unsigned i = 0; i < h->count; i++)
             lane_confirmed(h->named[i].lane, h->named[i].revision,
                 &h->named[i].digest, h->sent_us);
+        server_pump(server);
     }
     free(h);
 }
