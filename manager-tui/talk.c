@@ -55,7 +55,7 @@ cli_end_progress(struct cli *cli)
     cli->progress_shown = false;
 }
 
-/* "overwrite config  12.3 MB of 51.0 MB, 24 %"; the same line again and again. */
+/* "overwrite config  12.3 MB of 51.0 MB, 24 %"; one line, written again. */
 static void
 show_progress(struct cli *cli, const json_t *line)
 {

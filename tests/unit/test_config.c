@@ -14,17 +14,12 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "daemon/admins_schema.h"
 #include "daemon/config_constraint.h"
 #include "daemon/config_password.h"
 #include "daemon/config_row.h"
 #include "daemon/config_schema.h"
-#include "daemon/filter_rules.h"
-#include "daemon/key_choice.h"
-#include "daemon/public_key.h"
 #include "sync/open.h"
 
 static char folder[] = "/tmp/lockstep-config-XXXXXX";
@@ -454,223 +449,6 @@ password_hash_is_one_that_the_schema_takes(void **state)
     free(hash);
 }
 
-static const char ed25519_line[] =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPV1nGBvVkTRkTXXfMOoPy7ZQ6JKdHWCmN6"
-    "wY08rD8c ann smith@laptop\n";
-
-static void
-public_key_keeps_type_and_comment(void **state)
-{
-    struct public_key key;
-    struct err e = ERR_INIT;
-    char again[64];
-
-    (void)state;
-    assert_int_equal(public_key_parse(&key, ed25519_line, &e), 0);
-    assert_string_equal(key.type, "ssh-ed25519");
-    assert_string_equal(key.comment, "ann smith@laptop");
-    assert_int_equal(strncmp(key.fingerprint, "SHA256:", 7), 0);
-    public_key_fingerprint(key.base64, again);
-    assert_string_equal(again, key.fingerprint);
-    public_key_release(&key);
-}
-
-static void
-public_key_refuses_what_is_not_one(void **state)
-{
-    static const char *const lines[] = {
-        "",
-        "ssh-ed25519",
-        "ssh-ed25519 ",
-        "ssh-ed25519 !!!!",
-        /* a type that is not the blob's */
-        "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIGPV1nGBvVkTRkTXXfMOoPy7ZQ6JKdHWCmN6"
-        "wY08rD8c",
-        /* cut by one group */
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPV1nGBvVkTRkTXXfMOoPy7ZQ6JKdHW"
-        "CmN6wY08",
-        /* a byte too many */
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPV1nGBvVkTRkTXXfMOoPy7ZQ6JKdHW"
-        "CmN6wY08rD8cAA==",
-        "ssh-dss AAAAB3NzaC1kc3MAAACBAO",
-        /* options would be honoured by a server that reads the line */
-        "command=\"sh\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPV1nGBvVkTRkTXX"
-        "fMOoPy7ZQ6JKdHWCmN6wY08rD8c",
-        /* 1024 bits: e 65537, then an mpint of 129 bytes that is not there */
-        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDh",
-        /* two lines */
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPV1nGBvVkTRkTXXfMOoPy7ZQ6JKdHW"
-        "CmN6wY08rD8c a\nssh-ed25519 AAAA b",
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        struct public_key key;
-        struct err e = ERR_INIT;
-
-        if (public_key_parse(&key, lines[i], &e) == 0)
-            fail_msg("accepted: %s", lines[i]);
-        assert_int_equal(e.code, ERR_INVALID);
-    }
-}
-
-static void
-key_is_chosen_by_id_fingerprint_or_comment(void **state)
-{
-    json_t *keys = json_pack("[{s:i,s:s,s:s},{s:i,s:s,s:s},{s:i,s:s,s:s}]",
-        "id", 7, "fingerprint", "SHA256:a", "comment", "x", "id", 8,
-        "fingerprint", "SHA256:b", "comment", "same", "id", 9, "fingerprint",
-        "SHA256:c", "comment", "same");
-    struct err e = ERR_INIT;
-    int64_t id = 0;
-
-    (void)state;
-    assert_int_equal(key_choose(keys, "8", &id, &e), 0);
-    assert_int_equal(id, 8);
-    assert_int_equal(key_choose(keys, "SHA256:c", &id, &e), 0);
-    assert_int_equal(id, 9);
-    assert_int_equal(key_choose(keys, "x", &id, &e), 0);
-    assert_int_equal(id, 7);
-    assert_int_equal(key_choose(keys, "same", &id, &e), -1);
-    assert_int_equal(e.code, ERR_INVALID);
-    assert_int_equal(key_choose(keys, "08", &id, &e), -1);
-    assert_int_equal(e.code, ERR_NOT_FOUND);
-    json_decref(keys);
-}
-
-static void
-add_rule(const char *action, const char *address, int64_t index)
-{
-    json_t *args = json_pack("{s:s,s:s}", "action", action, "address", address);
-    struct row row = ROW_INIT;
-    struct err e = ERR_INIT;
-    char text[128];
-    int64_t id;
-
-    assert_int_equal(filter_rules_take(&row, text, args, &e), 0);
-    assert_int_equal(filter_rules_add(db, FILTER_CLUSTER_TABLE, &row, index,
-                         &id, &e),
-        0);
-    json_decref(args);
-}
-
-/* The addresses of the rules, in order. */
-static void
-order_is(const char *wanted)
-{
-    struct err e = ERR_INIT;
-    json_t *rules = NULL;
-    struct buf found = BUF_INIT;
-
-    assert_int_equal(filter_rules_json(db, FILTER_CLUSTER_TABLE, true, &rules,
-                         &e),
-        0);
-    for (size_t i = 0; i < json_array_size(rules); i++)
-        buf_printf(&found, "%s%s", i > 0 ? " " : "",
-            json_string_value(
-                json_object_get(json_array_get(rules, i), "address")));
-    buf_put_u8(&found, '\0');
-    assert_string_equal((char *)found.data, wanted);
-    buf_release(&found);
-    json_decref(rules);
-}
-
-static void
-filter_rules_keep_the_order_that_was_asked_for(void **state)
-{
-    struct err e = ERR_INIT;
-    int64_t id = 0;
-
-    (void)state;
-    add_rule("allow", "192.0.2.1", -1);
-    add_rule("deny", "192.0.2.2", -1);
-    add_rule("deny", "192.0.2.3", 0);
-    order_is("192.0.2.3 192.0.2.1 192.0.2.2");
-    /* Somebody else's positions with a gap and a repeat. */
-    accepts(db, "UPDATE ip_rules SET position = position * 10");
-    accepts(db,
-        "UPDATE ip_rules SET position = 20 WHERE address = '192.0.2.2'");
-    add_rule("deny", "192.0.2.4", 1);
-    order_is("192.0.2.3 192.0.2.4 192.0.2.1 192.0.2.2");
-    assert_int_equal(filter_rules_move(db, FILTER_CLUSTER_TABLE, 3, 0, &e), 0);
-    order_is("192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.1");
-    assert_int_equal(filter_rules_move(db, FILTER_CLUSTER_TABLE, 0, 2, &e), 0);
-    order_is("192.0.2.3 192.0.2.4 192.0.2.2 192.0.2.1");
-    assert_int_equal(filter_rules_move(db, FILTER_CLUSTER_TABLE, 0, 4, &e), -1);
-    assert_int_equal(filter_rules_at(db, FILTER_CLUSTER_TABLE, 4, &id, &e), -1);
-    assert_int_equal(e.code, ERR_NOT_FOUND);
-}
-
-static void
-filter_test_obeys_the_first_rule_that_matches(void **state)
-{
-    struct ip_address address;
-    struct err e = ERR_INIT;
-    json_t *rules = NULL, *result;
-
-    (void)state;
-    add_rule("deny", "10.1.0.0/16", -1);
-    add_rule("allow", "10.1.2.3", -1);
-    assert_int_equal(filter_rules_json(db, FILTER_CLUSTER_TABLE, true, &rules,
-                         &e),
-        0);
-    filter_rules_number(rules);
-    assert_int_equal(ip_address_parse("10.1.2.3", &address, &e), 0);
-    result = filter_rules_test(rules, &address, IPFILTER_ADMIN);
-    assert_string_equal(json_string_value(json_object_get(result, "action")),
-        "deny");
-    assert_int_equal(json_integer_value(
-                         json_object_get(json_object_get(result, "rule"),
-                             "position")),
-        1);
-    json_decref(result);
-    assert_int_equal(ip_address_parse("10.2.2.3", &address, &e), 0);
-    result = filter_rules_test(rules, &address, IPFILTER_ADMIN);
-    assert_string_equal(json_string_value(json_object_get(result, "action")),
-        "deny");
-    assert_true(json_is_null(json_object_get(result, "rule")));
-    json_decref(result);
-    json_decref(rules);
-}
-
-/* The listing shows the networks that the filter itself allows by default. */
-static void
-filter_defaults_are_those_of_the_ruleset(void **state)
-{
-    static const char *const inside[] = { "127.0.0.1", "::1", "10.255.255.255",
-        "172.16.0.0", "172.31.255.255", "192.168.0.1", "169.254.1.1",
-        "fc00::", "fdff::1", "fe80::1", "febf::1" };
-    static const char *const outside[] = { "9.255.255.255", "11.0.0.0",
-        "172.15.255.255", "172.32.0.0", "192.167.255.255", "192.169.0.0",
-        "128.0.0.1", "::2", "2001:db8::1", "fe00::1", "fec0::1" };
-    struct ruleset *set = ruleset_new(IPFILTER_DENY);
-    json_t *rules = filter_rules_defaults();
-    struct err e = ERR_INIT;
-
-    (void)state;
-    ruleset_add_defaults(set);
-    assert_int_equal(ruleset_count(set), json_array_size(rules));
-    for (size_t i = 0; i < 22; i++) {
-        const char *text = i < 11 ? inside[i] : outside[i - 11];
-        struct ip_address address;
-        json_t *result;
-        int64_t which;
-        bool allowed;
-
-        assert_int_equal(ip_address_parse(text, &address, &e), 0);
-        allowed = ruleset_match(set, &address, IPFILTER_ADMIN, 1, &which) ==
-                  IPFILTER_ALLOW;
-        assert_int_equal(allowed, i < 11);
-        result = filter_rules_test(rules, &address, IPFILTER_ADMIN);
-        assert_string_equal(json_string_value(
-                                json_object_get(result, "action")),
-            allowed ? "allow" : "deny");
-        json_decref(result);
-    }
-    json_decref(rules);
-    ruleset_free(set);
-}
-
 #define CASE(name) \
     cmocka_unit_test_setup_teardown(name, open_databases, close_databases)
 
@@ -693,12 +471,6 @@ main(void)
         CASE(row_takes_times_and_forgets_them),
         CASE(row_refuses_arguments_of_the_wrong_type),
         CASE(password_hash_is_one_that_the_schema_takes),
-        cmocka_unit_test(public_key_keeps_type_and_comment),
-        cmocka_unit_test(public_key_refuses_what_is_not_one),
-        cmocka_unit_test(key_is_chosen_by_id_fingerprint_or_comment),
-        CASE(filter_rules_keep_the_order_that_was_asked_for),
-        CASE(filter_test_obeys_the_first_rule_that_matches),
-        cmocka_unit_test(filter_defaults_are_those_of_the_ruleset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
