@@ -73,6 +73,7 @@ fleet_want(struct server *server)
 {
     server->wanted = true;
     server->wanted_us = clock_mono_us();
+    server->overwrote = false;
     for (size_t i = 0; i < server->lane_count; i++) {
         struct lane *lane = &server->lanes[i];
 

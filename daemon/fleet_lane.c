@@ -64,7 +64,7 @@ lane_confirmed(struct lane *lane, uint64_t revision,
     lane->held = false;
     lane->tries = 0;
     lane->confirmed_us = sent_us;
-    lane->confirmed_ms = clock_utc_ms() - (clock_mono_us() - sent_us) / 1000;
+    lane->confirmed_ms = clock_utc_ms();
 }
 
 /* What a refusal means for the lane: one row per code that is special. */

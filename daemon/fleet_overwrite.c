@@ -78,7 +78,8 @@ overwrite_end(struct overwrite *o)
     } else {
         struct server *server = o->server;
 
-        server->record.overwrites++;
+        server->record.overwrites += !server->overwrote;
+        server->overwrote = true;
         server->record.pushes++;
         server->record.last_change_ms = clock_utc_ms();
         lane->force_overwrite = false;

@@ -69,7 +69,7 @@ server_state(const struct server *server)
         .refused = server->refused,
         .held = server_held(server),
         .drifted = server->drifted,
-        .unreachable = server->unreachable || !server->ready,
+        .unreachable = server->unreachable,
         .overwriting = server_overwriting(server),
         .paused = server_paused(server),
         .equal = server_equal(server),
