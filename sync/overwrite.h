@@ -44,16 +44,24 @@ struct staging {
     struct schema *schema;
     struct dataset_state state; /* as it will be in the live file */
 };
-/* Proves the staging file equal to what the header says. */
+/* Opens the staging file; a schema that this server cannot write, or that is
+ * not the header's, is refused. */
 int staging_open(struct staging *s, const struct replica *r,
     const struct overwrite *o, struct err *e);
+/* Proves structure and every row against the header; uses two threads. */
+int staging_prove(struct staging *s, const struct overwrite *o, struct err *e);
 /* Puts in what a secondary adds. */
 int staging_complete(struct staging *s, struct err *e);
 void staging_close(struct staging *s);
 
 /* overwrite_install.c */
-/* Keeps the old content in backups/, and the last three of those. */
-int install_backup(struct replica *r, struct err *e);
+/* Keeps the old content in backups/; *PATH is the file, NULL when there was
+ * nothing to keep.  The caller frees. */
+int install_backup(struct replica *r, char **path, struct err *e);
+/* Once it is installed only the last three backups stay; if it was not, the
+ * new one goes. */
+void install_settle_backup(const struct replica *r, const char *path,
+    bool installed);
 /* Makes the live file's content that of the staging file; closes the latter
  * where it becomes the live file. */
 int install_staging(struct replica *r, struct staging *s,

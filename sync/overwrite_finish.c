@@ -2,6 +2,8 @@
  * The end of an overwrite, in order: verified, drift noted, old content kept,
  * new content installed.  Until the installation commits the old stands.
  */
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sync/change.h"
@@ -112,10 +114,48 @@ settle(struct replica *r, const struct dataset_state *state, struct err *e)
     return -1;
 }
 
+/* The backup waits for the disk while the proof computes. */
+struct backup_job {
+    struct replica *r;
+    char *path;
+    int result;
+    struct err err;
+};
+
+static void *
+keep_backup(void *arg)
+{
+    struct backup_job *job = arg;
+
+    job->result = install_backup(job->r, &job->path, &job->err);
+    return NULL;
+}
+
+/* Nothing but the backup touches the live connection in the meantime. */
+static int
+prove_and_backup(struct overwrite *o, struct staging *s, struct backup_job *job,
+    struct err *e)
+{
+    pthread_t thread;
+    int result;
+
+    if (pthread_create(&thread, NULL, keep_backup, job) != 0)
+        return err_set(e, ERR_INTERNAL, "could not start a thread");
+    result = staging_prove(s, o, e);
+    pthread_join(thread, NULL);
+    if (result == 0 && job->result != 0) {
+        *e = job->err;
+        result = -1;
+    }
+    return result;
+}
+
 static int
 finish(struct replica *r, struct overwrite *o, struct staging *s, struct err *e)
 {
     struct dataset_state state;
+    struct backup_job backup = { .r = r };
+    bool installed = false;
 
     if (overwrite_check_trailer(r, o, e) != 0)
         return -1;
@@ -124,13 +164,15 @@ finish(struct replica *r, struct overwrite *o, struct staging *s, struct err *e)
         replica_check_sender(r, NULL, o->header.cluster, o->header.epoch, e) !=
             0 ||
         overwrite_check_writer(r, &o->header, e) != 0 ||
-        staging_open(s, r, o, e) != 0 || note_drift(r, s, e) != 0 ||
-        staging_complete(s, e) != 0 || install_backup(r, e) != 0)
+        staging_open(s, r, o, e) != 0)
         return -1;
     state = s->state;
-    if (install_staging(r, s, o->staging_path, e) != 0)
-        return -1;
-    return settle(r, &state, e);
+    if (prove_and_backup(o, s, &backup, e) == 0 && note_drift(r, s, e) == 0 &&
+        staging_complete(s, e) == 0)
+        installed = install_staging(r, s, o->staging_path, e) == 0;
+    install_settle_backup(r, backup.path, installed);
+    free(backup.path);
+    return installed ? settle(r, &state, e) : -1;
 }
 
 int

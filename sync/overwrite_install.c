@@ -34,6 +34,18 @@ is_backup(const struct dirent *entry)
            strcmp(entry->d_name + len - 3, ".db") == 0;
 }
 
+static void
+remove_backup(const char *path)
+{
+    unlink(path);
+    for (size_t n = 0; n < COMPANIONS; n++) {
+        char *other = alloc_format("%s%s", path, companions[n]);
+
+        unlink(other);
+        free(other);
+    }
+}
+
 /* Names begin with the time, so the oldest sort first. */
 static void
 remove_old_backups(const char *folder)
@@ -45,13 +57,7 @@ remove_old_backups(const char *folder)
         if (i < count - BACKUPS_KEPT) {
             char *path = file_join(folder, names[i]->d_name);
 
-            unlink(path);
-            for (size_t n = 0; n < COMPANIONS; n++) {
-                char *other = alloc_format("%s%s", path, companions[n]);
-
-                unlink(other);
-                free(other);
-            }
+            remove_backup(path);
             free(path);
         }
         free(names[i]);
@@ -128,13 +134,14 @@ live_is_empty(const struct replica *r)
 }
 
 int
-install_backup(struct replica *r, struct err *e)
+install_backup(struct replica *r, char **pathp, struct err *e)
 {
     char *folder = file_join(r->work_dir, "backups");
     char stamp[CLOCK_TEXT_SIZE];
     char *path = NULL;
     int result = -1;
 
+    *pathp = NULL;
     if (live_is_empty(r)) {
         result = 0;
         goto out;
@@ -148,7 +155,8 @@ install_backup(struct replica *r, struct err *e)
                        : copy_damaged(r, path, e)) != 0 ||
         file_sync_folder(folder, e) != 0)
         goto out;
-    remove_old_backups(folder);
+    *pathp = path;
+    path = NULL;
     result = 0;
 out:
     if (result != 0)
@@ -156,6 +164,22 @@ out:
     free(path);
     free(folder);
     return result;
+}
+
+void
+install_settle_backup(const struct replica *r, const char *path, bool installed)
+{
+    char *folder;
+
+    if (path == NULL)
+        return;
+    if (!installed) {
+        remove_backup(path);
+        return;
+    }
+    folder = file_join(r->work_dir, "backups");
+    remove_old_backups(folder);
+    free(folder);
 }
 
 static int
@@ -257,7 +281,7 @@ static int
 install_through_sqlite(struct replica *r, struct staging *s, struct err *e)
 {
     uint32_t before = 0, after = 0;
-    bool complete;
+    int64_t pages = 0;
 
     row_tables_free(r->tables, r->table_count);
     r->tables = NULL;
@@ -268,10 +292,10 @@ install_through_sqlite(struct replica *r, struct staging *s, struct err *e)
     r->suspect = true;
     if (database_data_version(r->db, &after, e) != 0)
         return -1;
-    if (live_uses_wal(r->db))
-        database_checkpoint(r->db, SQLITE_CHECKPOINT_TRUNCATE, &complete, e);
-    err_clear(e);
-    r->wal_frames = 0;
+    /* Durable in the log; moving it into the file waits for an idle moment. */
+    if (live_uses_wal(r->db) &&
+        read_number(r->db, "PRAGMA main.page_count", &pages, e) == 0)
+        r->wal_frames = r->wal_frames_installed = (int)pages;
     live_note_stat(r);
     r->data_version = after;
     r->suspect = before != after;

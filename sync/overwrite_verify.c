@@ -4,9 +4,12 @@
  * has the file open and a crash discards it, so it needs no journal.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "sync/open.h"
 #include "sync/overwrite.h"
@@ -24,22 +27,36 @@ map_file(sqlite3 *db, uint64_t size, struct err *e)
     return database_exec(db, sql, e);
 }
 
-/* quick_check, on a thread of its own. */
-struct structure_check {
+/* The proof of a staging file, shared by two workers: the first that is free
+ * takes the next table. */
+struct proof {
     const char *path;
     uint64_t size;
+    const struct schema *schema;
+    const struct table **order; /* the largest first */
+    atomic_size_t next;
+};
+
+struct prover {
+    struct proof *proof;
+    sqlite3 *db;
+    struct digest digest;
+    uint64_t rows;
+    bool damaged; /* found by quick_check */
     int result;
     struct err err;
 };
 
 static int
-read_verdict(sqlite3 *db, struct err *e)
+check_structure(sqlite3 *db, struct err *e)
 {
     sqlite3_stmt *stmt;
     const char *text = NULL;
     int r = -1;
 
-    if (database_prepare(db, "PRAGMA quick_check(1)", &stmt, e) != 0)
+    /* Whether rows pass CHECK is the primary's business. */
+    if (database_exec(db, "PRAGMA ignore_check_constraints=ON", e) != 0 ||
+        database_prepare(db, "PRAGMA quick_check(1)", &stmt, e) != 0)
         return -1;
     if (sqlite3_step(stmt) == SQLITE_ROW)
         text = (const char *)sqlite3_column_text(stmt, 0);
@@ -53,35 +70,138 @@ read_verdict(sqlite3 *db, struct err *e)
     return r;
 }
 
-static void *
-check_structure(void *arg)
+static void
+prove_tables(struct prover *w)
 {
-    struct structure_check *c = arg;
-    sqlite3 *db = NULL;
+    struct proof *p = w->proof;
+    size_t i;
 
-    c->result = -1;
-    if (database_open(&db, c->path, OPEN_READ, STAGING_WAIT_MS, &c->err) == 0 &&
-        map_file(db, c->size, &c->err) == 0 &&
-        /* Whether rows pass CHECK is the primary's business. */
-        database_exec(db, "PRAGMA ignore_check_constraints=ON", &c->err) == 0)
-        c->result = read_verdict(db, &c->err);
-    database_close(db);
+    while (w->result == 0 &&
+           (i = atomic_fetch_add(&p->next, 1)) < p->schema->table_count)
+        w->result = digest_scan_table(w->db, p->order[i], &w->digest, &w->rows,
+            &w->err);
+}
+
+/* The second worker: the file's structure, then tables. */
+static void *
+prove_beside(void *arg)
+{
+    struct prover *w = arg;
+
+    w->result = -1;
+    if (database_open(&w->db, w->proof->path, OPEN_READ, STAGING_WAIT_MS,
+            &w->err) == 0 &&
+        map_file(w->db, w->proof->size, &w->err) == 0) {
+        w->result = check_structure(w->db, &w->err);
+        w->damaged = w->result != 0;
+        prove_tables(w);
+    }
+    database_close(w->db);
     return NULL;
 }
 
-static int
-check_rows(struct staging *s, const struct bundle_header *h, struct err *e)
+/* About how much there is to read; 0 where that is not known at once. */
+static int64_t
+table_weight(sqlite3 *db, const struct table *t)
 {
-    struct digest digest;
-    uint64_t rows;
+    sqlite3_stmt *stmt = NULL;
+    char *sql;
+    int64_t weight = 0;
 
-    if (digest_scan(s->db, s->schema, &digest, &rows, e) != 0)
+    if (t->without_rowid)
+        return 0;
+    sql = sqlite3_mprintf("SELECT max(\"%w\") FROM main.\"%w\"", t->rowid_name,
+        t->name);
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        weight = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_free(sql);
+    return weight > INT64_MAX / (t->column_count + 1)
+               ? INT64_MAX
+               : weight * (t->column_count + 1);
+}
+
+static const struct table **
+order_tables(sqlite3 *db, const struct schema *s)
+{
+    const struct table **order =
+        alloc_zeroed(s->table_count + 1, sizeof(*order));
+    int64_t *weights = alloc_zeroed(s->table_count + 1, sizeof(*weights));
+
+    for (size_t i = 0; i < s->table_count; i++) {
+        int64_t weight = table_weight(db, &s->tables[i]);
+        size_t at = i;
+
+        for (; at > 0 && weights[at - 1] < weight; at--) {
+            weights[at] = weights[at - 1];
+            order[at] = order[at - 1];
+        }
+        weights[at] = weight;
+        order[at] = &s->tables[i];
+    }
+    free(weights);
+    return order;
+}
+
+static int
+add_specials(struct prover *w)
+{
+    struct buf specials = BUF_INIT;
+    int r = -1;
+
+    if (specials_read(w->db, &specials, &w->err) == 0)
+        r = specials_digest(specials.data, specials.len, &w->digest, &w->err);
+    buf_release(&specials);
+    return r;
+}
+
+/* Both workers' sums against what was promised. */
+static int
+check_sum(struct prover *a, const struct prover *b,
+    const struct bundle_header *h, struct err *e)
+{
+    /* Damage explains the rest. */
+    const struct prover *failed = b->damaged || a->result == 0 ? b : a;
+
+    if (failed->result != 0) {
+        *e = failed->err;
         return -1;
-    if (!digest_equal(&digest, &h->digest_after) || rows != h->rows_after)
-        return err_set(e, ERR_DIGEST,
-            "the staged database differs from revision %llu",
-            (unsigned long long)h->to_revision);
-    return 0;
+    }
+    digest_add_hash(&a->digest, b->digest.sum);
+    if (digest_equal(&a->digest, &h->digest_after) &&
+        a->rows + b->rows == h->rows_after)
+        return 0;
+    return err_set(e, ERR_DIGEST,
+        "the staged database differs from revision %llu",
+        (unsigned long long)h->to_revision);
+}
+
+int
+staging_prove(struct staging *s, const struct overwrite *o, struct err *e)
+{
+    struct proof proof = {
+        .path = o->staging_path,
+        .size = o->header.raw_length,
+        .schema = s->schema,
+        .order = order_tables(s->db, s->schema),
+    };
+    struct prover mine = { .proof = &proof, .db = s->db };
+    struct prover other = { .proof = &proof };
+    pthread_t thread;
+    int r = -1;
+
+    if (pthread_create(&thread, NULL, prove_beside, &other) != 0) {
+        err_set(e, ERR_INTERNAL, "could not start a thread");
+        goto out;
+    }
+    mine.result = add_specials(&mine);
+    prove_tables(&mine);
+    pthread_join(thread, NULL);
+    r = check_sum(&mine, &other, &o->header, e);
+out:
+    free(proof.order);
+    return r;
 }
 
 static int
@@ -149,28 +269,11 @@ int
 staging_open(struct staging *s, const struct replica *r,
     const struct overwrite *o, struct err *e)
 {
-    struct structure_check check = {
-        .path = o->staging_path,
-        .size = o->header.raw_length,
-    };
-    pthread_t thread;
-    int result;
-
     memset(s, 0, sizeof(*s));
     if (check_encoding(r, e) != 0 || load_staging(s, o, e) != 0 ||
-        row_tables_check(s->db, s->schema, e) != 0 ||
-        check_state(s, &o->header, e) != 0)
+        row_tables_check(s->db, s->schema, e) != 0)
         return -1;
-    if (pthread_create(&thread, NULL, check_structure, &check) != 0)
-        return err_set(e, ERR_INTERNAL, "could not start a thread");
-    result = check_rows(s, &o->header, e);
-    pthread_join(thread, NULL);
-    if (check.result != 0) {
-        /* Damage explains a wrong digest, not the other way round. */
-        *e = check.err;
-        return -1;
-    }
-    return result;
+    return check_state(s, &o->header, e);
 }
 
 int

@@ -279,7 +279,7 @@ replica_apply(struct replica *r, const void *bundle, size_t len, struct err *e)
         goto out;
     result = a.committed && a.ddl ? settle_schema(r, e) : 0;
     if (a.committed)
-        live_checkpoint(r);
+        live_checkpoint(r, false);
 out:
     buf_release(&body);
     return result;

@@ -344,8 +344,10 @@ replica_heartbeat(struct replica *r, const uint8_t cluster[ID_SIZE],
         return -1;
     if (replica_refuse_drift(r, e) != 0)
         return -1;
-    if (same)
+    if (same) {
+        live_checkpoint(r, true);
         return 0;
+    }
     if (revision == r->state.revision)
         return err_set(e, ERR_DIVERGED,
             "dataset \"%s\": revision %llu is held with another digest",

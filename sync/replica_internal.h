@@ -61,8 +61,9 @@ struct replica {
     size_t table_count;
     sqlite3_stmt *begin;
     sqlite3_stmt *commit;
-    int wal_frames;      /* after the last commit of ours */
-    struct buf specials; /* as last read or written */
+    int wal_frames;           /* in the log after the last commit of ours */
+    int wal_frames_installed; /* of which an overwrite left so many */
+    struct buf specials;      /* as last read or written */
     struct hasher *hasher;
 
     /* What was last agreed and what was last seen. */
@@ -110,8 +111,8 @@ void live_note_stat(struct replica *r);
  * is rolled back. */
 int live_begin(struct replica *r, struct err *e);
 int live_commit(struct replica *r, struct err *e);
-/* Shortens a long WAL; best effort. */
-void live_checkpoint(struct replica *r);
+/* Shortens a long WAL; best effort.  IDLE: nobody waits for the answer. */
+void live_checkpoint(struct replica *r, bool idle);
 
 /* replica_examine.c */
 /* Cheap when nothing moved; else finds out what became of the file.  Succeeds

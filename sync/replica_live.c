@@ -13,6 +13,7 @@
 
 /* A longer WAL is checkpointed after a commit of ours. */
 #define WAL_FRAMES_MAX 1000
+#define WAL_FRAMES_LARGE 20000
 
 static void
 note_missing(struct replica *r, const char *what)
@@ -46,7 +47,7 @@ configure(struct replica *r, sqlite3 *db, struct err *e)
             "PRAGMA wal_autocheckpoint=0",
             e) != 0)
         return -1;
-    r->wal_frames = 0;
+    r->wal_frames = r->wal_frames_installed = 0;
     sqlite3_wal_hook(db, note_wal_frames, r);
     return 0;
 }
@@ -189,14 +190,22 @@ live_commit(struct replica *r, struct err *e)
 }
 
 void
-live_checkpoint(struct replica *r)
+live_checkpoint(struct replica *r, bool idle)
 {
     struct err e = ERR_INIT;
     bool complete;
+    /* What an overwrite leaves is long; a push does not wait for that. */
+    bool large = r->wal_frames > WAL_FRAMES_LARGE;
 
-    if (r->wal_frames < WAL_FRAMES_MAX)
+    if (r->wal_frames < WAL_FRAMES_MAX ||
+        (large && !idle &&
+            r->wal_frames < r->wal_frames_installed + WAL_FRAMES_LARGE))
         return;
+    database_checkpoint(r->db,
+        large ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+        &complete, &e);
+    /* Tried again after the next commit. */
     r->wal_frames = 0;
-    database_checkpoint(r->db, SQLITE_CHECKPOINT_PASSIVE, &complete, &e);
+    r->wal_frames_installed = 0;
     live_note_stat(r);
 }
