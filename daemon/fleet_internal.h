@@ -62,7 +62,7 @@ struct lane {
     bool needs_overwrite;
     struct buf drift_keys;
     int64_t confirmed_us; /* monotonic: sent when it was confirmed equal */
-    int64_t confirmed_ms; /* the same in UTC */
+    int64_t confirmed_ms; /* UTC: when the confirmation came */
     int64_t verified_ms;
 
     bool force_overwrite; /* an administrator asked */
@@ -96,6 +96,7 @@ struct server {
     bool wanted;             /* a round concerns it and is not confirmed yet */
     int64_t wanted_us;       /* monotonic: when that round began */
     bool heartbeat;          /* one is under way */
+    bool overwrote;          /* in this round: counted as one overwrite */
     int64_t last_attempt_ms; /* UTC */
     uint64_t round_trip_us;
     uint64_t bytes_before; /* sent over earlier links */
