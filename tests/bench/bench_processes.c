@@ -137,7 +137,7 @@ pss_of(const char *part, unsigned *count)
     int pid;
 
     *count = 0;
-    snprintf(command, sizeof(command), "pgrep -P %d -f 'lockstepd: %s'",
+    snprintf(command, sizeof(command), "pgrep -P %d -f '^lockstepd: %s'",
         (int)getpid(), part);
     f = popen(command, "r");
     while (f != NULL && fgets(text, sizeof(text), f) != NULL)
@@ -216,6 +216,20 @@ main(int argc, char **argv)
     printf("round trip of a %d byte WRITE: median %" PRIu64 " us, p99 %" PRIu64
            " us\n",
         SMALL, first.us[SMALL_COUNT / 2], first.us[SMALL_COUNT * 99 / 100]);
+    before = pss_of("pusher", &count);
+    began = clock_mono_us();
+    for (unsigned i = 0; i < idle; i++)
+        open_link(&many[i], out, &t);
+    for (unsigned i = 0; i < idle; i++)
+        run_until(loop, &many[i].ready, &many[i]);
+    printf("%u links ready after %" PRId64 " us\n", idle,
+        clock_mono_us() - began);
+    after = pss_of("pusher", &count);
+    printf("pusher: %ld KiB with one link, %ld KiB a link more\n", before,
+        (after - before) / (long)idle);
+    after = pss_of("session", &count);
+    printf("session: %ld KiB each of %u\n", after / (long)count, count);
+    printf("connector: %ld KiB\n", pss_of("connector", &count));
     began = clock_mono_us();
     pump_writes(&first);
     while (first.acknowledged < BULK && !first.failed)
@@ -234,20 +248,8 @@ main(int argc, char **argv)
         uv_run(loop, UV_RUN_ONCE);
     printf("bulk read: %.0f MB/s\n",
         (double)first.acknowledged / (double)(clock_mono_us() - began));
-    before = pss_of("pusher", &count);
-    began = clock_mono_us();
-    for (unsigned i = 0; i < idle; i++)
-        open_link(&many[i], out, &t);
-    for (unsigned i = 0; i < idle; i++)
-        run_until(loop, &many[i].ready, &many[i]);
-    printf("%u links ready after %" PRId64 " us\n", idle,
-        clock_mono_us() - began);
-    after = pss_of("pusher", &count);
-    printf("pusher: %ld KiB with one link after bulk, %ld KiB a link more\n",
-        before, (after - before) / (long)idle);
-    after = pss_of("session", &count);
-    printf("session: %ld KiB each of %u\n", after / (long)count, count);
-    printf("connector: %ld KiB\n", pss_of("connector", &count));
+    printf("after bulk: pusher %ld KiB, ", pss_of("pusher", &count));
+    printf("all sessions %ld KiB\n", pss_of("session", &count));
     outbound_free(out);
     while (t.sessions > 0)
         uv_run(loop, UV_RUN_ONCE);
