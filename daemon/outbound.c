@@ -41,8 +41,6 @@ struct outbound {
     uv_timer_t deferred;
 };
 
-/* --- the table ---------------------------------------------------------- */
-
 static void
 add_slots(struct outbound *out)
 {
@@ -88,8 +86,6 @@ find_link(const struct outbound *out, uint32_t number)
 
     return link != NULL && link->number == number ? link : NULL;
 }
-
-/* --- processes ---------------------------------------------------------- */
 
 static struct helper **
 helper_of(struct outbound *out, enum child_part part)
@@ -196,8 +192,6 @@ outbound_tell(struct outbound *out, enum child_part part, uint8_t type,
         child_send(h->child, type, number, body, -1);
 }
 
-/* --- failures told later ------------------------------------------------- */
-
 static void
 on_deferred(uv_timer_t *timer)
 {
@@ -223,8 +217,6 @@ outbound_defer(struct outbound *out)
     if (!uv_is_closing((uv_handle_t *)&out->deferred))
         uv_timer_start(&out->deferred, on_deferred, 0, 0);
 }
-
-/* --- start and end ------------------------------------------------------ */
 
 int
 outbound_new(struct outbound **out, uv_loop_t *loop, struct err *e)

@@ -115,8 +115,6 @@ link_close(struct link *link)
     link_free(link);
 }
 
-/* --- messages ------------------------------------------------------------ */
-
 static bool
 take_connected(struct link *link, struct ipc_message *m, struct reader *r)
 {

@@ -41,8 +41,6 @@ static struct {
     bool over; /* the engine is gone */
 } pusher;
 
-/* --- the table of links ------------------------------------------------- */
-
 static struct push_link **
 bucket_of(uint32_t number)
 {
@@ -159,8 +157,6 @@ fail_link(struct push_link *l, const struct err *e)
     retire_link(l);
 }
 
-/* --- one link ----------------------------------------------------------- */
-
 static void
 watch_link(struct push_link *l)
 {
@@ -218,8 +214,6 @@ set_socket_options(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms,
         sizeof(user_timeout_ms));
 }
-
-/* --- the engine's messages ---------------------------------------------- */
 
 static bool
 read_start(struct push_link *l, struct ipc_message *m)
@@ -331,8 +325,6 @@ take_message(void *ctx, struct ipc_message *m)
     pusher.over = true; /* the engine never says such a thing */
     return false;
 }
-
-/* --- the loop ----------------------------------------------------------- */
 
 /* While every link is idle nothing has a deadline, and nothing wakes us. */
 static void

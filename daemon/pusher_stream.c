@@ -49,8 +49,6 @@ push_tell_bytes(struct push_link *l, bool force)
     buf_release(&body);
 }
 
-/* --- requests and replies ----------------------------------------------- */
-
 static struct push_request *
 request_new(struct push_link *l, uint32_t number, bool is_write)
 {
@@ -244,8 +242,6 @@ push_check_progress(struct push_link *l, int64_t now_ms, struct err *e)
     err_hint(e, "Check that the server is not overloaded or stopped.");
     return -1;
 }
-
-/* --- bytes -------------------------------------------------------------- */
 
 static int
 take_input(struct push_link *l, struct err *e, bool *moved)

@@ -20,8 +20,6 @@
 
 static struct session session;
 
-/* --- the start ---------------------------------------------------------- */
-
 static bool
 take_start(void *ctx, struct ipc_message *m)
 {
@@ -64,8 +62,6 @@ wait_for_start(struct session *s)
     }
     return s->ending ? -1 : 0;
 }
-
-/* --- deadlines ---------------------------------------------------------- */
 
 struct silence {
     uint64_t bytes; /* received when last looked */
@@ -126,8 +122,6 @@ poll_timeout(const struct session *s, const struct silence *silence,
         until = silence->asked_ms + s->keepalive_ms;
     return until > now ? (int)(until - now) : 0;
 }
-
-/* --- the loop ----------------------------------------------------------- */
 
 /* Which of the client's events matter now. */
 static short

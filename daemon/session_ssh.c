@@ -29,8 +29,6 @@
 #define USER_TIMEOUT_MS 60000 /* unacknowledged bytes */
 #define REKEY_BYTES (1ULL << 30)
 
-/* --- logins ------------------------------------------------------------- */
-
 static int
 login_decided(struct session *s, enum role role)
 {
@@ -143,8 +141,6 @@ on_gssapi(ssh_session ssh, const char *user, int count, ssh_string *oids,
     return NULL;
 }
 
-/* --- what is to be had -------------------------------------------------- */
-
 static int
 on_subsystem(ssh_session ssh, ssh_channel channel, const char *name, void *ctx)
 {
@@ -177,8 +173,6 @@ on_channel(ssh_session ssh, void *ctx)
     }
     return s->channel;
 }
-
-/* --- start and end ------------------------------------------------------ */
 
 static const struct {
     enum ssh_bind_options_e option;
@@ -299,8 +293,6 @@ session_ssh_close(struct session *s)
     ssh_bind_free(s->bind);
     ssh_event_free(s->event);
 }
-
-/* --- one turn ----------------------------------------------------------- */
 
 static int
 exchange_keys(struct session *s, struct err *e)

@@ -7,8 +7,6 @@
 
 #define BULK (64u * 1024 * 1024)
 
-/* --- logins ------------------------------------------------------------- */
-
 static void
 probe_shows_the_host_key_and_never_logs_in(void **state)
 {
@@ -108,8 +106,6 @@ unknown_key_is_a_login_error(void **state)
     await_closed(f, &c);
     assert_int_equal(c.error.code, ERR_LOGIN);
 }
-
-/* --- requests ----------------------------------------------------------- */
 
 static void
 stat_read_and_close_come_back(void **state)

@@ -7,8 +7,6 @@
 
 #define SHORT_MS 400
 
-/* --- what goes wrong ---------------------------------------------------- */
-
 static void
 a_killed_peer_is_unreachable(void **state)
 {
