@@ -256,8 +256,8 @@ static int
 drop(sqlite3 *db, const struct object *o, struct err *e)
 {
     char *name = sql_quote_name(o->name);
-    char *sql =
-        alloc_format("DROP %s main.%s", o->trigger ? "TRIGGER" : "TABLE", name);
+    char *sql = alloc_format("DROP %s IF EXISTS main.%s",
+        o->trigger ? "TRIGGER" : "TABLE", name);
     int r = database_exec(db, sql, e);
 
     free(sql);

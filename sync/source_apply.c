@@ -256,8 +256,8 @@ update(struct source *s, const struct table *t, const struct change *c,
 
 /* Removals first, so that a UNIQUE value may move from row to row; rows that
  * live on are updated in place only if UPDATES. */
-static int
-apply_all(struct source *s, const struct change_set *set, bool updates,
+int
+source_apply(struct source *s, const struct change_set *set, bool updates,
     struct err *e)
 {
     const struct table *t;
@@ -282,26 +282,4 @@ apply_all(struct source *s, const struct change_set *set, bool updates,
             return -1;
     }
     return 0;
-}
-
-int
-source_apply(struct source *s, const struct change_set *set, struct err *e)
-{
-    struct err own = ERR_INIT;
-
-    if (set->count == 0)
-        return 0;
-    if (database_exec(s->published, "SAVEPOINT changes", e) != 0)
-        return -1;
-    if (apply_all(s, set, true, &own) == 0)
-        return database_exec(s->published, "RELEASE changes", e);
-    if (own.code != ERR_INVALID) {
-        *e = own;
-        return -1;
-    }
-    /* A UNIQUE value moves between rows that live on: the long way. */
-    if (database_exec(s->published, "ROLLBACK TO changes; RELEASE changes",
-            e) != 0)
-        return -1;
-    return apply_all(s, set, false, e);
 }

@@ -114,8 +114,10 @@ int source_guard_counts(struct source *s, const struct schema *live,
 
 /* source_apply.c */
 void source_statements_reset(struct source *s);
-/* Makes SET in the published copy, in the open write transaction. */
-int source_apply(struct source *s, const struct change_set *set,
+/* Makes SET in the published copy, in the open write transaction.  With UPDATES
+ * rows that live on are updated in place, which is cheaper, and fails with
+ * ERR_INVALID when a UNIQUE value moves between them. */
+int source_apply(struct source *s, const struct change_set *set, bool updates,
     struct err *e);
 /* Looks a key up: 1 found (KEY and ROW filled), 0 not, -1 with E. */
 int source_find_row(struct source *s, const struct table *t, bool live,

@@ -320,6 +320,31 @@ out:
     return r;
 }
 
+/* Rows first in place, then, if a UNIQUE value moves, the long way.  A savepoint
+ * between would cost a journal file each time; beginning anew is rare, and not
+ * possible after DDL. */
+static int
+apply_rows(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+    struct err own = ERR_INIT;
+
+    if (p->has_ddl)
+        return source_apply(s, &p->c.set, false, e);
+    if (database_exec(s->published, "BEGIN IMMEDIATE", e) != 0)
+        return -1;
+    if (source_apply(s, &p->c.set, true, &own) == 0)
+        return 0;
+    if (own.code != ERR_INVALID) {
+        *e = own;
+        return -1;
+    }
+    database_rollback(s->published);
+    if (database_exec(s->published, "BEGIN IMMEDIATE", e) != 0)
+        return -1;
+    return source_apply(s, &p->c.set, false, e);
+}
+
 /* Applies what was collected; *REBUILD is set when the published copy cannot
  * take it. */
 static int
@@ -328,9 +353,7 @@ apply(struct publish *p, bool *rebuild_it, struct err *e)
     struct source *s = p->s;
     bool specials = p->c.specials_changed || touches_sequence(p);
 
-    if (!p->has_ddl && database_exec(s->published, "BEGIN IMMEDIATE", e) != 0)
-        return -1;
-    if (source_apply(s, &p->c.set, e) != 0) {
+    if (apply_rows(p, e) != 0) {
         *rebuild_it = e->code == ERR_INVALID || e->code == ERR_CORRUPT;
         return -1;
     }

@@ -31,7 +31,9 @@ configure(struct source *s, sqlite3 *db, struct err *e)
         return database_error(db, e, "could not configure the connection");
     sqlite3_wal_hook(db, note_wal_pages, s);
     return database_exec(db,
-        "PRAGMA foreign_keys=OFF; PRAGMA ignore_check_constraints=ON", e);
+        "PRAGMA foreign_keys=OFF; PRAGMA ignore_check_constraints=ON;"
+        "PRAGMA cache_size=-32768",
+        e);
 }
 
 static int
