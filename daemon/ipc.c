@@ -405,7 +405,8 @@ ipc_receive(struct ipc_channel *c, bool (*fn)(void *ctx, struct ipc_message *m),
             break;
         bulk = true;
     }
-    if (c->in.len == 0 && c->in.cap > KEPT_CAPACITY)
+    /* The bulk is over: its memory is not needed until the next one. */
+    if (taken < READ_SMALL && c->in.len == 0 && c->in.cap > KEPT_CAPACITY)
         buf_release(&c->in);
     return 0;
 }

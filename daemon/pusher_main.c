@@ -338,6 +338,7 @@ check_deadlines(int64_t now)
         struct push_link *next = l->all_next;
         struct err e = ERR_INIT;
 
+        push_forget_bulk(l);
         if (l->deadline_ms != 0 && now >= l->deadline_ms)
             (void)push_fail_timeout(l, &e);
         else

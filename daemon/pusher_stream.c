@@ -231,6 +231,18 @@ push_request(struct push_link *l, const uint8_t *body, size_t len,
     return push_stream(l, e);
 }
 
+void
+push_forget_bulk(struct push_link *l)
+{
+    struct buf *out;
+
+    if (l->sftp == NULL || l->pending > 0)
+        return;
+    out = sftp_client_output(l->sftp);
+    if (out->len == 0 && out->cap > WRITE_SIZE)
+        buf_release(out);
+}
+
 int
 push_check_progress(struct push_link *l, int64_t now_ms, struct err *e)
 {
@@ -298,9 +310,6 @@ send_output(struct push_link *l, struct err *e, bool *moved)
             buf_consume(out, l->output_sent);
             l->output_sent = 0;
         }
-        /* An idle link keeps no bulk buffer: there may be thousands. */
-        if (out->len == 0 && out->cap > WRITE_SIZE)
-            buf_release(out);
     }
 }
 
