@@ -16,7 +16,9 @@
  * changes: DDL (varint count, each varint length and text) |
  *   u8 specials present, varint length, bytes |
  *   varint table count, each: name (varint length, bytes), varint entry count,
- *   entries: u8 op (1 remove: key tuple; 2 put: key tuple, row tuple)
+ *   entries: u8 op (1 remove: key tuple; 2 put: key tuple, row tuple;
+ *   3 change: key tuple, varint with bit i for column i (at most 63 columns, not
+ *   0), the new values of those columns; the row must be there; not in a REPAIR)
  *   REHASH is implied for tables whose columns the DDL changed.
  */
 #ifndef SYNC_BUNDLE_H

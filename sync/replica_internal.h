@@ -152,6 +152,10 @@ struct row_work {
 
 /* Applies the tables part of a body (from the table count on). */
 int rows_apply(struct row_work *w, struct reader body, struct err *e);
+/* BODY with every change (op 3) made a whole row, appended to OUT; *CHANGED is
+ * false when there was none.  replica_delta.c. */
+int rows_expand(struct replica *r, struct reader body, struct buf *out,
+    bool *changed, struct err *e);
 /* Makes the specials what they should be, after the rows. */
 int rows_apply_specials(struct row_work *w, struct err *e);
 

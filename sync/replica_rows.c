@@ -363,11 +363,21 @@ walk_body(struct row_work *w, struct reader body,
 int
 rows_apply(struct row_work *w, struct reader body, struct err *e)
 {
+    struct buf whole = BUF_INIT;
+    bool changed;
+    int r = -1;
+
+    if (rows_expand(w->r, body, &whole, &changed, e) != 0)
+        goto out;
+    if (changed)
+        body = reader_over(whole.data, whole.len);
     /* The first walk also proves the whole body well-formed. */
-    if (walk_body(w, body, remove_row, w->clear_first ? clear_row : NULL, e) !=
+    if (walk_body(w, body, remove_row, w->clear_first ? clear_row : NULL, e) ==
         0)
-        return -1;
-    return walk_body(w, body, NULL, put_row, e);
+        r = walk_body(w, body, NULL, put_row, e);
+out:
+    buf_release(&whole);
+    return r;
 }
 
 /* W's digest with the specials in NOW instead of those in BEFORE. */

@@ -11,15 +11,19 @@
 #include "sync/open.h"
 #include "sync/value.h"
 
-enum { OP_REMOVE = 1, OP_PUT = 2 };
+enum { OP_REMOVE = 1, OP_PUT = 2, OP_CHANGE = 3 };
+
+#define CHANGE_COLUMNS_MAX 63 /* one bit each in a varint */
 
 /* A key that some revision of the chain changed. */
 struct entry {
     const char *table;
     const uint8_t *key;
     size_t key_len;
-    size_t order; /* of appearance */
-    bool existed; /* before that change */
+    size_t order;           /* of appearance */
+    bool existed;           /* before that change */
+    const uint8_t *old_row; /* what it was at the start; NULL: not known */
+    size_t old_row_len;
 };
 
 /* The chain of revisions as read from history. */
@@ -47,7 +51,7 @@ chain_release(struct chain *c)
 
 static void
 add_entry(struct chain *c, const char *table, const uint8_t *key, size_t len,
-    bool existed)
+    bool existed, const uint8_t *old_row, size_t old_row_len)
 {
     if (c->entry_count == c->entry_capacity) {
         c->entry_capacity = c->entry_capacity == 0 ? 64 : c->entry_capacity * 2;
@@ -60,6 +64,8 @@ add_entry(struct chain *c, const char *table, const uint8_t *key, size_t len,
         .key_len = len,
         .order = c->entry_count,
         .existed = existed,
+        .old_row = old_row,
+        .old_row_len = old_row_len,
     };
     c->entry_count++;
 }
@@ -74,9 +80,10 @@ add_changes(struct chain *c, const struct change_set *set)
                     memcmp(x->old_key, x->new_key, x->old_key_len) == 0;
 
         if (x->old_key != NULL)
-            add_entry(c, x->table, x->old_key, x->old_key_len, true);
+            add_entry(c, x->table, x->old_key, x->old_key_len, true, x->old_row,
+                x->old_row_len);
         if (x->new_key != NULL && !same)
-            add_entry(c, x->table, x->new_key, x->new_key_len, false);
+            add_entry(c, x->table, x->new_key, x->new_key_len, false, NULL, 0);
     }
 }
 
@@ -189,8 +196,55 @@ read_chain(struct source *s, uint64_t from, struct chain *c, struct err *e)
 struct table_part {
     struct buf entries;
     uint64_t count;
-    struct buf found_key, row; /* reused */
+    bool differences; /* rows may travel as what changed in them */
+    struct buf found_key, row, values; /* reused */
 };
+
+/* Which columns of two rows of T differ, as one bit each, and the new values of
+ * those; false when the rows do not line up. */
+static bool
+row_difference(const struct table *t, const struct entry *en,
+    const struct buf *now, uint64_t *columns, struct buf *values)
+{
+    struct reader a = reader_over(en->old_row, en->old_row_len);
+    struct reader b = reader_over(now->data, now->len);
+
+    *columns = 0;
+    buf_clear(values);
+    for (int i = 0; i < t->column_count; i++) {
+        const uint8_t *x = a.p, *y = b.p;
+
+        if (value_skip(&a, 1) != 0 || value_skip(&b, 1) != 0)
+            return false;
+        if (a.p - x == b.p - y && memcmp(x, y, (size_t)(a.p - x)) == 0)
+            continue;
+        *columns |= (uint64_t)1 << i;
+        buf_put(values, y, (size_t)(b.p - y));
+    }
+    return reader_done(&a) && reader_done(&b);
+}
+
+static void
+put_row(const struct table *t, const struct entry *en, struct table_part *part)
+{
+    uint64_t columns;
+
+    if (part->differences && en->old_row != NULL &&
+        t->column_count <= CHANGE_COLUMNS_MAX &&
+        row_difference(t, en, &part->row, &columns, &part->values)) {
+        if (columns == 0)
+            return; /* as it was at the start */
+        buf_put_u8(&part->entries, OP_CHANGE);
+        buf_put(&part->entries, part->found_key.data, part->found_key.len);
+        buf_put_varint(&part->entries, columns);
+        buf_put(&part->entries, part->values.data, part->values.len);
+    } else {
+        buf_put_u8(&part->entries, OP_PUT);
+        buf_put(&part->entries, part->found_key.data, part->found_key.len);
+        buf_put(&part->entries, part->row.data, part->row.len);
+    }
+    part->count++;
+}
 
 static int
 put_entry(struct source *s, const struct table *t, const struct entry *en,
@@ -201,26 +255,27 @@ put_entry(struct source *s, const struct table *t, const struct entry *en,
 
     if (found < 0)
         return -1;
+    /* The same key in other bytes (NOCASE, 1 for 1.0) is an entry of its own. */
     if (found == 1 &&
         (part->found_key.len != en->key_len ||
             memcmp(part->found_key.data, en->key, en->key_len) != 0))
-        found = 0; /* the same key in other bytes: an entry of its own */
-    if (found == 0 && !en->existed)
-        return 0;
-    buf_put_u8(&part->entries, found ? OP_PUT : OP_REMOVE);
-    buf_put(&part->entries, en->key, en->key_len);
-    if (found)
-        buf_put(&part->entries, part->row.data, part->row.len);
-    part->count++;
+        found = 0;
+    if (found == 1) {
+        put_row(t, en, part);
+    } else if (en->existed) {
+        buf_put_u8(&part->entries, OP_REMOVE);
+        buf_put(&part->entries, en->key, en->key_len);
+        part->count++;
+    }
     return 0;
 }
 
 /* Appends the varint count of tables and the tables. */
 static int
 put_tables(struct source *s, const struct entry *entries, size_t count,
-    struct buf *body, struct err *e)
+    bool differences, struct buf *body, struct err *e)
 {
-    struct table_part part = { 0 };
+    struct table_part part = { .differences = differences };
     struct buf tables = BUF_INIT;
     uint64_t table_count = 0;
     int r = 0;
@@ -251,6 +306,7 @@ put_tables(struct source *s, const struct entry *entries, size_t count,
     buf_release(&part.entries);
     buf_release(&part.found_key);
     buf_release(&part.row);
+    buf_release(&part.values);
     return r;
 }
 
@@ -304,7 +360,8 @@ source_bundle(struct source *source, uint64_t from,
     buf_put_varint(&body, c.ddl_count);
     buf_put(&body, c.ddl.data, c.ddl.len);
     put_specials(s, c.specials, &body);
-    if (put_tables(s, c.entries, c.entry_count, &body, e) != 0)
+    if (put_tables(s, c.entries, c.entry_count, c.ddl_count == 0, &body, e) !=
+        0)
         goto out;
     h.from_revision = from;
     h.digest_before = c.digest_before;
@@ -350,7 +407,7 @@ read_keys(struct chain *c, struct change_set *names,
         if (value_skip(&check, t->key_count) != 0 || !reader_done(&check))
             return err_set(e, ERR_CORRUPT, "malformed list of keys");
         add_entry(c, change_set_table(names, t->name), key, (size_t)key_len,
-            true);
+            true, NULL, 0);
     }
     if (!reader_done(&r))
         return err_set(e, ERR_CORRUPT, "malformed list of keys");
@@ -381,7 +438,8 @@ add_published_keys(struct source *s, struct chain *c, struct change_set *kept,
         change_set_add(kept, t->name, key.data, key.len, row.data, row.len,
             NULL, 0, NULL, 0);
         copy = &kept->items[kept->count - 1];
-        add_entry(c, copy->table, copy->old_key, copy->old_key_len, false);
+        add_entry(c, copy->table, copy->old_key, copy->old_key_len, false, NULL,
+            0);
     }
     buf_release(&key);
     buf_release(&row);
@@ -413,7 +471,7 @@ source_repair(struct source *source, const void *keys, size_t keys_len,
         goto out;
     buf_put_varint(&body, 0);
     put_specials(s, true, &body);
-    if (put_tables(s, c.entries, c.entry_count, &body, e) != 0)
+    if (put_tables(s, c.entries, c.entry_count, false, &body, e) != 0)
         goto out;
     h.raw_length = body.len;
     r = bundle_seal(&h, body.data, body.len, signer, out, e);
