@@ -4,13 +4,15 @@
 #include <assert.h>
 #include <string.h>
 
-enum { FLAG_LAST = 1 };
+enum { FLAG_LAST = 1, FLAG_ORDERED = 2 };
 
 static const uint8_t magic[2] = { 'L', 'S' };
 
 void
 push_frame_encode(const struct push_frame *f, struct buf *out)
 {
+    unsigned flags;
+
     assert(f->payload_len <= PUSH_FRAME_PAYLOAD_MAX);
     buf_put(out, magic, sizeof(magic));
     buf_put_u8(out, PUSH_PROTOCOL_VERSION);
@@ -18,7 +20,9 @@ push_frame_encode(const struct push_frame *f, struct buf *out)
     buf_put_u64(out, f->bundle_id);
     buf_put_u32(out, f->index);
     /* A heartbeat is always the last, and only, frame of its own. */
-    buf_put_u8(out, f->last || f->kind == PUSH_HEARTBEAT ? FLAG_LAST : 0);
+    flags = f->last || f->kind == PUSH_HEARTBEAT ? FLAG_LAST : 0;
+    flags |= f->ordered ? FLAG_ORDERED : 0;
+    buf_put_u8(out, (uint8_t)flags);
     buf_put(out, f->payload, f->payload_len);
 }
 
@@ -50,7 +54,7 @@ push_frame_decode(struct push_frame *f, const void *data, size_t len,
         return err_set(e, ERR_PROTOCOL, "push frame cut short");
     if (kind != PUSH_BUNDLE && kind != PUSH_HEARTBEAT)
         return err_set(e, ERR_PROTOCOL, "push frame of unknown kind %u", kind);
-    if (flags > FLAG_LAST)
+    if (flags > (FLAG_LAST | FLAG_ORDERED))
         return err_set(e, ERR_PROTOCOL, "push frame with flags %u", flags);
     f->payload_len = reader_left(&r);
     if (f->payload_len > PUSH_FRAME_PAYLOAD_MAX)
@@ -58,7 +62,8 @@ push_frame_decode(struct push_frame *f, const void *data, size_t len,
     if (kind == PUSH_HEARTBEAT && (f->index != 0 || flags != FLAG_LAST))
         return err_set(e, ERR_PROTOCOL, "heartbeat in more than one frame");
     f->kind = (enum push_kind)kind;
-    f->last = flags == FLAG_LAST;
+    f->last = (flags & FLAG_LAST) != 0;
+    f->ordered = (flags & FLAG_ORDERED) != 0;
     f->payload = reader_take(&r, f->payload_len);
     return 0;
 }

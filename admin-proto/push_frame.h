@@ -2,7 +2,8 @@
  * What a primary writes to /datasets/NAME/push: each WRITE is one whole frame.
  *
  *     "LS" | u8 protocol version 1 | u8 kind | u64 bundle id | u32 index |
- *     u8 flags (1: last of its bundle) | payload to the end
+ *     u8 flags (1: last of its bundle; 2: ordered by an administrator) |
+ *     payload to the end
  *
  * BUNDLE frames carry the slices of a bundle in order, index 0, 1, ...; the
  * last one commits and its STATUS says durable and equal.  A HEARTBEAT is one
@@ -31,6 +32,7 @@ struct push_frame {
     uint64_t bundle_id;
     uint32_t index;
     bool last;
+    bool ordered;           /* an administrator asked for this very overwrite */
     const uint8_t *payload; /* borrowed */
     size_t payload_len;
 };

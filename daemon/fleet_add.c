@@ -163,10 +163,12 @@ enroll_arguments(const struct registration *r, bool dry_run)
 }
 
 static void
-add_finish(struct fleet *fleet, struct control_call *call, void *arg)
+add_finish(const struct waiter *w, struct fleet *fleet,
+    struct control_call *call, void *arg)
 {
     struct server *server = fleet_find(fleet, arg);
 
+    (void)w;
     control_finish(call, server == NULL ? NULL : server_json(server));
     free(arg);
 }

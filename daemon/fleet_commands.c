@@ -105,10 +105,12 @@ command_server_resume(struct control_call *call)
 /* Overwrite. */
 
 static void
-finish_with_server(struct fleet *fleet, struct control_call *call, void *arg)
+finish_with_server(const struct waiter *w, struct fleet *fleet,
+    struct control_call *call, void *arg)
 {
     struct server *server = fleet_find(fleet, arg);
 
+    (void)w;
     control_finish(call, server == NULL ? NULL : server_json(server));
     free(arg);
 }

@@ -63,6 +63,7 @@ struct lane {
     struct buf drift_keys;
     int64_t confirmed_us; /* monotonic: sent when it was confirmed equal */
     int64_t confirmed_ms; /* UTC: when the confirmation came */
+    uint64_t confirmed_revision;
     int64_t verified_ms;
 
     bool force_overwrite; /* an administrator asked */
@@ -110,6 +111,8 @@ struct publication {
     bool running;
     bool again;
     struct err error;     /* of the last attempt */
+    int64_t begun_us;     /* monotonic: when the last run that ended began */
+    int64_t begun_ms;     /* the same in UTC */
     uint64_t bundle_from; /* what the shared bundle carries */
     struct dataset_state bundle_to;
     struct shared_bytes *bundle;
@@ -127,6 +130,7 @@ struct fleet {
     struct publication *publications;
     size_t publication_count;
     uv_timer_t timer;
+    unsigned looks;    /* instant: since the last touch */
     uv_timer_t settle; /* instant: the moment between a commit and publishing */
     int64_t publish_due_ms; /* monotonic */
     uint64_t next_bundle_id;
@@ -155,7 +159,8 @@ void fleet_publications_close(struct fleet *fleet);
 /* Publishes every dataset, or only DS; the servers that want it are pumped when
  * nothing is being published any more. */
 void fleet_publish(struct fleet *fleet, struct dataset *ds);
-bool fleet_publishing(const struct fleet *fleet);
+/* Whether every dataset was published by a run that began after SINCE_US. */
+bool fleet_published_since(const struct fleet *fleet, int64_t since_us);
 struct publication *fleet_publication(struct fleet *fleet,
     const struct dataset *ds);
 
@@ -206,8 +211,11 @@ bool server_overwriting(const struct server *server);
 /* The call ends when all the given servers settled after now, or at the deadline:
  * FINISH ends the call and frees ARG (malloc'd or NULL).  A single server's
  * failure is the call's failure; FINISH is not called then. */
-typedef void (*waiter_finish_fn)(struct fleet *fleet, struct control_call *call,
-    void *arg);
+struct waiter;
+typedef void (*waiter_finish_fn)(const struct waiter *w, struct fleet *fleet,
+    struct control_call *call, void *arg);
+/* Whether that server confirmed what was published for the call. */
+bool waiter_has(const struct waiter *w, const struct server *server);
 void fleet_wait(struct fleet *fleet, struct control_call *call,
     struct server **servers, size_t count, int64_t timeout_ms, bool single,
     waiter_finish_fn finish, void *arg);

@@ -64,6 +64,7 @@ lane_confirmed(struct lane *lane, uint64_t revision,
     lane->held = false;
     lane->tries = 0;
     lane->confirmed_us = sent_us;
+    lane->confirmed_revision = revision;
     lane->confirmed_ms = clock_utc_ms();
 }
 

@@ -24,6 +24,7 @@ struct overwrite {
     struct image *image;
     struct overwrite_stream *stream;
     struct dataset_state state;
+    bool ordered;               /* by an administrator */
     uint64_t replaces_revision; /* what the server said it holds */
     struct digest replaces_digest;
     bool busy;       /* a job uses stream and next */
@@ -120,6 +121,7 @@ overwrite_send_frame(struct overwrite *o)
         .bundle_id = o->bundle_id,
         .index = o->index++,
         .last = o->ended && take == o->pending.len,
+        .ordered = o->ordered,
         .payload = o->pending.data,
         .payload_len = take,
     };
@@ -242,6 +244,7 @@ lane_overwrite(struct lane *lane)
     o->signer = keys_signer(&fleet->engine->keys);
     o->strand = strand_new(fleet->engine->loop);
     o->bundle_id = fleet->next_bundle_id++;
+    o->ordered = lane->force_overwrite;
     if (lane->known) {
         o->replaces_revision = lane->revision;
         o->replaces_digest = lane->digest;

@@ -20,6 +20,8 @@ struct publish_job {
     uint64_t from;
     struct publish_result result;
     struct shared_bytes *bundle;
+    int64_t begun_us;
+    int64_t begun_ms;
 };
 
 int
@@ -58,13 +60,15 @@ fleet_publication(struct fleet *fleet, const struct dataset *ds)
 }
 
 bool
-fleet_publishing(const struct fleet *fleet)
+fleet_published_since(const struct fleet *fleet, int64_t since_us)
 {
     for (size_t i = 0; i < fleet->publication_count; i++) {
-        if (fleet->publications[i].running)
-            return true;
+        const struct publication *p = &fleet->publications[i];
+
+        if (p->ds->source != NULL && p->begun_us < since_us)
+            return false;
     }
-    return false;
+    return true;
 }
 
 static int
@@ -131,8 +135,7 @@ publication_report(struct publication *p, const struct err *e)
             "publishing goes on");
 }
 
-/* The servers that wait for the publishing to end; pumping may add or drop none,
- * but fail some. */
+/* The servers that want something; pumping may add or drop none, but fail some. */
 static void
 fleet_pump(struct fleet *fleet)
 {
@@ -173,6 +176,8 @@ publish_done(struct dataset *ds, void *arg, const struct err *e)
     if (!fleet->closing) {
         publication_report(p, e);
         p->error = *e;
+        p->begun_us = job->begun_us;
+        p->begun_ms = job->begun_ms;
         if (e->code == ERR_NONE && job->result.published) {
             shared_bytes_release(p->bundle);
             p->bundle = job->bundle;
@@ -185,8 +190,7 @@ publish_done(struct dataset *ds, void *arg, const struct err *e)
         }
         if (p->again)
             publication_run(p);
-        if (!fleet_publishing(fleet))
-            fleet_pump(fleet);
+        fleet_pump(fleet);
     }
     shared_bytes_release(job->bundle);
     free(job);
@@ -210,6 +214,8 @@ publication_run(struct publication *p)
     arg->publication = p;
     arg->signer = keys_signer(&p->fleet->engine->keys);
     arg->want_bundle = p->fleet->server_count > 0;
+    arg->begun_us = clock_mono_us();
+    arg->begun_ms = clock_utc_ms();
     p->running = true;
     p->again = false;
     const struct dataset_job job = { publish_work, publish_done, arg };
@@ -223,6 +229,4 @@ fleet_publish(struct fleet *fleet, struct dataset *ds)
         if (ds == NULL || fleet->publications[i].ds == ds)
             publication_run(&fleet->publications[i]);
     }
-    if (!fleet_publishing(fleet))
-        fleet_pump(fleet);
 }

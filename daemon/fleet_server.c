@@ -349,33 +349,42 @@ server_beat(struct server *server)
 
 /* Rounds. */
 
+/* Each dataset confirmed as it was published in this round, or later. */
 static bool
 server_confirmed(const struct server *server)
 {
     for (size_t i = 0; i < server->lane_count; i++) {
-        if (!lane_equal(&server->lanes[i]) ||
-            server->lanes[i].confirmed_us < server->wanted_us)
+        const struct lane *lane = &server->lanes[i];
+
+        if (lane->confirmed_us < server->wanted_us || lane->drifted ||
+            lane->needs_overwrite || lane->force_overwrite)
             return false;
     }
     return true;
 }
 
-/* The latest moment at which all was known to be equal: the oldest counts. */
+/* The latest moment at which all was known to be equal: the oldest counts.  When
+ * others went on writing, that is when the rows were read to be published. */
 static void
 server_synchronized(struct server *server)
 {
+    bool equal = server_equal(server);
     int64_t oldest_ms = INT64_MAX;
     int64_t verified_ms = INT64_MAX;
 
     for (size_t i = 0; i < server->lane_count; i++) {
         const struct lane *lane = &server->lanes[i];
+        const struct publication *p =
+            fleet_publication(server->fleet, lane->ds);
+        int64_t known_ms = equal ? lane->confirmed_ms : p->begun_ms;
 
-        if (lane->confirmed_ms < oldest_ms)
-            oldest_ms = lane->confirmed_ms;
+        if (known_ms < oldest_ms)
+            oldest_ms = known_ms;
         if (lane->verified_ms < verified_ms)
             verified_ms = lane->verified_ms;
     }
-    server->record.last_synchronized_ms = oldest_ms;
+    if (oldest_ms > server->record.last_synchronized_ms)
+        server->record.last_synchronized_ms = oldest_ms;
     if (verified_ms != INT64_MAX)
         server->record.last_verified_ms = verified_ms;
     server->record.overwrite_agreed = false;
@@ -385,15 +394,30 @@ server_synchronized(struct server *server)
     server_save(server, false);
 }
 
+/* Nothing published may be missing on the server, nor anything be held. */
+static bool
+server_has_all(const struct server *server)
+{
+    for (size_t i = 0; i < server->lane_count; i++) {
+        const struct lane *lane = &server->lanes[i];
+
+        if (lane->confirmed_revision < lane->ds->view.state.revision ||
+            lane->ds->view.held[0] != '\0')
+            return false;
+    }
+    return true;
+}
+
 void
 server_progressed(struct server *server)
 {
     if (!server->ready)
         return;
-    if (server->wanted && !fleet_publishing(server->fleet)) {
+    if (server->wanted &&
+        fleet_published_since(server->fleet, server->wanted_us)) {
         if (server_confirmed(server)) {
             server->wanted = false;
-            if (server_equal(server))
+            if (server_has_all(server))
                 server_synchronized(server);
         } else {
             server_beat(server);

@@ -69,7 +69,6 @@ sync_held(const struct fleet *fleet, struct err *e)
         if (p->error.code == ERR_NONE)
             continue;
         *e = p->error;
-        err_wrap(e, "dataset \"%s\"", p->ds->name);
         if (e->code == ERR_HELD)
             err_hint(e,
                 "Look at it, then run \"lockstep dataset accept %s\" "
@@ -81,7 +80,8 @@ sync_held(const struct fleet *fleet, struct err *e)
 }
 
 static void
-sync_finish(struct fleet *fleet, struct control_call *call, void *arg)
+sync_finish(const struct waiter *w, struct fleet *fleet,
+    struct control_call *call, void *arg)
 {
     struct sync_call *s = arg;
     json_t *servers = json_array();
@@ -96,7 +96,7 @@ sync_finish(struct fleet *fleet, struct control_call *call, void *arg)
         if (!sync_concerns(s, server))
             continue;
         concerned++;
-        if (s->wait && !server_equal(server)) {
+        if (s->wait && !waiter_has(w, server)) {
             failed++;
             err_set(&e, ERR_PARTLY, "\"%s\" is %s%s%s", server->record.name,
                 peer_state_name(state),

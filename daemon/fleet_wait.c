@@ -20,6 +20,8 @@ struct waiter {
     struct server **servers; /* held */
     size_t count;
     int64_t since_us;
+    bool published;    /* what was there at the call, so TARGETS hold */
+    uint64_t *targets; /* revisions, one per dataset */
     bool single;
     bool finished;
     waiter_finish_fn finish;
@@ -31,22 +33,42 @@ struct waiter {
 enum settled { PENDING, EQUAL, FAILED };
 
 static enum settled
-server_settled(const struct server *server, int64_t since_us)
+server_settled(const struct waiter *w, const struct server *server)
 {
-    bool confirmed = true;
+    bool confirmed = w->published;
 
     if (server->removed)
         return FAILED;
     for (size_t i = 0; i < server->lane_count; i++) {
-        if (server->lanes[i].confirmed_us < since_us ||
-            !lane_equal(&server->lanes[i]))
+        const struct lane *lane = &server->lanes[i];
+
+        if (lane->confirmed_us < w->since_us || lane->force_overwrite ||
+            lane->drifted || lane->confirmed_revision < w->targets[i])
             confirmed = false;
     }
     if (confirmed)
         return EQUAL;
-    if (server->error.code != ERR_NONE && server->error_us >= since_us)
+    if (server->error.code != ERR_NONE && server->error_us >= w->since_us)
         return FAILED;
     return PENDING;
+}
+
+bool
+waiter_has(const struct waiter *w, const struct server *server)
+{
+    return server_settled(w, server) == EQUAL;
+}
+
+/* Once everything was published that was there at the call, the revisions of that
+ * moment are what the servers must confirm. */
+static void
+waiter_take_targets(struct waiter *w)
+{
+    if (w->published || !fleet_published_since(w->fleet, w->since_us))
+        return;
+    w->published = true;
+    for (size_t i = 0; i < w->fleet->publication_count; i++)
+        w->targets[i] = w->fleet->publications[i].ds->view.state.revision;
 }
 
 static void
@@ -58,6 +80,7 @@ waiter_closed(uv_handle_t *handle)
         server_release(w->servers[i]);
     fleet_release(w->fleet);
     free(w->servers);
+    free(w->targets);
     free(w->arg);
     free(w);
 }
@@ -99,7 +122,7 @@ waiter_finish(struct waiter *w, size_t failed, size_t pending)
         err_hint(&e, "It goes on by itself; see \"lockstep server list\".");
         control_fail(w->call, &e);
     } else {
-        w->finish(w->fleet, w->call, w->arg);
+        w->finish(w, w->fleet, w->call, w->arg);
         w->arg = NULL;
     }
     waiter_unlink(w);
@@ -111,13 +134,14 @@ waiter_check(struct waiter *w, bool expired)
     size_t failed = 0;
     size_t pending = 0;
 
+    waiter_take_targets(w);
     for (size_t i = 0; i < w->count; i++) {
-        enum settled settled = server_settled(w->servers[i], w->since_us);
+        enum settled settled = server_settled(w, w->servers[i]);
 
         failed += settled == FAILED;
         pending += settled == PENDING;
     }
-    if (!expired && fleet_publishing(w->fleet))
+    if (!expired && !w->published)
         return;
     if (pending == 0 || expired)
         waiter_finish(w, failed, pending);
@@ -159,6 +183,7 @@ fleet_wait(struct fleet *fleet, struct control_call *call,
         server_hold(servers[i]);
     }
     w->since_us = clock_mono_us();
+    w->targets = alloc_zeroed(fleet->publication_count + 1, sizeof(uint64_t));
     w->single = single;
     w->finish = finish;
     w->arg = arg;

@@ -10,22 +10,34 @@
 #include "base/log.h"
 #include "daemon/fleet_internal.h"
 
-/* A commit is several writes; they are over within this time. */
-#define SETTLE_MS 2
+/* A commit is seen when its first bytes are written, but readable only later:
+ * after they are synced, by a change of shared memory that nobody is told of.  So
+ * we look again and again after the last write seen, ever more rarely. */
+#define FIRST_LOOK_MS 2
+#define LOOKS 10 /* the last one a second later */
 
 static void
-fleet_settled(uv_timer_t *timer)
+fleet_look(uv_timer_t *timer)
 {
-    fleet_publish(timer->data, NULL);
+    struct fleet *fleet = timer->data;
+
+    if (++fleet->looks < LOOKS)
+        uv_timer_start(&fleet->settle, fleet_look,
+            (uint64_t)FIRST_LOOK_MS << (fleet->looks - 1), 0);
+    fleet_publish(fleet, NULL);
 }
 
 static void
 fleet_touched(struct fleet *fleet)
 {
-    if (!fleet->closing && fleet->engine->node.instant &&
-        fleet->engine->node.sync_enabled &&
-        !uv_is_active((uv_handle_t *)&fleet->settle))
-        uv_timer_start(&fleet->settle, fleet_settled, SETTLE_MS, 0);
+    if (fleet->closing || !fleet->engine->node.instant ||
+        !fleet->engine->node.sync_enabled)
+        return;
+    /* The first look stays where it is, or a busy writer would put it off. */
+    if (uv_is_active((uv_handle_t *)&fleet->settle) && fleet->looks == 0)
+        return;
+    fleet->looks = 0;
+    uv_timer_start(&fleet->settle, fleet_look, FIRST_LOOK_MS, 0);
 }
 
 void

@@ -52,7 +52,7 @@ push_may_run(const struct push_file *f, unsigned generation, struct err *e)
 
 /* Whether a bundle of that kind may begin. */
 static int
-check_kind(const struct push_file *f, uint8_t kind, struct err *e)
+check_kind(const struct push_file *f, uint8_t kind, bool ordered, struct err *e)
 {
     const struct dataset_view *view = &f->ds->view;
     bool mends = kind == BUNDLE_REPAIR ||
@@ -63,11 +63,11 @@ check_kind(const struct push_file *f, uint8_t kind, struct err *e)
         kind != BUNDLE_REPAIR)
         return err_set(e, ERR_CORRUPT, "unknown kind of bundle %u",
             (unsigned)kind);
-    if (mends && f->ds->engine->settings.drift_hold) {
+    if (mends && !ordered && f->ds->engine->settings.drift_hold) {
         err_set(e, ERR_HELD, "dataset \"%s\" has drifted, and drift is held",
             f->ds->name);
-        err_hint(e, "Undo the change there, or set \"drift = repair\" in its "
-                    "lockstepd.conf.");
+        err_hint(e, "Undo the change there, or run \"lockstep server "
+                    "overwrite\" for it on the primary.");
         return -1;
     }
     return 0;
@@ -85,7 +85,7 @@ begin_bundle(struct push_file *f, const struct push_frame *frame, struct err *e)
         memcmp(frame->payload, BUNDLE_MAGIC, BUNDLE_KIND_AT) != 0)
         return err_set(e, ERR_CORRUPT, "no bundle begins like that");
     kind = frame->payload[BUNDLE_KIND_AT];
-    if (check_kind(f, kind, e) != 0)
+    if (check_kind(f, kind, frame->ordered, e) != 0)
         return -1;
     f->mode = kind == BUNDLE_OVERWRITE ? PUSH_OVERWRITING : PUSH_GATHERING;
     f->bundle_id = frame->bundle_id;
