@@ -273,7 +273,8 @@ expect_noted(sqlite3 *db, const struct schema *s, const struct table *t,
 static bool
 refused(const struct buf *needs_compare, const char *name)
 {
-    return memmem(needs_compare->data, needs_compare->len, name,
+    return needs_compare->len > 0 &&
+           memmem(needs_compare->data, needs_compare->len, name,
                strlen(name)) != NULL;
 }
 

@@ -38,17 +38,133 @@ take_bundle(struct fixture *f, uint64_t from, struct bundle_header *h,
     buf_release(&bundle);
 }
 
-/* A secondary in forty lines: DDL, then removals, then puts, then specials. */
+/* A secondary as small as can be: DDL; every row named is taken out, those put
+ * or changed are inserted; specials. */
+struct put {
+    char *table;
+    struct buf row;
+};
+
+struct puts {
+    struct put items[4096];
+    size_t count;
+};
+
+static void
+bind_tuple(sqlite3_stmt *stmt, struct reader r, int count)
+{
+    struct err e = ERR_INIT;
+
+    for (int i = 0; i < count; i++)
+        assert_int_equal(value_bind(&r, stmt, i + 1, &e), 0);
+}
+
+static void
+run_bound(sqlite3 *db, const struct buf *text, struct reader tuple, int count)
+{
+    sqlite3_stmt *stmt;
+
+    assert_int_equal(sqlite3_prepare_v2(db, (char *)text->data, (int)text->len,
+                         &stmt, NULL),
+        SQLITE_OK);
+    bind_tuple(stmt, tuple, count);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_DONE);
+    sqlite3_finalize(stmt);
+}
+
+/* The row as it is, with the columns of the mask replaced from R. */
+static void
+merge_row(sqlite3 *db, const struct table *t, struct reader key,
+    struct reader *r, struct buf *row)
+{
+    struct buf old_key = BUF_INIT, old = BUF_INIT;
+    char *text = table_select_by_key_sql(t);
+    uint64_t columns = reader_varint(r);
+    struct reader from;
+    sqlite3_stmt *stmt;
+
+    assert_int_equal(sqlite3_prepare_v2(db, text, -1, &stmt, NULL), SQLITE_OK);
+    bind_tuple(stmt, key, t->key_count);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    table_read_row(t, stmt, &old_key, &old);
+    sqlite3_finalize(stmt);
+    free(text);
+    from = reader_over(old.data, old.len);
+    for (int i = 0; i < t->column_count; i++) {
+        const uint8_t *was = from.p, *now = r->p;
+
+        assert_int_equal(value_skip(&from, 1), 0);
+        if (columns >> i & 1) {
+            assert_int_equal(value_skip(r, 1), 0);
+            buf_put(row, now, (size_t)(r->p - now));
+        } else {
+            buf_put(row, was, (size_t)(from.p - was));
+        }
+    }
+    buf_release(&old_key);
+    buf_release(&old);
+}
+
+static void
+take_entry(sqlite3 *db, const struct table *t, struct reader *r,
+    struct puts *puts)
+{
+    uint8_t op = reader_u8(r);
+    struct reader key = *r;
+    struct buf text = BUF_INIT;
+    struct put *put = &puts->items[puts->count];
+
+    assert_in_range(op, 1, 3);
+    assert_true(puts->count < 4096);
+    assert_int_equal(value_skip(r, t->key_count), 0);
+    *put = (struct put){ .table = t->name, .row = BUF_INIT };
+    if (op == 2) {
+        const uint8_t *start = r->p;
+
+        assert_int_equal(value_skip(r, t->column_count), 0);
+        buf_put(&put->row, start, (size_t)(r->p - start));
+    }
+    if (op == 3)
+        merge_row(db, t, key, r, &put->row);
+    if (op != 1)
+        puts->count++;
+    buf_printf(&text, "DELETE FROM \"%s\" WHERE \"%s\"=?1", t->name,
+        t->without_rowid ? t->columns[t->key_columns[0]].name : t->rowid_name);
+    run_bound(db, &text, key, 1);
+    buf_release(&text);
+}
+
+static void
+insert_put(sqlite3 *db, const struct schema *s, struct put *put)
+{
+    const struct table *t = schema_find_table(s, put->table);
+    struct buf text = BUF_INIT;
+
+    buf_printf(&text, "INSERT INTO \"%s\"", t->name);
+    for (int c = 0; c < t->column_count; c++)
+        buf_printf(&text, "%s\"%s\"", c ? "," : "(", t->columns[c].name);
+    for (int c = 0; c < t->column_count; c++)
+        buf_printf(&text, "%s?%d", c ? "," : ") VALUES(", c + 1);
+    buf_printf(&text, ")");
+    run_bound(db, &text, reader_over(put->row.data, put->row.len),
+        t->column_count);
+    buf_release(&text);
+    buf_release(&put->row);
+}
+
 static void
 apply_body(sqlite3 *db, const struct buf *body)
 {
+    static struct puts puts;
     struct reader r = reader_over(body->data, body->len);
     const uint8_t *specials;
     size_t specials_len;
     struct schema *s;
     struct err e = ERR_INIT;
     uint64_t count = reader_varint(&r);
+    bool present;
 
+    puts.count = 0;
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     sql(db, "BEGIN");
     for (uint64_t i = 0; i < count; i++) {
@@ -59,70 +175,25 @@ apply_body(sqlite3 *db, const struct buf *body)
         free(ddl);
     }
     assert_int_equal(schema_load(&s, db, &e), 0);
-    specials = reader_u8(&r) ? r.p : NULL;
+    present = reader_u8(&r) == 1;
     specials_len = (size_t)reader_varint(&r);
-    if (specials != NULL)
-        specials = r.p;
-    reader_take(&r, specials_len);
-    struct reader start = r;
-    for (int pass = 1; pass <= 2; pass++) {
-        r = start;
-        count = reader_varint(&r);
-        for (uint64_t i = 0; i < count; i++) {
-            size_t len = (size_t)reader_varint(&r);
-            char *name = alloc_copy(reader_take(&r, len), len);
-            const struct table *t = schema_find_table(s, name);
-            uint64_t entries = reader_varint(&r);
+    specials = reader_take(&r, specials_len);
+    count = reader_varint(&r);
+    for (uint64_t i = 0; i < count; i++) {
+        size_t len = (size_t)reader_varint(&r);
+        char *name = alloc_copy(reader_take(&r, len), len);
+        const struct table *t = schema_find_table(s, name);
+        uint64_t entries = reader_varint(&r);
 
-            assert_non_null(t);
-            for (uint64_t n = 0; n < entries; n++) {
-                uint8_t op = reader_u8(&r);
-                struct reader key = r;
-                sqlite3_stmt *stmt;
-                struct buf text = BUF_INIT;
-
-                assert_int_equal(value_skip(&r, t->key_count), 0);
-                if (pass == 1)
-                    buf_printf(&text, "DELETE FROM \"%s\" WHERE \"%s\"=?1",
-                        name,
-                        t->without_rowid ? t->columns[t->key_columns[0]].name
-                                         : t->rowid_name);
-                else if (op == 2) {
-                    buf_printf(&text, "INSERT INTO \"%s\"(", name);
-                    for (int c = 0; c < t->column_count; c++)
-                        buf_printf(&text, "%s\"%s\"", c ? "," : "",
-                            t->columns[c].name);
-                    for (int c = 0; c < t->column_count; c++)
-                        buf_printf(&text, "%s?%d", c ? "," : ") VALUES(",
-                            c + 1);
-                    buf_printf(&text, ")");
-                }
-                if (text.len > 0) {
-                    buf_put_u8(&text, 0);
-                    assert_int_equal(sqlite3_prepare_v2(db, (char *)text.data,
-                                         -1, &stmt, NULL),
-                        SQLITE_OK);
-                    if (pass == 1)
-                        assert_int_equal(value_bind(&key, stmt, 1, &e), 0);
-                    else {
-                        struct reader row = r;
-
-                        for (int c = 0; c < t->column_count; c++)
-                            assert_int_equal(value_bind(&row, stmt, c + 1, &e),
-                                0);
-                    }
-                    assert_int_equal(sqlite3_step(stmt), SQLITE_DONE);
-                    sqlite3_finalize(stmt);
-                }
-                if (op == 2)
-                    assert_int_equal(value_skip(&r, t->column_count), 0);
-                buf_release(&text);
-            }
-            free(name);
-        }
+        assert_non_null(t);
+        for (uint64_t n = 0; n < entries; n++)
+            take_entry(db, t, &r, &puts);
+        free(name);
     }
     assert_true(reader_done(&r));
-    if (specials != NULL)
+    for (size_t i = 0; i < puts.count; i++)
+        insert_put(db, s, &puts.items[i]);
+    if (present)
         assert_int_equal(specials_write(db, specials, specials_len, &e), 0);
     sql(db, "COMMIT");
     schema_free(s);
