@@ -70,10 +70,10 @@ class Bundle:
         self.writer = bytes.fromhex(facts["writer"])
         self.from_revision = facts["revision"]
         self.to_revision = facts["revision"] + 1
-        self.schema = bytes.fromhex(facts["schema"])
+        self.schema = bytes.fromhex(facts["schema_hash"])
         self.before = bytes.fromhex(facts["digest"])
         self.digest = Digest(int.from_bytes(self.before, "big"))
-        self.rows = 0
+        self.rows = facts["rows"]
         self.puts = []
 
     def put(self, table, key, old, new):

@@ -39,7 +39,6 @@ class Target:
                    self.node.sql("PRAGMA table_info(users)")]
         at = columns.index("comment")
         b.put("users", (self.id,), old, old[:at] + (comment,) + old[at + 1:])
-        b.rows = self.node.dataset()["rows"]
         return b
 
     def picture(self):
@@ -180,7 +179,7 @@ def frames(t, target, good, unchanged):
                frame(good[half:], index=1, bundle_id=2), codes=["PROTOCOL"])
         refuse(frame(good, version=2), codes=["VERSION"])
         refuse(frame(good, kind=7), codes=["PROTOCOL", "UNSUPPORTED"])
-        refuse(b"", codes=["PROTOCOL"])
+        refuse(b"L", codes=["PROTOCOL"])
         refuse(b"LS", codes=["PROTOCOL"])
     with t.promise("after a refused frame the handle is poisoned until a "
                    "READ at 0"):

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from kills import Scene
-from lockstep import LOCKSTEPD, PORT, check, same
+from lockstep import LOCKSTEPD, PORT, check, same, wait_for
 
 
 def measure(t):
@@ -37,4 +37,5 @@ def measure(t):
             check(loser.returncode != 0, "the loser ended with 0")
             pair.remove(loser)
             scene.primary.process = pair[0]
+            wait_for(scene.primary.answers, 20, "the winner answers")
             scene.recover()

@@ -15,12 +15,11 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 
 import paramiko
 
 from admin import Admin
-from lockstep import PORT, SLOW, Failed, Skipped
+from lockstep import PORT, SLOW, Failed, Skipped, wait_for
 
 
 def scan_host_key(node, path):
@@ -172,7 +171,7 @@ class Rclone(Client):
     def put(self, file, path):
         # What is read back is the reply, of another size and time.
         self.rclone("copyto", "--ignore-size", "--ignore-times",
-                    "--no-check-dest", "--inplace", file, self.remote(path))
+                    "--no-check-dest", file, self.remote(path))
 
     def ask(self, request):
         """Two copies in one process, so over one connection."""
@@ -183,32 +182,34 @@ class Rclone(Client):
         return self.reply_of(reply)
 
     def put_and_get(self, file, reply):
-        socket_path = self.scratch("rc.sock")
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]
         server = subprocess.Popen(
             ["rclone", "--config", "/dev/null", "rcd", "--rc-no-auth",
-             "--rc-addr", "unix://" + socket_path, "--retries", "1",
+             "--rc-addr", "127.0.0.1:%d" % port, "--retries", "1",
              "--low-level-retries", "1", "--ignore-size", "--ignore-times",
-             "--no-check-dest", "--inplace"], stdin=subprocess.DEVNULL,
+             "--no-check-dest"], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env=dict(os.environ, HOME=self.directory))
         try:
-            self.copy_by(socket_path, os.path.dirname(file),
-                         os.path.basename(file), self.remote("/"), "control")
-            self.copy_by(socket_path, self.remote("/"), "control",
+            self.copy_by(port, os.path.dirname(file), os.path.basename(file),
+                         self.remote("/"), "control")
+            self.copy_by(port, self.remote("/"), "control",
                          os.path.dirname(reply), os.path.basename(reply))
         finally:
             server.kill()
             server.wait()
 
-    def copy_by(self, socket_path, source, name, target, new_name):
-        end = time.monotonic() + 10 * SLOW
-        while not os.path.exists(socket_path):
-            if time.monotonic() > end:
-                raise Failed("rclone rcd does not start")
-            time.sleep(0.02)
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(socket_path)
+    def copy_by(self, port, source, name, target, new_name):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+        def connected():
+            try:
+                connection.connect()
+                return True
+            except OSError:
+                return False
+        wait_for(connected, 10, "rclone rcd answers")
         connection.request("POST", "/operations/copyfile", json.dumps({
             "srcFs": source, "srcRemote": name, "dstFs": target,
             "dstRemote": new_name}), {"Content-Type": "application/json"})
