@@ -34,10 +34,9 @@ struct admin_list {
 };
 
 /* Fills LIST, which must be empty; to be called within a job of DS. */
-int admin_list_read(
-    struct dataset *ds, struct admin_list *list, struct err *e);
+int admin_list_read(struct dataset *ds, struct admin_list *list, struct err *e);
 void admin_list_release(struct admin_list *list);
-const struct admin *admin_list_find(
-    const struct admin_list *list, const char *name);
+const struct admin *admin_list_find(const struct admin_list *list,
+    const char *name);
 
 #endif

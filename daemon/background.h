@@ -25,8 +25,8 @@ int background_start(struct background *b, struct err *e);
 int background_wait(struct background *b);
 /* The child is ready: from now on it logs to STATE_DIR/lockstepd.log.  Nothing
  * is done in the foreground. */
-int background_ready(
-    struct background *b, const char *state_dir, struct err *e);
+int background_ready(struct background *b, const char *state_dir,
+    struct err *e);
 /* The child has failed; its message was for the parent's standard error, which
  * it still shares. */
 void background_fail(struct background *b, const struct err *e);

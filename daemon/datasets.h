@@ -23,8 +23,8 @@ struct datasets;
 struct dataset_view {
     struct dataset_state state;
     uint64_t bytes;
-    bool unpublished;       /* source: the live database may be ahead */
-    char held[512];         /* source: why nothing is published, or "" */
+    bool unpublished;              /* source: the live database may be ahead */
+    char held[512];                /* source: why nothing is published, or "" */
     struct replica_status replica; /* replica only */
 };
 
@@ -82,8 +82,8 @@ sqlite3 *dataset_reader(struct dataset *ds, struct err *e);
 /* The interval of scrubs or the bounds of history changed (SIGHUP). */
 void datasets_settings_changed(struct datasets *d);
 
-/* {"name","epoch","revision","digest","rows","bytes","last_change",
- * "unpublished"} of cli.md, plus "held" and on a secondary "drifted", "reason". */
+/* A dataset of cli.md's "status", plus "held" and, on a secondary, "drifted",
+ * "drift_rows", "needs_overwrite", "reason" and "blocker". */
 json_t *dataset_json(const struct dataset *ds);
 
 #endif

@@ -115,10 +115,11 @@ check_role(const struct engine *engine, json_t *checks)
 static void
 check_health(struct engine *engine, json_t *checks)
 {
-    char why[512] = "as it should be";
+    char why[512] = "";
     bool ok = fleet_healthy(engine->fleet, why, sizeof(why));
 
-    add(checks, "health", ok, why, "Look at \"lockstep status\".");
+    add(checks, "health", ok, ok ? "as it should be" : why,
+        "Look at \"lockstep status\".");
 }
 
 static int

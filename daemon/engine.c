@@ -142,10 +142,16 @@ engine_start(struct engine *engine, struct err *e)
         engine_stop(engine);
         return -1;
     }
+    return 0;
+}
+
+void
+engine_report_start(struct engine *engine)
+{
+    engine->started = true;
     events_add(engine->events, "info", "started", NULL, NULL,
         "lockstepd " LOCKSTEP_VERSION " started as %s on %s",
         node_role_name(engine->node.role), listener_address(engine->listener));
-    return 0;
 }
 
 void

@@ -179,6 +179,7 @@ events_add(struct events *ev, const char *level, const char *kind,
     char text[2048];
     json_t *event;
     char *line;
+    size_t len;
     va_list ap;
 
     va_start(ap, fmt);
@@ -200,9 +201,10 @@ events_add(struct events *ev, const char *level, const char *kind,
         json_object_set_new(event, "dataset", json_text(dataset));
     json_object_set_new(event, "text", json_text(text));
     line = json_write(event);
-    line = alloc_resize(line, strlen(line) + 2, 1);
-    strcat(line, "\n");
-    append(ev, line, strlen(line));
+    len = strlen(line);
+    line = alloc_resize(line, len + 1, 1);
+    line[len++] = '\n'; /* in the place of the NUL */
+    append(ev, line, len);
     pthread_mutex_unlock(&ev->lock);
     free(line);
     json_decref(event);

@@ -43,6 +43,7 @@ struct inbound {
     enum role role;
     int64_t failures;
     bool ended;
+    bool stopped;    /* by us, about to end */
     unsigned checks; /* logins being verified; keep the memory */
 };
 
@@ -401,12 +402,13 @@ inbounds_check_logins(struct inbounds *in)
     struct inbound *s;
 
     for (s = in->first; s != NULL; s = s->next) {
-        if (s->ended || s->files == NULL)
+        if (s->ended || s->stopped || s->files == NULL)
             continue;
         if (accounts_role(in->engine->accounts, s->user) == s->role)
             continue;
         log_info("the session of \"%s\" from %s ends: no longer allowed",
             s->user, s->from);
+        s->stopped = true;
         child_stop(s->child);
     }
 }

@@ -114,8 +114,8 @@ make_bundle_key(struct keys *k, const char *path, struct err *e)
 
     random_bytes(k->bundle_seed, sizeof(k->bundle_seed));
     hex_encode(k->bundle_seed, sizeof(k->bundle_seed), text);
-    strcat(text, "\n");
-    r = file_write_atomic(path, text, strlen(text), 0600, e);
+    text[2 * ED25519_SEED_SIZE] = '\n';
+    r = file_write_atomic(path, text, 2 * ED25519_SEED_SIZE + 1, 0600, e);
     explicit_bzero(text, sizeof(text));
     return r;
 }

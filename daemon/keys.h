@@ -15,20 +15,20 @@
 #include "sync/bundle.h"
 
 struct keys {
-    char *host_private;     /* OpenSSH PEM text */
+    char *host_private; /* OpenSSH PEM text */
     char *login_private;
-    uint8_t *host_blob;     /* RFC 4253 public key blob */
+    uint8_t *host_blob; /* RFC 4253 public key blob */
     size_t host_blob_len;
     uint8_t *login_blob;
     size_t login_blob_len;
     uint8_t bundle_seed[ED25519_SEED_SIZE];
     uint8_t bundle_public[ED25519_PUBLIC_SIZE];
-    char fingerprint[64];   /* of the host key, "SHA256:..." */
+    char fingerprint[64]; /* of the host key, "SHA256:..." */
 };
 
 /* Loads, making what is missing when MAKE is true. */
 int keys_load(struct keys *k, const char *state_dir, bool make, struct err *e);
-void keys_release(struct keys *k); /* wipes */
+void keys_release(struct keys *k);                /* wipes */
 struct bundle_signer keys_signer(struct keys *k); /* borrows K */
 /* A fresh OpenSSH key pair: private text and public blob (for the local
  * administrator's key). */

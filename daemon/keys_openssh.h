@@ -15,14 +15,14 @@
 
 #define ED25519_BLOB_SIZE 51
 
-void openssh_public_blob(
-    const uint8_t public_key[ED25519_PUBLIC_SIZE], struct buf *out);
+void openssh_public_blob(const uint8_t public_key[ED25519_PUBLIC_SIZE],
+    struct buf *out);
 /* The private key file's text, fresh. */
 char *openssh_private_text(const uint8_t seed[ED25519_SEED_SIZE],
     const uint8_t public_key[ED25519_PUBLIC_SIZE], const char *comment);
 /* The seed of such a text; ERR_INVALID for anything but one unencrypted Ed25519
  * key whose halves agree. */
-int openssh_private_parse(
-    const char *text, uint8_t seed[ED25519_SEED_SIZE], struct err *e);
+int openssh_private_parse(const char *text, uint8_t seed[ED25519_SEED_SIZE],
+    struct err *e);
 
 #endif

@@ -165,27 +165,35 @@ fail:
 static int
 find_address(struct listener *l, struct err *e)
 {
-    struct sockaddr_storage sa = { 0 };
-    socklen_t len = sizeof(sa);
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_storage storage;
+    } address;
+    socklen_t len = sizeof(address);
     struct ip_address ip;
-    uint16_t port;
+    bool everywhere;
     char host[64];
+    in_port_t port;
 
-    if (getsockname(l->fd, (struct sockaddr *)&sa, &len) != 0)
+    memset(&address, 0, sizeof(address));
+    if (getsockname(l->fd, &address.any, &len) != 0)
         return err_set_errno(e, ERR_IO, errno, "could not read the address");
-    if (sa.ss_family == AF_INET6)
-        port = ntohs(((struct sockaddr_in6 *)&sa)->sin6_port);
-    else
-        port = ntohs(((struct sockaddr_in *)&sa)->sin_port);
-    if (is_any6(&sa) ||
-        (sa.ss_family == AF_INET &&
-            ((struct sockaddr_in *)&sa)->sin_addr.s_addr == INADDR_ANY))
-        strcpy(host, "127.0.0.1");
-    else if (ip_address_from_socket((struct sockaddr *)&sa, &ip))
+    if (address.any.sa_family == AF_INET6) {
+        port = address.in6.sin6_port;
+        everywhere = IN6_IS_ADDR_UNSPECIFIED(&address.in6.sin6_addr);
+    } else {
+        port = address.in.sin_port;
+        everywhere = address.in.sin_addr.s_addr == INADDR_ANY;
+    }
+    if (everywhere)
+        snprintf(host, sizeof(host), "127.0.0.1");
+    else if (ip_address_from_socket(&address.any, &ip))
         ip_address_format(&ip, host);
     else
         return err_set(e, ERR_INTERNAL, "the socket has no address");
-    admin_address_format(host, port, l->address, sizeof(l->address));
+    admin_address_format(host, ntohs(port), l->address, sizeof(l->address));
     return 0;
 }
 

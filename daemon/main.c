@@ -135,7 +135,7 @@ serve(struct engine *engine, struct background *background)
         report(&e);
         goto out_engine;
     }
-    engine->started = true;
+    engine_report_start(engine);
     log_info("ready on %s", listener_address(engine->listener));
     while (!engine->stopping)
         uv_run(engine->loop, UV_RUN_DEFAULT);

@@ -23,7 +23,7 @@ struct node {
     uint8_t id[ID_SIZE];
     char name[256];
     enum node_role role;
-    uint8_t writer[ID_SIZE];       /* this engine start's; never stored */
+    uint8_t writer[ID_SIZE]; /* this engine start's; never stored */
     int64_t started_mono_ms;
 
     /* of the cluster; zero while standalone */
@@ -34,18 +34,18 @@ struct node {
     /* on a secondary: whose it is */
     uint8_t primary_id[ID_SIZE];
     char primary_name[256];
-    char primary_address[256];     /* the address it was last seen from */
-    uint8_t *primary_login_blob;   /* NULL unless secondary */
+    char primary_address[256];   /* the address it was last seen from */
+    uint8_t *primary_login_blob; /* NULL unless secondary */
     size_t primary_login_blob_len;
     uint8_t primary_bundle_key[ED25519_PUBLIC_SIZE];
     char primary_fingerprint[64];
-    int64_t primary_heard_ms;      /* UTC; memory only, saved at most once a
+    int64_t primary_heard_ms; /* UTC; memory only, saved at most once a
                                       minute and at stop */
 
     /* of the primary: how the cluster is synchronized */
-    bool sync_enabled;             /* default true */
-    bool instant;                  /* default false */
-    int64_t interval_ms;           /* default 60000; 1 s to 1 day */
+    bool sync_enabled;   /* default true */
+    bool instant;        /* default false */
+    int64_t interval_ms; /* default 60000; 1 s to 1 day */
 };
 
 /* Opens or creates the store and loads; a new one is standalone with a random

@@ -28,13 +28,13 @@ typedef void (*node_role_fn)(void *ctx, const struct err *e);
 
 /* Whether that primary may enroll this node: ERR_IS_SELF, ERR_OTHER_CLUSTER,
  * ERR_ROLE, ERR_STALE_EPOCH, ERR_OTHER_WRITER. */
-int node_may_enroll(
-    struct engine *engine, const struct enrollment *enrollment, struct err *e);
+int node_may_enroll(struct engine *engine, const struct enrollment *enrollment,
+    struct err *e);
 /* Both are durable before the datasets change hands; FN is called on the loop
  * when that is done, unless -1 is returned. */
 int node_enroll(struct engine *engine, const struct enrollment *enrollment,
     node_role_fn fn, void *ctx, struct err *e);
-int node_leave(
-    struct engine *engine, node_role_fn fn, void *ctx, struct err *e);
+int node_leave(struct engine *engine, node_role_fn fn, void *ctx,
+    struct err *e);
 
 #endif

@@ -25,7 +25,7 @@ struct options {
 int options_parse(struct options *o, int argc, char **argv, struct err *e);
 void options_print_help(void);
 /* What was given on the command line wins over the files. */
-int options_apply(
-    const struct options *o, struct settings *settings, struct err *e);
+int options_apply(const struct options *o, struct settings *settings,
+    struct err *e);
 
 #endif

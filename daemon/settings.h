@@ -24,7 +24,7 @@
 
 struct settings {
     char *name;
-    char *listen;            /* as given */
+    char *listen; /* as given */
     char *state_dir;
     int log_level;
     int64_t history_bytes;

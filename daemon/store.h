@@ -33,26 +33,26 @@ int store_delete(struct store *store, const char *name, struct err *e);
 
 /* One registered server. */
 struct server_record {
-    int64_t id;              /* 0 before the first save */
+    int64_t id; /* 0 before the first save */
     char name[256];
     char host[256];
     uint16_t port;
     uint8_t node_id[ID_SIZE];
-    uint8_t *host_key;       /* pinned blob */
+    uint8_t *host_key; /* pinned blob */
     size_t host_key_len;
     bool paused;
-    int64_t interval_ms;     /* 0: the cluster's */
+    int64_t interval_ms; /* 0: the cluster's */
     int64_t added_ms;
     int64_t last_synchronized_ms;
     int64_t last_verified_ms;
-    int64_t last_change_ms;  /* when a push last changed it */
+    int64_t last_change_ms; /* when a push last changed it */
     uint64_t overwrites;
     uint64_t pushes;
     uint64_t bytes_sent;
     char last_address[64];
-    char seen_address[64];   /* ours, as the secondary saw it */
+    char seen_address[64]; /* ours, as the secondary saw it */
     char version[64];
-    bool overwrite_agreed;   /* an administrator agreed to the next overwrite */
+    bool overwrite_agreed; /* an administrator agreed to the next overwrite */
 };
 
 /* All servers by name; the caller frees with store_servers_free. */

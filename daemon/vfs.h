@@ -22,8 +22,8 @@ void vfs_free(struct vfs *vfs);
  * never after vfs_session_close.  WHO and ADDRESS are copied. */
 struct vfs_session *vfs_session_open(struct vfs *vfs, enum role role,
     const char *who, const char *address,
-    void (*reply)(void *ctx, uint8_t type, uint32_t tag,
-        const struct buf *body),
+    void (
+        *reply)(void *ctx, uint8_t type, uint32_t tag, const struct buf *body),
     void *ctx);
 /* Open files end: an unfinished bundle is dropped, one being applied
  * finishes, a running command goes on without its reader. */

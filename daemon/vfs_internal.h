@@ -36,7 +36,7 @@ enum rendering_kind {
 struct rendering {
     unsigned references;
     struct buf text;
-    int64_t made_ms;      /* monotonic */
+    int64_t made_ms; /* monotonic */
     uint32_t mtime_s;
 };
 
@@ -52,8 +52,8 @@ struct vfs_session {
     enum role role;
     char *who;
     char *address;
-    void (*reply)(
-        void *ctx, uint8_t type, uint32_t tag, const struct buf *body);
+    void (
+        *reply)(void *ctx, uint8_t type, uint32_t tag, const struct buf *body);
     void *ctx;
     bool closed;
     unsigned references; /* itself, its files and answers under way */
@@ -120,15 +120,14 @@ void vfs_reply_status(struct vfs_session *s, uint32_t tag,
     enum sftp_status status, const char *text);
 void vfs_reply_ok(struct vfs_session *s, uint32_t tag);
 /* "CODE: message" and the hint as err_format writes them. */
-void vfs_reply_error(
-    struct vfs_session *s, uint32_t tag, const struct err *e);
-void vfs_reply_data(
-    struct vfs_session *s, uint32_t tag, const void *data, size_t len);
+void vfs_reply_error(struct vfs_session *s, uint32_t tag, const struct err *e);
+void vfs_reply_data(struct vfs_session *s, uint32_t tag, const void *data,
+    size_t len);
 /* The slice of TEXT that a READ asks for, or EOF. */
 void vfs_reply_slice(struct vfs_session *s, uint32_t tag,
     const struct buf *text, uint64_t offset, uint32_t length);
-void vfs_reply_attrs(
-    struct vfs_session *s, uint32_t tag, const struct sftp_attrs *attrs);
+void vfs_reply_attrs(struct vfs_session *s, uint32_t tag,
+    const struct sftp_attrs *attrs);
 
 /* The kinds of file, as the table of entries names them. */
 #define VFS_KIND(name)                                                      \

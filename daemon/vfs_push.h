@@ -54,19 +54,19 @@ void push_refuse(struct push_file *f, uint32_t tag, unsigned generation,
 /* Answers with OK, and notes that the primary was heard. */
 void push_accept(struct push_file *f, uint32_t tag);
 /* On the strand: false, with E set, when this generation is over. */
-bool push_may_run(
-    const struct push_file *f, unsigned generation, struct err *e);
+bool push_may_run(const struct push_file *f, unsigned generation,
+    struct err *e);
 
-void push_bundle_frame(
-    struct push_file *f, uint32_t tag, const struct push_frame *frame);
-void push_overwrite_frame(
-    struct push_file *f, uint32_t tag, const struct push_frame *frame);
+void push_bundle_frame(struct push_file *f, uint32_t tag,
+    const struct push_frame *frame);
+void push_overwrite_frame(struct push_file *f, uint32_t tag,
+    const struct push_frame *frame);
 /* Drops an overwrite that is not complete. */
 void push_overwrite_drop(struct push_file *f);
 /* On the strand: whatever overwrite is under way gives way. */
 void push_overwrite_give_way(struct dataset *ds);
-void push_heartbeat_frame(
-    struct push_file *f, uint32_t tag, const struct push_frame *frame);
+void push_heartbeat_frame(struct push_file *f, uint32_t tag,
+    const struct push_frame *frame);
 void push_read_facts(struct push_file *f, uint32_t tag, uint32_t length);
 
 #endif

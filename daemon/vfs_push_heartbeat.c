@@ -54,7 +54,9 @@ note_error(struct heartbeat *h, const char *dataset, const struct err *e)
     if (e->code == ERR_NONE || h->error.code != ERR_NONE)
         return;
     h->error = *e;
-    err_wrap(&h->error, "dataset \"%s\"", dataset);
+    /* Most errors of a dataset name it themselves. */
+    if (strncmp(e->message, "dataset ", strlen("dataset ")) != 0)
+        err_wrap(&h->error, "dataset \"%s\"", dataset);
 }
 
 static void

@@ -76,9 +76,9 @@ stream_work(struct dataset *ds, void *arg, struct err *e)
         return -1;
     for (chunk = job->chunks; chunk != NULL; chunk = chunk->next) {
         if (write_chunk(ds, f, chunk, e) != 0) {
+            f->refused_on_strand = job->generation;
             if (ds->overwriter == f)
                 push_overwrite_give_way(ds);
-            f->refused_on_strand = job->generation;
             return -1;
         }
         chunk->written = true;

@@ -153,6 +153,9 @@ install_done(struct dataset *ds, void *arg, const struct err *e)
             fleet_changed(ds->engine->fleet, ds->name);
         vfs_reply_ok(file->file.session, job->tag);
     } else {
+        events_add(ds->engine->events, "warning", "install-refused", NULL,
+            ds->name, "the snapshot.db of %s was refused: %s", s->who,
+            e->message);
         vfs_reply_error(file->file.session, job->tag, e);
     }
     vfs_file_release(&file->file);

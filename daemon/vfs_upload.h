@@ -8,8 +8,8 @@
 #include "base/err.h"
 #include "daemon/vfs_internal.h"
 
-void vfs_upload_open(
-    struct vfs_session *s, struct dataset *ds, uint32_t tag, uint32_t flags);
+void vfs_upload_open(struct vfs_session *s, struct dataset *ds, uint32_t tag,
+    uint32_t flags);
 
 /* On the strand of a source: makes the live database's content that of the
  * SQLite database at PATH (which is changed on the way) and publishes it.
