@@ -81,18 +81,27 @@ class Bundle:
             self.digest.remove(table, key, old)
         if new is not None:
             self.digest.add(table, key, new)
-        self.puts.append((table, key, new))
+        self.rows += (old is None) - (new is None)
+        self.puts.append((table, key, old, new))
+
+    @staticmethod
+    def entry(key, old, new):
+        if new is None:
+            return b"\1" + values(key)
+        if old is None:
+            return b"\2" + values(key) + values(new)
+        moved = [i for i in range(len(new)) if old[i] != new[i]]
+        return (b"\3" + values(key) + varint(sum(1 << i for i in moved)) +
+                values([new[i] for i in moved]))
 
     def body(self):
         out = varint(0) + b"\0" + varint(0)
         tables = sorted({p[0] for p in self.puts})
         out += varint(len(tables))
         for table in tables:
-            entries = [p for p in self.puts if p[0] == table]
+            entries = [p[1:] for p in self.puts if p[0] == table]
             out += counted(table.encode()) + varint(len(entries))
-            for _, key, row in entries:
-                out += (b"\1" + values(key) if row is None else
-                        b"\2" + values(key) + values(row))
+            out += b"".join(self.entry(*e) for e in entries)
         return out
 
     def seal(self, key, body=None):

@@ -32,13 +32,15 @@ class Target:
         return self.node.sql("SELECT * FROM users WHERE id = ?", self.id)[0]
 
     def bundle(self, comment="forged"):
-        """A bundle as the primary would make it, that changes one user."""
+        """A bundle as the primary would make it: one user changed, one
+        setting added."""
         b = Bundle("config", self.push.facts())
         old = self.user()
         columns = [c[1] for c in
                    self.node.sql("PRAGMA table_info(users)")]
         at = columns.index("comment")
         b.put("users", (self.id,), old, old[:at] + (comment,) + old[at + 1:])
+        b.put("settings", (comment,), None, (comment, "added"))
         return b
 
     def picture(self):

@@ -137,6 +137,7 @@ class Node:
         self.address = address
         self.name = name
         self.process = None
+        self.told = False
         self.config = None       # text of a configuration file, if any
         self.prefix = []         # a wrapper, such as faketime
         self.cli_prefix = []     # the same for the command line
@@ -160,6 +161,7 @@ class Node:
 
     def launch(self):
         """Starts the daemon without waiting for it."""
+        self.told = False
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.arguments(), stdin=subprocess.DEVNULL, stdout=log,
@@ -198,13 +200,18 @@ class Node:
                 return pid
         raise Failed("%s has no engine" % self.name)
 
+    def tell_to_end(self):
+        """SIGTERM, once."""
+        if not self.told and self.is_running():
+            self.process.terminate()
+        self.told = True
+
     def stop(self, deadline=20):
         """SIGTERM; returns the seconds it took and expects exit code 0."""
         if self.process is None:
             return 0.0
         began = time.monotonic()
-        if self.process.poll() is None:
-            self.process.terminate()
+        self.tell_to_end()
         try:
             code = self.process.wait(deadline * SLOW)
         except subprocess.TimeoutExpired:
@@ -417,8 +424,18 @@ class Test:
             say("ok %s" % name)
 
     def end(self):
+        """Ends every daemon as an administrator would: one that does not end
+        well, or leaks under a sanitizer, fails the scenario."""
         self.ending.close()
         for node in self.nodes:
+            node.tell_to_end()
+        for node in self.nodes:
+            try:
+                node.stop()
+            except Failed as why:
+                self.failures += 1
+                say("not ok %s ends well: %s" % (self.name, one_line(why)))
+                print(why, file=sys.stderr)
             node.kill9()
         if self.failures and os.environ.get("LOCKSTEP_KEEP"):
             say("# kept in %s" % self.directory)
