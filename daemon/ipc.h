@@ -20,11 +20,11 @@
 #define IPC_BODY_MAX (1024 * 1024)
 
 struct ipc_message {
-    uint8_t type;        /* enum ipc_type (daemon/ipc_messages.h) */
+    uint8_t type; /* enum ipc_type (daemon/ipc_messages.h) */
     uint32_t tag;
     const uint8_t *body; /* borrowed until the handler returns */
     size_t body_len;
-    int fd;              /* -1, or a descriptor that the handler now owns */
+    int fd; /* -1, or a descriptor that the handler now owns */
 };
 
 struct ipc_channel;

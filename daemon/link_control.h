@@ -15,8 +15,8 @@ struct link_control;
 /* RESULT is borrowed and NULL on error; a refusal comes as the other node's own
  * error.  FN is called exactly once, unless the link is closed before (or the
  * exchange is cancelled); it may close the link. */
-typedef void (*link_control_fn)(void *ctx, const json_t *result,
-    const struct err *e);
+typedef void (
+    *link_control_fn)(void *ctx, const json_t *result, const struct err *e);
 
 /* ARGS is borrowed.  The caller keeps the returned exchange until FN is called,
  * and cancels it when the link goes first. */

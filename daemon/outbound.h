@@ -31,11 +31,11 @@ struct link_params {
     const char *source_address; /* NULL */
     enum link_mode mode;
     const char *user;
-    const char *secret;         /* password or private key text */
-    const void *pinned_key;     /* host key blob; NULL in probe and password mode:
+    const char *secret;     /* password or private key text */
+    const void *pinned_key; /* host key blob; NULL in probe and password mode:
                                    host_key() decides */
     size_t pinned_key_len;
-    uint32_t timeout_ms;        /* for connect, key exchange and login together */
+    uint32_t timeout_ms; /* for connect, key exchange and login together */
 };
 
 struct link_callbacks {
@@ -57,11 +57,11 @@ void link_close(struct link *link); /* NULL is fine; frees */
 /* What came back: exactly one of the forms, by type (SFTP_STATUS, ...). */
 struct link_reply {
     uint8_t type;
-    uint32_t status;      /* SFTP_STATUS */
-    struct err error;     /* SFTP_STATUS other than OK, parsed "CODE: text" */
-    const uint8_t *data;  /* SFTP_HANDLE or SFTP_DATA, borrowed */
+    uint32_t status;     /* SFTP_STATUS */
+    struct err error;    /* SFTP_STATUS other than OK, parsed "CODE: text" */
+    const uint8_t *data; /* SFTP_HANDLE or SFTP_DATA, borrowed */
     size_t data_len;
-    uint64_t size;        /* SFTP_ATTRS */
+    uint64_t size; /* SFTP_ATTRS */
     uint64_t round_trip_us;
 };
 typedef void (*link_reply_fn)(void *ctx, const struct link_reply *reply);

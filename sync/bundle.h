@@ -38,7 +38,11 @@
 #define BUNDLE_TRAILER_SIZE (HASH_SIZE + ED25519_SIGNATURE_SIZE)
 #define BUNDLE_HEADER_MAX 512
 
-enum bundle_kind { BUNDLE_CHANGES = 1, BUNDLE_OVERWRITE = 2, BUNDLE_REPAIR = 3 };
+enum bundle_kind {
+    BUNDLE_CHANGES = 1,
+    BUNDLE_OVERWRITE = 2,
+    BUNDLE_REPAIR = 3
+};
 
 struct bundle_header {
     enum bundle_kind kind;

@@ -30,9 +30,9 @@ struct change_set {
     struct change *items;
     size_t count;
     size_t capacity;
-    char **tables;       /* names owned by the set */
+    char **tables; /* names owned by the set */
     size_t table_count;
-    size_t bytes;        /* of keys and rows held */
+    size_t bytes; /* of keys and rows held */
 };
 
 void change_set_init(struct change_set *s);

@@ -14,9 +14,9 @@
 #include "base/err.h"
 
 enum open_mode {
-    OPEN_READ,      /* read-only connection to an existing file */
-    OPEN_WRITE,     /* read-write, must exist */
-    OPEN_CREATE     /* read-write, created as WAL if absent */
+    OPEN_READ,  /* read-only connection to an existing file */
+    OPEN_WRITE, /* read-write, must exist */
+    OPEN_CREATE /* read-write, created as WAL if absent */
 };
 
 /* Opens PATH.  WAIT_MS is the busy deadline.  The caller closes with

@@ -30,12 +30,12 @@ const char *peer_state_name(enum peer_state state);
 struct peer_facts {
     bool key_changed;
     bool refused;
-    bool held;        /* this server, or a dataset on the primary */
+    bool held; /* this server, or a dataset on the primary */
     bool drifted;
     bool unreachable; /* the last attempt to connect failed, or the link fell */
     bool overwriting;
-    bool paused;      /* by an administrator, or sync is off */
-    bool equal;       /* confirmed the newest revision of every dataset, and
+    bool paused; /* by an administrator, or sync is off */
+    bool equal;  /* confirmed the newest revision of every dataset, and
                          nothing was unpublished */
 };
 

@@ -26,22 +26,22 @@ struct table_column {
     char *affinity_type; /* declared type text, "" if none */
     char *collation;     /* "BINARY", "NOCASE", ... */
     bool not_null;
-    int key_rank;        /* 1.. within PRIMARY KEY, 0 otherwise */
+    int key_rank; /* 1.. within PRIMARY KEY, 0 otherwise */
 };
 
 struct table {
     char *name;
-    char *sql;           /* as stored in sqlite_schema */
+    char *sql; /* as stored in sqlite_schema */
     bool without_rowid;
-    char *rowid_name;    /* rowid, _rowid_ or oid; an INTEGER PRIMARY KEY's own
+    char *rowid_name;     /* rowid, _rowid_ or oid; an INTEGER PRIMARY KEY's own
                             name; NULL for WITHOUT ROWID */
     bool rowid_is_column; /* has an INTEGER PRIMARY KEY */
     bool autoincrement;
     struct table_column *columns; /* replicated: not generated, not hidden */
     int column_count;
-    int *key_columns;    /* WITHOUT ROWID: indexes into columns, in key order */
-    int key_count;       /* 1 for rowid tables */
-    char **key_collations; /* WITHOUT ROWID: the primary key's own, by rank */
+    int *key_columns; /* WITHOUT ROWID: indexes into columns, in key order */
+    int key_count;    /* 1 for rowid tables */
+    char **key_collations;   /* WITHOUT ROWID: the primary key's own, by rank */
     const char *unsupported; /* why this table cannot be replicated, or NULL:
                                 virtual tables, no free rowid name, ... */
 };

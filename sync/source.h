@@ -28,10 +28,10 @@
 struct dataset_config {
     const char *name;
     const char *live_path;
-    const char *work_dir;       /* exists; STATE_DIR/datasets/NAME */
-    uint64_t history_bytes;     /* kept at most; default 256 MiB */
-    int64_t history_age_ms;     /* default 30 days */
-    int delete_guard_percent;   /* default 20; 0 is off */
+    const char *work_dir;     /* exists; STATE_DIR/datasets/NAME */
+    uint64_t history_bytes;   /* kept at most; default 256 MiB */
+    int64_t history_age_ms;   /* default 30 days */
+    int delete_guard_percent; /* default 20; 0 is off */
     /* Tells the daemon something that an administrator should read as an event;
      * KIND is a short word ("compare", "overwrite-needed", "drift"). */
     void (*notice)(void *ctx, const char *kind, const char *text);

@@ -59,9 +59,9 @@ struct source {
     struct dataset_state state;
     struct schema *schema; /* of the published copy; NULL before the first */
     struct table_statements *statements; /* one per table of SCHEMA */
-    struct buf specials;   /* of the published copy */
+    struct buf specials;                 /* of the published copy */
     struct buf needs_compare;
-    int wal_pages;         /* of the published copy */
+    int wal_pages; /* of the published copy */
 
     /* The live file as of the last publish that went well, and as seen by the
      * one under way. */
@@ -97,7 +97,7 @@ int source_live_mark(struct source *s, struct file_mark *mark, struct err *e);
 struct collection {
     struct change_set set;
     struct capture_keys journal;
-    struct buf specials;         /* the live file's */
+    struct buf specials; /* the live file's */
     bool specials_changed;
     const char *compare_reason;
 };
@@ -106,8 +106,7 @@ struct collection {
 int source_collect(struct source *s, struct collection *c, struct err *e);
 void collection_release(struct collection *c);
 /* Holds when SET would delete too much. */
-int source_guard(struct source *s, const struct change_set *set,
-    struct err *e);
+int source_guard(struct source *s, const struct change_set *set, struct err *e);
 /* The same by counting, for tables that a schema change rebuilt or dropped. */
 int source_guard_counts(struct source *s, const struct schema *live,
     struct err *e);
@@ -148,8 +147,7 @@ struct history_entry {
 int history_open(struct source *s, struct err *e);
 int history_discard_above(struct source *s, uint64_t revision, struct err *e);
 int history_newest(struct source *s, uint64_t *revision, struct err *e);
-int history_add(struct source *s, const struct history_entry *h,
-    struct err *e);
+int history_add(struct source *s, const struct history_entry *h, struct err *e);
 /* Deletes the oldest beyond size and age. */
 int history_retain(struct source *s, struct err *e);
 

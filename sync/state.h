@@ -17,17 +17,17 @@
 #define ID_SIZE 16 /* cluster, node and writer ids: random bytes */
 
 struct dataset_state {
-    uint8_t cluster[ID_SIZE];     /* zero while standalone */
+    uint8_t cluster[ID_SIZE]; /* zero while standalone */
     uint64_t epoch;
-    uint8_t writer[ID_SIZE];      /* who made the newest revision */
-    uint64_t revision;            /* 0: nothing published yet */
+    uint8_t writer[ID_SIZE]; /* who made the newest revision */
+    uint64_t revision;       /* 0: nothing published yet */
     uint8_t schema_hash[HASH_SIZE];
     struct digest digest;
     uint64_t rows;
-    int64_t changed_ms;           /* UTC when the revision was made */
-    int64_t verified_ms;          /* UTC of the last whole digest scan */
-    uint8_t nonce[ID_SIZE];       /* the live file's, as last agreed */
-    uint8_t nonce_next[ID_SIZE];  /* the one the next trim writes */
+    int64_t changed_ms;          /* UTC when the revision was made */
+    int64_t verified_ms;         /* UTC of the last whole digest scan */
+    uint8_t nonce[ID_SIZE];      /* the live file's, as last agreed */
+    uint8_t nonce_next[ID_SIZE]; /* the one the next trim writes */
 };
 
 /* Reads the row; ERR_NOT_FOUND when the file has none. */

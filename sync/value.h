@@ -16,8 +16,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum value_type { VALUE_NULL, VALUE_INTEGER, VALUE_REAL, VALUE_TEXT,
-    VALUE_BLOB };
+enum value_type {
+    VALUE_NULL,
+    VALUE_INTEGER,
+    VALUE_REAL,
+    VALUE_TEXT,
+    VALUE_BLOB
+};
 
 /* Appends column COLUMN of the current row of STMT. */
 void value_put_column(struct buf *b, sqlite3_stmt *stmt, int column);
