@@ -35,6 +35,8 @@ int child_start(struct child **child, uv_loop_t *loop, enum child_part part,
 void child_send(struct child *child, uint8_t type, uint32_t tag,
     const struct buf *body, int fd);
 size_t child_queued(const struct child *child);
+/* It was told to end: killed if it has not within some seconds. */
+void child_expect_end(struct child *child);
 /* Ends it: closes the channel and kills; ended() is still called. */
 void child_stop(struct child *child);
 int child_pid(const struct child *child);

@@ -221,6 +221,13 @@ child_queued(const struct child *c)
 }
 
 void
+child_expect_end(struct child *c)
+{
+    if (!c->stopped && !c->channel_over)
+        uv_timer_start(&c->end_timer, on_end_timer, END_WAIT_MS, 0);
+}
+
+void
 child_stop(struct child *c)
 {
     if (c->stopped)

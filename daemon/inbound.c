@@ -43,7 +43,7 @@ struct inbound {
     enum role role;
     int64_t failures;
     bool ended;
-    bool stopped;    /* by us, about to end */
+    bool stopped;    /* told to end: answered no more */
     unsigned checks; /* logins being verified; keep the memory */
 };
 
@@ -121,7 +121,7 @@ on_ended(void *ctx, bool crashed, const char *how)
     s->in->count--;
     vfs_session_close(s->files);
     s->files = NULL;
-    if (crashed && !s->in->closing)
+    if (crashed && !s->in->closing && !s->stopped)
         events_add(s->in->engine->events, "warning", "session-crashed", NULL,
             NULL, "the session of %s ended: %s", s->from, how);
     inbound_release(s);
@@ -132,7 +132,7 @@ send_reply(void *ctx, uint8_t type, uint32_t tag, const struct buf *body)
 {
     struct inbound *s = ctx;
 
-    if (s->ended)
+    if (s->ended || s->stopped)
         return;
     if (child_queued(s->child) > QUEUE_MAX) {
         log_warning("the session of %s takes no answers: ended", s->from);
@@ -298,6 +298,8 @@ on_message(void *ctx, struct ipc_message *m)
         ok = false;
     } else if (s->in->closing) {
         return false;
+    } else if (s->stopped) {
+        return true;
     } else if (s->files != NULL) {
         ok = vfs_session_request(s->files, m);
     } else if (m->type == IPC_LOGIN_PASSWORD) {
@@ -401,6 +403,9 @@ inbounds_check_logins(struct inbounds *in)
 {
     struct inbound *s;
 
+    /* The end of a change of role asks again, after its own answer. */
+    if (in->engine->role_changing)
+        return;
     for (s = in->first; s != NULL; s = s->next) {
         if (s->ended || s->stopped || s->files == NULL)
             continue;
@@ -408,7 +413,10 @@ inbounds_check_logins(struct inbounds *in)
             continue;
         log_info("the session of \"%s\" from %s ends: no longer allowed",
             s->user, s->from);
+        /* What was answered already still leaves: the answer that this node is
+         * released is one of those. */
         s->stopped = true;
-        child_stop(s->child);
+        child_send(s->child, IPC_SESSION_END, 0, NULL, -1);
+        child_expect_end(s->child);
     }
 }

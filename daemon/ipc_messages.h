@@ -32,6 +32,9 @@ enum ipc_type {
     IPC_DATA,   /* data to the end of the body */
     IPC_ATTRS,  /* u64 size | u32 mode | u32 mtime */
     IPC_LIST,   /* u32 count | each: name | u64 size | u32 mode | u32 mtime */
+    /* engine -> session: send what is answered already, then say goodbye; nothing
+     * more will be answered.  No body. */
+    IPC_SESSION_END,
 
     /* engine -> connector; answer IPC_CONNECTED (with the descriptor) or
      * IPC_FAILED.  host | u16 port | last good address or "" | source address or

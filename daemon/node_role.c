@@ -102,11 +102,12 @@ role_changed(void *ctx, const struct err *e)
     struct engine *engine = w->engine;
 
     engine->role_changing = false;
-    if (!engine->stopping) {
+    if (!engine->stopping)
         fleet_role_changed(engine->fleet);
-        inbounds_check_logins(engine->inbounds);
-    }
+    /* Whoever asked for it hears of it before his session ends. */
     w->fn(w->ctx, e);
+    if (!engine->stopping)
+        inbounds_check_logins(engine->inbounds);
     free(w);
 }
 

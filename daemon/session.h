@@ -60,6 +60,9 @@ struct session {
     size_t since_growth; /* bytes read since the window was opened wide */
     bool input_ended;
 
+    bool told_to_end;  /* by the engine: it answers nothing more */
+    int64_t linger_ms; /* the channel is over; until then the client may leave
+                        * by itself, as OpenSSH's server lets it; 0: not yet */
     bool ending; /* the loop stops; say goodbye if there is anybody */
     int status;  /* of the process */
 };
@@ -67,6 +70,8 @@ struct session {
 /* Takes the client's descriptor and the host key; the key text is wiped. */
 int session_ssh_open(struct session *s, int fd, struct err *e);
 void session_ssh_close(struct session *s);
+/* Ends the channel, with exit status 0. */
+void session_ssh_close_channel(struct session *s);
 /* One turn of libssh: takes what the client sent, as far as it is there. */
 int session_ssh_turn(struct session *s, struct err *e);
 
@@ -83,6 +88,8 @@ enum role session_ask_login(struct session *s, uint8_t type,
 int session_stream(struct session *s, struct err *e);
 /* No input is taken while the engine or the client owes us that much. */
 bool session_stream_is_full(struct session *s);
+/* Every answer there is was sent. */
+bool session_stream_is_sent(struct session *s);
 /* Everything the client asked for was answered and sent. */
 bool session_stream_is_drained(struct session *s);
 

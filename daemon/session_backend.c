@@ -220,11 +220,22 @@ take_login_result(struct session *s, uint32_t tag, struct reader *r)
     return true;
 }
 
+static bool
+take_end(struct session *s, uint32_t tag, struct reader *r)
+{
+    (void)tag;
+    s->told_to_end = true;
+    if (s->sftp == NULL)
+        s->ending = true;
+    return reader_done(r);
+}
+
 static const struct {
     uint8_t type;
     bool (*take)(struct session *s, uint32_t tag, struct reader *r);
 } answers[] = {
     { IPC_LOGIN_RESULT, take_login_result },
+    { IPC_SESSION_END, take_end },
     { IPC_STATUS, take_status },
     { IPC_HANDLE, take_handle },
     { IPC_DATA, take_data },
@@ -243,7 +254,8 @@ session_take_message(void *ctx, struct ipc_message *m)
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         if (answers[i].type != m->type)
             continue;
-        if (m->type != IPC_LOGIN_RESULT && s->sftp == NULL)
+        if (m->type != IPC_LOGIN_RESULT && m->type != IPC_SESSION_END &&
+            s->sftp == NULL)
             break;
         if (answers[i].take(s, m->tag, &r))
             return true;

@@ -16,6 +16,8 @@
 
 #define START_WAIT_MS 10000
 #define HOST_KEY_MAX 16384
+#define LINGER_MS 5000      /* for the client to leave once it has all */
+#define LINGER_TOLD_MS 1000 /* the same when the engine ends the session */
 #define SILENCES 3 /* keepalives without an answer until the peer is gone */
 
 static struct session session;
@@ -112,7 +114,9 @@ poll_timeout(const struct session *s, const struct silence *silence,
 {
     int64_t until;
 
-    if (s->role == ROLE_NONE)
+    if (s->linger_ms != 0)
+        until = s->linger_ms;
+    else if (s->role == ROLE_NONE)
         until = s->login_deadline_ms;
     else if (s->sftp == NULL)
         until = s->subsystem_deadline_ms;
@@ -138,6 +142,21 @@ client_events(struct session *s)
     return events;
 }
 
+/* The channel ends first and the connection later: a client that finds it gone
+ * while it says goodbye itself takes that for a failure. */
+static void
+see_to_end(struct session *s, int64_t now)
+{
+    bool over = s->input_ended && session_stream_is_drained(s);
+
+    if (s->linger_ms != 0) {
+        s->ending = now >= s->linger_ms;
+    } else if (s->told_to_end ? session_stream_is_sent(s) : over) {
+        session_ssh_close_channel(s);
+        s->linger_ms = now + (s->told_to_end ? LINGER_TOLD_MS : LINGER_MS);
+    }
+}
+
 static int
 turn(struct session *s, struct silence *silence, struct err *e)
 {
@@ -161,11 +180,11 @@ turn(struct session *s, struct silence *silence, struct err *e)
     if (session_ssh_turn(s, e) != 0)
         return -1;
     now = clock_mono_ms();
-    overdue = find_overdue(s, silence, now);
+    overdue = s->linger_ms == 0 ? find_overdue(s, silence, now) : NULL;
     if (overdue != NULL)
         return err_set(e, ERR_TIMEOUT, "%s", overdue);
-    if (s->input_ended && session_stream_is_drained(s))
-        s->ending = true;
+    if (s->sftp != NULL)
+        see_to_end(s, now);
     return 0;
 }
 

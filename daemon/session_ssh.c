@@ -275,14 +275,20 @@ session_ssh_open(struct session *s, int fd, struct err *e)
 }
 
 void
+session_ssh_close_channel(struct session *s)
+{
+    if (s->channel == NULL || !ssh_channel_is_open(s->channel))
+        return;
+    (void)ssh_channel_request_send_exit_status(s->channel, 0);
+    (void)ssh_channel_send_eof(s->channel);
+    (void)ssh_channel_close(s->channel);
+}
+
+void
 session_ssh_close(struct session *s)
 {
     if (s->ssh != NULL && ssh_is_connected(s->ssh)) {
-        if (s->channel != NULL && ssh_channel_is_open(s->channel)) {
-            (void)ssh_channel_request_send_exit_status(s->channel, 0);
-            (void)ssh_channel_send_eof(s->channel);
-            (void)ssh_channel_close(s->channel);
-        }
+        session_ssh_close_channel(s);
         (void)ssh_blocking_flush(s->ssh, FLUSH_MS);
         ssh_disconnect(s->ssh);
     }
@@ -322,6 +328,8 @@ session_ssh_turn(struct session *s, struct err *e)
         if (!s->key_exchanged) {
             if (exchange_keys(s, e) != 0)
                 return -1;
+        } else if (s->linger_ms != 0) {
+            (void)ssh_event_dopoll(s->event, 0);
         } else if (s->sftp != NULL && !session_stream_is_full(s)) {
             if (session_stream(s, e) != 0)
                 return -1;

@@ -24,11 +24,17 @@ session_stream_is_full(struct session *s)
 }
 
 bool
+session_stream_is_sent(struct session *s)
+{
+    return sftp_server_output(s->sftp)->len == s->output_sent &&
+           (ssh_get_status(s->ssh) & SSH_WRITE_PENDING) == 0;
+}
+
+bool
 session_stream_is_drained(struct session *s)
 {
     return sftp_server_pending(s->sftp) == 0 && s->input_at == s->input_len &&
-           sftp_server_output(s->sftp)->len == s->output_sent &&
-           (ssh_get_status(s->ssh) & SSH_WRITE_PENDING) == 0;
+           session_stream_is_sent(s);
 }
 
 /* Reads once from the channel; false when nothing was there. */
