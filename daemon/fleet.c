@@ -172,12 +172,8 @@ fleet_load(struct fleet *fleet, struct err *e)
         return 0;
     if (store_servers_load(fleet->engine->node.store, &records, &count, e) != 0)
         return -1;
-    for (size_t i = 0; i < count; i++) {
-        struct server *server = fleet_add_record(fleet, &records[i]);
-
-        for (size_t k = 0; k < server->lane_count; k++)
-            server->lanes[k].force_overwrite = records[i].overwrite_agreed;
-    }
+    for (size_t i = 0; i < count; i++)
+        fleet_add_record(fleet, &records[i]);
     store_servers_free(records, count);
     fleet_set_cluster(fleet);
     return 0;

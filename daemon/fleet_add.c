@@ -191,7 +191,6 @@ add_record(struct registration *r, struct server **serverp, struct err *e)
     record.host_key = r->host_key;
     record.host_key_len = r->host_key_len;
     record.added_ms = clock_utc_ms();
-    record.overwrite_agreed = true;
     if (store_server_save(r->fleet->engine->node.store, &record, e) != 0)
         return -1;
     *serverp = fleet_add_record(r->fleet, &record);

@@ -123,10 +123,10 @@ command_server_overwrite(struct control_call *call)
 
     if (server == NULL)
         return;
-    server->record.overwrite_agreed = true;
+    /* Kept in memory only: an agreement that was stored would be acted on by a
+     * primary that somebody restored from a backup. */
     for (size_t i = 0; i < server->lane_count; i++)
         server->lanes[i].force_overwrite = true;
-    server_save(server, true);
     events_add(fleet->engine->events, "warning", "overwrite-agreed",
         server->record.name, NULL, "an overwrite was agreed to by %s",
         control_who(call));

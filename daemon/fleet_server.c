@@ -387,7 +387,6 @@ server_synchronized(struct server *server)
         server->record.last_synchronized_ms = oldest_ms;
     if (verified_ms != INT64_MAX)
         server->record.last_verified_ms = verified_ms;
-    server->record.overwrite_agreed = false;
     server->drifted = false;
     server->refused = false;
     err_clear(&server->error);

@@ -28,8 +28,7 @@ static const char schema_sql[] =
     "  last_verified_ms INTEGER NOT NULL, last_change_ms INTEGER NOT NULL,"
     "  overwrites INTEGER NOT NULL, pushes INTEGER NOT NULL,"
     "  bytes_sent INTEGER NOT NULL, last_address TEXT NOT NULL,"
-    "  seen_address TEXT NOT NULL, version TEXT NOT NULL,"
-    "  overwrite_agreed INTEGER NOT NULL);"
+    "  seen_address TEXT NOT NULL, version TEXT NOT NULL);"
     /* expires: UTC seconds, NULL is never. */
     "CREATE TABLE IF NOT EXISTS filter_rules ("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT, position INTEGER NOT NULL,"

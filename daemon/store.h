@@ -52,7 +52,6 @@ struct server_record {
     char last_address[64];
     char seen_address[64]; /* ours, as the secondary saw it */
     char version[64];
-    bool overwrite_agreed; /* an administrator agreed to the next overwrite */
 };
 
 /* All servers by name; the caller frees with store_servers_free. */

@@ -13,8 +13,7 @@
 #define SERVER_COLUMNS                                                     \
     "name, host, port, node_id, host_key, paused, interval_ms, added_ms,"  \
     " last_synchronized_ms, last_verified_ms, last_change_ms, overwrites," \
-    " pushes, bytes_sent, last_address, seen_address, version,"            \
-    " overwrite_agreed"
+    " pushes, bytes_sent, last_address, seen_address, version"
 
 static void
 copy_text(sqlite3_stmt *stmt, int column, char *out, size_t size)
@@ -50,8 +49,7 @@ read_server(sqlite3_stmt *stmt, struct server_record *s)
     s->bytes_sent = (uint64_t)sqlite3_column_int64(stmt, c++);
     copy_text(stmt, c++, s->last_address, sizeof(s->last_address));
     copy_text(stmt, c++, s->seen_address, sizeof(s->seen_address));
-    copy_text(stmt, c++, s->version, sizeof(s->version));
-    s->overwrite_agreed = sqlite3_column_int(stmt, c) != 0;
+    copy_text(stmt, c, s->version, sizeof(s->version));
 }
 
 static void
@@ -78,7 +76,6 @@ bind_server(sqlite3_stmt *stmt, const struct server_record *s)
     sqlite3_bind_text(stmt, p++, s->last_address, -1, SQLITE_STATIC);
     sqlite3_bind_text(stmt, p++, s->seen_address, -1, SQLITE_STATIC);
     sqlite3_bind_text(stmt, p++, s->version, -1, SQLITE_STATIC);
-    sqlite3_bind_int(stmt, p++, s->overwrite_agreed);
     if (s->id != 0)
         sqlite3_bind_int64(stmt, p, s->id);
 }
@@ -144,10 +141,10 @@ store_server_save(struct store *store, struct server_record *server,
 {
     static const char insert_sql[] =
         "INSERT INTO servers (" SERVER_COLUMNS
-        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     static const char update_sql[] =
         "UPDATE servers SET (" SERVER_COLUMNS
-        ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " WHERE id = ?";
     sqlite3_stmt *stmt = NULL;
     int r = -1;

@@ -61,7 +61,7 @@ a_short_or_odd_frame_is_refused(void **state)
     assert_int_equal(push_frame_decode(&g, b.data, b.len, &e), -1);
     assert_int_equal(e.code, ERR_PROTOCOL);
     b.data[3] = PUSH_BUNDLE;
-    b.data[16] = 2; /* flags */
+    b.data[16] = 4; /* flags */
     assert_int_equal(push_frame_decode(&g, b.data, b.len, &e), -1);
     b.data[16] = 0;
     assert_int_equal(push_frame_decode(&g, b.data, b.len, &e), 0);

@@ -112,7 +112,6 @@ sample_server(const char *name, uint8_t id)
     strcpy(s.last_address, "192.0.2.1");
     strcpy(s.seen_address, "192.0.2.2");
     strcpy(s.version, "9");
-    s.overwrite_agreed = true;
     return s;
 }
 
