@@ -11,6 +11,7 @@ from lockstep import (DONE, SLOW, Failed, check, children, same,
                       wait_for)
 
 POINTS = int(os.environ.get("LOCKSTEP_FAULT_POINTS", "100"))
+CHOSEN = os.environ.get("LOCKSTEP_FAULT_PROCESS", "")
 ROWS = 60
 
 # What each part does to the world; counted by strace for each thread.
@@ -33,7 +34,10 @@ class Tracer:
 
     def attached(self, pid):
         if self.process.poll() is not None:
-            raise Failed("strace: " + self.process.stderr.read())
+            # Or the very call that it stood in was the one to die at.
+            check(killed(pid), lambda: "strace: " +
+                  self.process.stderr.read())
+            return True
         try:
             for task in os.listdir("/proc/%d/task" % pid):
                 with open("/proc/%d/task/%s/status" % (pid, task)) as f:
@@ -189,6 +193,8 @@ def measure(t):
         ("the secondary's session", child_of(scene.node, "session"), WIRE),
         ("the pusher", child_of(scene.primary, "pusher"), WIRE)]
     for what, find, calls in parts:
+        if CHOSEN not in what:
+            continue
         kill_at_points(t, scene, what, find, calls, scene.push, "a push")
         kill_at_points(t, scene, what, find, calls, scene.overwrite,
                        "an overwrite")
