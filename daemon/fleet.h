@@ -1,7 +1,7 @@
 /*
- * The fleet: a primary's registered servers, their links, what is pushed to each
- * and when; publishing on the interval, on request or on commit (instant).  On a
- * node that is no primary it only publishes.
+ * The fleet: a primary's registered servers, their links, what is pushed to
+ * each and when; publishing on the interval, on request or on commit (instant).
+ * On a node that is no primary it only publishes.
  */
 #ifndef DAEMON_FLEET_H
 #define DAEMON_FLEET_H

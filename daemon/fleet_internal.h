@@ -1,14 +1,15 @@
 /*
  * What the files of the fleet share: fleet.c (timer, rounds), fleet_publish.c
- * (publishing, bundles for all), fleet_watch.c (instant), fleet_server.c (links),
- * fleet_lane.c (one dataset on one server), fleet_send.c (bytes of a bundle),
- * fleet_overwrite.c (streams), fleet_wait.c (calls that wait), fleet_json.c,
- * fleet_commands.c, fleet_register.c.
+ * (publishing, bundles for all), fleet_watch.c (instant), fleet_server.c
+ * (links), fleet_lane.c (one dataset on one server), fleet_send.c (bytes of a
+ * bundle), fleet_overwrite.c (streams), fleet_wait.c (calls that wait),
+ * fleet_json.c, fleet_commands.c, fleet_register.c.
  *
- * The life of a change: a round begins (interval, request, commit); every dataset
- * is published on its strand; then each server that the round concerns is pumped:
- * lanes whose server is not equal get a bundle, the others a heartbeat.  What
- * cannot go on is kept as the server's error until the next round.
+ * The life of a change: a round begins (interval, request, commit); every
+ * dataset is published on its strand; then each server that the round concerns
+ * is pumped: lanes whose server is not equal get a bundle, the others a
+ * heartbeat.  What cannot go on is kept as the server's error until the next
+ * round.
  */
 #ifndef DAEMON_FLEET_INTERNAL_H
 #define DAEMON_FLEET_INTERNAL_H
@@ -208,9 +209,9 @@ void overwrite_abandon(struct lane *lane);
 bool server_overwriting(const struct server *server);
 
 /* fleet_wait.c */
-/* The call ends when all the given servers settled after now, or at the deadline:
- * FINISH ends the call and frees ARG (malloc'd or NULL).  A single server's
- * failure is the call's failure; FINISH is not called then. */
+/* The call ends when all the given servers settled after now, or at the
+ * deadline: FINISH ends the call and frees ARG (malloc'd or NULL).  A single
+ * server's failure is the call's failure; FINISH is not called then. */
 struct waiter;
 typedef void (*waiter_finish_fn)(const struct waiter *w, struct fleet *fleet,
     struct control_call *call, void *arg);
@@ -225,7 +226,8 @@ void fleet_waiters_progress(struct server *server, const char *step,
     const char *text, uint64_t done, uint64_t total);
 
 /* fleet_commands.c */
-/* The server that argument "name" names; fails the call and returns NULL else. */
+/* The server that argument "name" names; fails the call and returns NULL
+ * else. */
 struct server *command_server(struct control_call *call);
 
 /* fleet_sync.c */

@@ -1,6 +1,6 @@
 /*
- * One dataset on one server: ask what it holds, decide what to send, send it, and
- * know what it confirmed.
+ * One dataset on one server: ask what it holds, decide what to send, send it,
+ * and know what it confirmed.
  */
 #include <stdlib.h>
 #include <string.h>

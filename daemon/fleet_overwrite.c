@@ -1,7 +1,7 @@
 /*
- * An overwrite: the pinned image of a published copy, streamed over a lane.  The
- * stream is made on a strand of its own, piece by piece as the link takes them, so
- * that publishing goes on and memory stays bounded.
+ * An overwrite: the pinned image of a published copy, streamed over a lane.
+ * The stream is made on a strand of its own, piece by piece as the link takes
+ * them, so that publishing goes on and memory stays bounded.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /*
- * Publishing: each dataset on its strand, never twice at once; and the bundle from
- * the revision before, made in the same job, that serves every server which is
- * there already.
+ * Publishing: each dataset on its strand, never twice at once; and the bundle
+ * from the revision before, made in the same job, that serves every server
+ * which is there already.
  */
 #include <stdlib.h>
 
@@ -135,7 +135,8 @@ publication_report(struct publication *p, const struct err *e)
             "publishing goes on");
 }
 
-/* The servers that want something; pumping may add or drop none, but fail some. */
+/* The servers that want something; pumping may add or drop none, but fail
+ * some. */
 static void
 fleet_pump(struct fleet *fleet)
 {

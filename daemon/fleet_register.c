@@ -1,7 +1,7 @@
 /*
  * Registration: "server probe", "server facts", "server add", "server trust".
- * Each uses a pusher of its own, because it carries a password or talks to a host
- * that nobody has vouched for yet.
+ * Each uses a pusher of its own, because it carries a password or talks to a
+ * host that nobody has vouched for yet.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -59,8 +59,8 @@ waiter_has(const struct waiter *w, const struct server *server)
     return server_settled(w, server) == EQUAL;
 }
 
-/* Once everything was published that was there at the call, the revisions of that
- * moment are what the servers must confirm. */
+/* Once everything was published that was there at the call, the revisions of
+ * that moment are what the servers must confirm. */
 static void
 waiter_take_targets(struct waiter *w)
 {
@@ -98,7 +98,8 @@ waiter_unlink(struct waiter *w)
     uv_close((uv_handle_t *)&w->deadline, waiter_closed);
 }
 
-/* The error of a call about one server; the dataset's, when that holds it up. */
+/* The error of a call about one server; the dataset's, when that holds it
+ * up. */
 static void
 waiter_single_error(const struct server *server, struct err *e)
 {

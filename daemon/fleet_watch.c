@@ -1,6 +1,6 @@
 /*
- * Instant: a commit by whoever it was is seen by watching the folder of the live
- * database (inotify, which opens no file), and published at once.
+ * Instant: a commit by whoever it was is seen by watching the folder of the
+ * live database (inotify, which opens no file), and published at once.
  */
 #include <libgen.h>
 #include <stdlib.h>
@@ -11,8 +11,8 @@
 #include "daemon/fleet_internal.h"
 
 /* A commit is seen when its first bytes are written, but readable only later:
- * after they are synced, by a change of shared memory that nobody is told of.  So
- * we look again and again after the last write seen, ever more rarely. */
+ * after they are synced, by a change of shared memory that nobody is told of.
+ * So we look again and again after the last write seen, ever more rarely. */
 #define FIRST_LOOK_MS 2
 #define LOOKS 10 /* the last one a second later */
 

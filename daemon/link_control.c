@@ -1,6 +1,6 @@
 /*
- * One request on another node's /control: open, write, read lines until the last
- * one.  Progress lines are read over.
+ * One request on another node's /control: open, write, read lines until the
+ * last one.  Progress lines are read over.
  */
 #include "daemon/link_control.h"
 

@@ -43,9 +43,9 @@ struct link_callbacks {
      * there is one).  In LINK_PASSWORD mode call link_proceed or link_close. */
     void (*host_key)(void *ctx, const void *blob, size_t len);
     void (*ready)(void *ctx);
-    /* The link failed or was lost; it is freed after this returns.  Replies that
-     * had not come are not called.  A changed key is ERR_KEY_CHANGED, a refused
-     * login ERR_LOGIN, and so on as in ssh_client.h. */
+    /* The link failed or was lost; it is freed after this returns.  Replies
+     * that had not come are not called.  A changed key is ERR_KEY_CHANGED, a
+     * refused login ERR_LOGIN, and so on as in ssh_client.h. */
     void (*closed)(void *ctx, const struct err *e);
 };
 

@@ -9,16 +9,17 @@
  *   schema hash before 32 | after 32 | digest before 32 | after 32 |
  *   u64 rows after | u64 raw length | i64 changed_ms
  * body:  kind CHANGES: the changes (below), perhaps zstd; kind OVERWRITE: the
- *   published copy's file image, perhaps zstd; kind REPAIR: as CHANGES, from and
- *   to the same revision
+ *   published copy's file image, perhaps zstd; kind REPAIR: as CHANGES, from
+ *   and to the same revision
  * trailer: SHA-256 32 | signature 64
  *
  * changes: DDL (varint count, each varint length and text) |
  *   u8 specials present, varint length, bytes |
  *   varint table count, each: name (varint length, bytes), varint entry count,
  *   entries: u8 op (1 remove: key tuple; 2 put: key tuple, row tuple;
- *   3 change: key tuple, varint with bit i for column i (at most 63 columns, not
- *   0), the new values of those columns; the row must be there; not in a REPAIR)
+ *   3 change: key tuple, varint with bit i for column i (at most 63 columns,
+ *   not 0), the new values of those columns; the row must be there; not in a
+ *   REPAIR)
  *   REHASH is implied for tables whose columns the DDL changed.
  */
 #ifndef SYNC_BUNDLE_H

@@ -1,7 +1,7 @@
 /*
- * Rows that travel as what changed in them (op 3) made whole again from the rows
- * that are here, before anything is written: what follows then knows only puts
- * and removals.  A wrong row here shows in the digest afterwards.
+ * Rows that travel as what changed in them (op 3) made whole again from the
+ * rows that are here, before anything is written: what follows then knows only
+ * puts and removals.  A wrong row here shows in the digest afterwards.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  *
  *     source_open(&s, &config, writer, &e);
  *     source_publish(s, &result, &e);            // a new revision, or none
- *     source_bundle(s, from, &from_digest, &out, &e);   // for a secondary there
+ *     source_bundle(s, from, &from_digest, &out, &e);  // for a secondary there
  *     source_trim(s, &e);                        // after the push left
  *     source_close(s);
  *
@@ -48,9 +48,9 @@ struct publish_result {
     const char *compare_reason; /* static text, or NULL */
 };
 
-/* Opens or creates work files, installs triggers, audits (compare) and publishes
- * what the audit found, unless held.  A dataset that is held opens fine: see
- * source_held.  WRITER is this engine start's random id. */
+/* Opens or creates work files, installs triggers, audits (compare) and
+ * publishes what the audit found, unless held.  A dataset that is held opens
+ * fine: see source_held.  WRITER is this engine start's random id. */
 int source_open(struct source **source, const struct dataset_config *config,
     const uint8_t writer[ID_SIZE], struct err *e);
 void source_close(struct source *source);
@@ -106,10 +106,10 @@ int image_read(struct image *image, uint64_t offset, void *data, size_t len,
     size_t *got, struct err *e);
 void image_close(struct image *image);
 
-/* An OVERWRITE bundle as a stream: header, zstd image, trailer.  REPLACES is what
- * the server said it holds (0 and zero: nothing): it goes into from_revision and
- * digest_before, by which a primary that did not write that revision shows that
- * it knows what it replaces. */
+/* An OVERWRITE bundle as a stream: header, zstd image, trailer.  REPLACES is
+ * what the server said it holds (0 and zero: nothing): it goes into
+ * from_revision and digest_before, by which a primary that did not write that
+ * revision shows that it knows what it replaces. */
 struct overwrite_stream;
 int overwrite_stream_open(struct image *image, const char *dataset,
     uint64_t replaces_revision, const struct digest *replaces_digest,

@@ -255,7 +255,8 @@ put_entry(struct source *s, const struct table *t, const struct entry *en,
 
     if (found < 0)
         return -1;
-    /* The same key in other bytes (NOCASE, 1 for 1.0) is an entry of its own. */
+    /* The same key in other bytes (NOCASE, 1 for 1.0) is an entry of its
+     * own. */
     if (found == 1 &&
         (part->found_key.len != en->key_len ||
             memcmp(part->found_key.data, en->key, en->key_len) != 0))

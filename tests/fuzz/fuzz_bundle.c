@@ -1,8 +1,8 @@
 /*
  * Bundles from somebody hostile.  The first byte of the input picks what the
  * rest is: bytes off the wire, a header, the body of a bundle that the primary
- * signed, an overwrite as it arrives, or the image in one that it signed.  The rows must stand unless a bundle
- * proves the digest that it promises.
+ * signed, an overwrite as it arrives, or the image in one that it signed.  The
+ * rows must stand unless a bundle proves the digest that it promises.
  */
 #include <ftw.h>
 #include <stdio.h>

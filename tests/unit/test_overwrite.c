@@ -1,12 +1,11 @@
 /*
  * Promises of sync/replica.h about overwrites: whatever the live file is, it
- * ends as the primary's content or stays as it was, and who has it open sees
- * one or the other.
+ * ends as the primary's content or stays as it was.  Who has it open meanwhile:
+ * test_readers.c.
  */
 #include "tests/unit/model_pair.h"
 
 #include <fcntl.h>
-#include <poll.h>
 
 static const char tables_sql[] =
     "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT UNIQUE, n);"
@@ -512,87 +511,6 @@ leftovers_are_removed_at_start(void **state)
     free(path);
 }
 
-/* Reads over and over until told to stop: every row of users must have the
- * same n at any moment.  Exits 0 if that held. */
-static void
-read_for_ever(const char *path, int stop, int ready)
-{
-    struct pollfd fd = { .fd = stop, .events = POLLIN };
-    sqlite3 *db;
-    sqlite3_stmt *stmt = NULL;
-    bool told = false;
-
-    if (sqlite3_open(path, &db) != SQLITE_OK)
-        _exit(2);
-    sqlite3_busy_timeout(db, 10000);
-    while (poll(&fd, 1, 0) == 0) {
-        if (stmt == NULL &&
-            sqlite3_prepare_v2(db, "SELECT count(*), min(n)=max(n) FROM users",
-                -1, &stmt, NULL) != SQLITE_OK)
-            _exit(3);
-        if (sqlite3_step(stmt) != SQLITE_ROW ||
-            sqlite3_column_int(stmt, 0) != 500 ||
-            sqlite3_column_int(stmt, 1) != 1)
-            _exit(4);
-        sqlite3_reset(stmt);
-        if (!told && write(ready, "r", 1) != 1)
-            _exit(5);
-        told = true;
-    }
-    _exit(0);
-}
-
-static void
-overwrite_beside_a_reader(struct pair *p)
-{
-    int stop[2], ready[2], status = 0;
-    char byte;
-    pid_t pid;
-
-    assert_int_equal(pipe(stop), 0);
-    assert_int_equal(pipe(ready), 0);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        close(stop[1]);
-        read_for_ever(p->live, stop[0], ready[1]);
-    }
-    close(stop[0]);
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    for (int i = 0; i < 10; i++) {
-        run_sql(p->primary.db, "UPDATE users SET n=n+1");
-        primary_publish(&p->primary);
-        pair_overwrite(p);
-        assert_equal_rows(p);
-    }
-    close(stop[1]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-    assert_in_sync(p);
-}
-
-static void
-reader_of_a_wal_database_sees_old_or_new(void **state)
-{
-    struct pair *p = *state;
-
-    pair_overwrite(p);
-    overwrite_beside_a_reader(p);
-}
-
-static void
-reader_of_a_delete_database_sees_old_or_new(void **state)
-{
-    struct pair *p = *state;
-
-    pair_overwrite(p);
-    pair_leave_wal(p);
-    overwrite_beside_a_reader(p);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -612,8 +530,6 @@ main(void)
         TEST(an_image_that_is_not_what_its_header_says_is_refused),
         TEST(old_content_is_kept_three_times),
         TEST(leftovers_are_removed_at_start),
-        TEST(reader_of_a_wal_database_sees_old_or_new),
-        TEST(reader_of_a_delete_database_sees_old_or_new),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

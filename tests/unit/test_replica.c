@@ -555,79 +555,6 @@ copy_is_consistent_and_private(void **state)
     assert_equal_rows(p);
 }
 
-/* Holds a read transaction on the live file in another process until told. */
-static pid_t
-start_reader(const char *path, int *hold)
-{
-    int ready[2], stop[2];
-    char byte = 0;
-    pid_t pid;
-
-    assert_int_equal(pipe(ready), 0);
-    assert_int_equal(pipe(stop), 0);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        sqlite3 *db;
-
-        close(stop[1]);
-        if (sqlite3_open(path, &db) != SQLITE_OK ||
-            sqlite3_exec(db, "BEGIN; SELECT count(*) FROM users", NULL, NULL,
-                NULL) != SQLITE_OK ||
-            write(ready[1], "r", 1) != 1)
-            _exit(1);
-        if (read(stop[0], &byte, 1) < 0)
-            _exit(1);
-        _exit(0);
-    }
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    close(ready[1]);
-    close(stop[0]);
-    *hold = stop[1];
-    return pid;
-}
-
-static void
-endless_reader_is_named_and_costs_only_a_retry(void **state)
-{
-    struct pair *p = *state;
-    struct replica_status status;
-    struct err e = ERR_INIT;
-    char pid_text[32];
-    int hold = -1;
-    pid_t pid;
-
-    pair_leave_wal(p);
-    pid = start_reader(p->live, &hold);
-    snprintf(pid_text, sizeof(pid_text), "(pid %ld)", (long)pid);
-    run_sql(p->primary.db, "UPDATE users SET n=5");
-    assert_refused(pair_try_push(p, &e), ERR_BUSY, e);
-    replica_status(p->replica, &status);
-    assert_non_null(strstr(status.blocker, pid_text));
-    assert_non_null(strstr(e.message, pid_text));
-    close(hold);
-    CHECK(pair_apply(p, &e));
-    assert_in_sync(p);
-    replica_status(p->replica, &status);
-    assert_string_equal(status.blocker, "");
-}
-
-static void
-reader_of_a_wal_database_delays_nothing(void **state)
-{
-    struct pair *p = *state;
-    int hold = -1;
-
-    start_reader(p->live, &hold);
-    for (int i = 0; i < 3; i++) {
-        run_sql(p->primary.db, "UPDATE users SET n=n+5");
-        pair_push(p);
-        assert_in_sync(p);
-    }
-    close(hold);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -651,8 +578,6 @@ main(void)
         TEST(heartbeat_names_what_is_wrong),
         TEST(detached_file_keeps_rows_and_nothing_of_ours),
         TEST(copy_is_consistent_and_private),
-        TEST(endless_reader_is_named_and_costs_only_a_retry),
-        TEST(reader_of_a_wal_database_delays_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
  * What a source promises: the published copy equals the live database, whatever
  * was written there.
  */
-#include "source_fixture.h"
+#include "tests/unit/source_fixture.h"
 
 static const char users_schema[] =
     "CREATE TABLE users(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT"

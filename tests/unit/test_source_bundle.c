@@ -3,7 +3,7 @@
  */
 #include <zstd.h>
 
-#include "source_fixture.h"
+#include "tests/unit/source_fixture.h"
 #include "sync/digest.h"
 #include "sync/schema.h"
 

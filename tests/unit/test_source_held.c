@@ -2,7 +2,7 @@
  * Nothing rolls a fleet back unasked: what a source does when the live file is
  * another one than it knew, and when too much goes.
  */
-#include "source_fixture.h"
+#include "tests/unit/source_fixture.h"
 
 static const char schema[] =
     "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT UNIQUE, home TEXT);"
