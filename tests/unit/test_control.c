@@ -291,7 +291,7 @@ events_are_listed_by_time_server_and_number(void **state)
 }
 
 static void
-a_backup_comes_back_without_old_agreements(void **state)
+a_backup_brings_back_identity_rows_and_servers(void **state)
 {
     char *folder = fixture_folder();
     char *target = alloc_format("%s.restored", folder);
@@ -352,7 +352,7 @@ main(int argc, char **argv)
         cmocka_unit_test(a_node_belongs_to_one_primary),
         cmocka_unit_test(a_primary_with_secondaries_is_not_enrolled),
         cmocka_unit_test(events_are_listed_by_time_server_and_number),
-        cmocka_unit_test(a_backup_comes_back_without_old_agreements),
+        cmocka_unit_test(a_backup_brings_back_identity_rows_and_servers),
     };
 
     if (child_is_requested(argc, argv))
