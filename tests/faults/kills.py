@@ -106,15 +106,15 @@ class Scene:
 
     def recover(self):
         """Brings back what was killed; everything must converge."""
-        for node in self.cluster.nodes():
-            if not node.is_running():
-                node.kill9()
-                node.start()
-
         def converged():
-            self.primary.run("--json", "--timeout", "5", "sync", "now",
-                             "--wait")
-            return self.cluster.synchronized()
+            # A killed process may die a moment after its system call.
+            for node in self.cluster.nodes():
+                if not node.is_running():
+                    node.kill9()
+                    node.start()
+            done = self.primary.run("--json", "--timeout", "5", "sync", "now",
+                                    "--wait").code == DONE
+            return done and self.cluster.synchronized()
         wait_for(converged, 20, "converged", 0.05)
         same(self.state(self.node), self.number, "number")
 
