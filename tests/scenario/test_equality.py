@@ -16,8 +16,8 @@ import contents
 import statements
 from lockstep import SLOW, check, run, same, scenario, wait_for
 
-STATEMENTS = int(os.environ.get("LOCKSTEP_STATEMENTS", "1500"))
-POINTS = int(os.environ.get("LOCKSTEP_POINTS", "30"))
+STATEMENTS = int(os.environ.get("LOCKSTEP_STATEMENTS", "3000"))
+POINTS = int(os.environ.get("LOCKSTEP_POINTS", "60"))
 SEED = int(os.environ.get("LOCKSTEP_SEED", "1"))
 WRITERS = 3
 # A random statement may well delete a fifth of a table; that guard is the
