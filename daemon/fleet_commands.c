@@ -159,22 +159,24 @@ static void
 server_forget(struct server *server, struct control_call *call, bool released)
 {
     struct fleet *fleet = server->fleet;
+    json_t *result = json_pack("{s:s, s:b}", "removed", server->record.name,
+        "released", released);
     struct err e = ERR_INIT;
 
     if (!server->removed) {
         if (store_server_delete(fleet->engine->node.store, server->record.id,
                 &e) != 0) {
+            json_decref(result);
             control_fail(call, &e);
             return;
         }
         events_add(fleet->engine->events, "info", "server-removed",
             server->record.name, NULL, "removed by %s%s", control_who(call),
             released ? "" : ", without telling it");
-        fleet_drop(fleet, server);
+        fleet_drop(fleet, server); /* may free it */
         fleet_schedule(fleet);
     }
-    control_finish(call, json_pack("{s:s, s:b}", "removed", server->record.name,
-                             "released", released));
+    control_finish(call, result);
 }
 
 static void
