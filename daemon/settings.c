@@ -128,10 +128,9 @@ read_number(const struct key *key, const char *value, bool units,
         suffix = strchr(suffixes, *end);
         if (suffix == NULL || end[1] != '\0')
             goto bad;
-        while (suffix-- >= suffixes) {
+        for (ptrdiff_t power = suffix - suffixes; power >= 0; power--)
             if (__builtin_mul_overflow(v, 1024, &v))
                 goto bad;
-        }
     } else if (*end != '\0') {
         goto bad;
     }
