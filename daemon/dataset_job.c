@@ -137,6 +137,7 @@ run_work(void *arg)
     struct run *run = arg;
     struct dataset *ds = run->ds;
 
+    dataset_drop_moved(ds);
     if (!run->always && !ensure_open(ds, &run->error)) {
         /* the error says why */
     } else if (!need_is_met(run)) {

@@ -150,12 +150,38 @@ dataset_open(struct dataset *ds, struct err *e)
     return 0;
 }
 
+static bool
+reader_moved(const struct dataset *ds)
+{
+    const struct dataset_private *p = ds->private;
+
+    return database_has_moved(p->reader) ||
+           (p->reader_shm != 0 &&
+               database_shm_inode(ds->live_path) != p->reader_shm);
+}
+
+void
+dataset_drop_moved(struct dataset *ds)
+{
+    struct dataset_private *p = ds->private;
+
+    if (p->reader != NULL && reader_moved(ds)) {
+        database_abandon(p->reader);
+        p->reader = NULL;
+    }
+    if (ds->source != NULL)
+        source_drop_moved(ds->source);
+    if (ds->replica != NULL)
+        replica_drop_moved(ds->replica);
+}
+
 int
 dataset_shut(struct dataset *ds, bool detach, struct err *e)
 {
     struct dataset_private *p = ds->private;
     int r = 0;
 
+    dataset_drop_moved(ds);
     database_close(p->reader);
     p->reader = NULL;
     p->reader_seen = false;
@@ -174,15 +200,15 @@ dataset_reader(struct dataset *ds, struct err *e)
 {
     struct dataset_private *p = ds->private;
 
-    if (p->reader != NULL && database_has_moved(p->reader)) {
-        database_close(p->reader);
-        p->reader = NULL;
-    }
+    dataset_drop_moved(ds);
     if (p->reader == NULL) {
         p->reader_seen = false;
+        p->reader_shm = 0;
         if (database_open(&p->reader, ds->live_path, OPEN_READ, READER_WAIT_MS,
                 e) != 0)
             p->reader = NULL;
     }
+    if (p->reader_shm == 0)
+        p->reader_shm = database_shm_inode(ds->live_path);
     return p->reader;
 }

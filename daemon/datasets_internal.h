@@ -28,6 +28,7 @@ struct dataset_private {
     struct err open_error;
     int64_t opened_try_ms;
     sqlite3 *reader;
+    ino_t reader_shm; /* of the log's index that it uses, or 0 */
     bool reader_seen;
     uint32_t reader_version;
     struct dataset_state seen; /* when others were last told of changes */
@@ -39,6 +40,10 @@ void dataset_role_of(const struct node *node, struct dataset_role *role);
 /* On the strand, or before any job runs: opens for ds->private->role; an error
  * is kept in open_error too. */
 int dataset_open(struct dataset *ds, struct err *e);
+/* Lets go of a live file that was replaced, before anybody opens the new one: in
+ * one process both share the index of the log, and the end of a connection to
+ * the old one would drop the locks of those to the new one. */
+void dataset_drop_moved(struct dataset *ds);
 /* Closes; DETACH removes a replica's traces from the live database. */
 int dataset_shut(struct dataset *ds, bool detach, struct err *e);
 bool dataset_is_open(const struct dataset *ds);

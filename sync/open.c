@@ -5,8 +5,11 @@
 #include "sync/open.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 
 #define BUSY_STEP_US 500
@@ -30,6 +33,24 @@ busy_step(void *ctx, int count)
         return 0;
     usleep(BUSY_STEP_US);
     return 1;
+}
+
+void
+database_abandon(sqlite3 *db)
+{
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    database_close(db);
+}
+
+ino_t
+database_shm_inode(const char *path)
+{
+    char *shm = alloc_format("%s-shm", path);
+    struct stat st;
+    ino_t inode = stat(shm, &st) == 0 ? st.st_ino : 0;
+
+    free(shm);
+    return inode;
 }
 
 void

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -24,6 +25,13 @@ enum open_mode {
 int database_open(sqlite3 **db, const char *path, enum open_mode mode,
     int wait_ms, struct err *e);
 void database_close(sqlite3 *db);
+/* The same without writing the log back or removing it: for a connection whose
+ * files were replaced or removed, which would write into their successors. */
+void database_abandon(sqlite3 *db);
+/* The inode of the index of PATH's log, 0 when there is none.  SQLite does not
+ * notice when it is removed under an open connection, which from then on reads a
+ * log of its own. */
+ino_t database_shm_inode(const char *path);
 /* Changes the deadline of a connection made by database_open. */
 void database_set_wait(sqlite3 *db, int wait_ms);
 /* sqlite3_exec with the library's error in E (ERR_BUSY, ERR_NO_SPACE,

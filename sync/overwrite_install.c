@@ -227,6 +227,7 @@ leave_wal(struct replica *r, struct staging *s, bool *left, struct err *e)
         return e->code == ERR_NONE ? 0 : -1;
     if (page_size == wanted)
         return 0;
+    r->shm_inode = 0; /* the log and its index go and come by our own doing */
     if (database_exec(r->db, "PRAGMA main.journal_mode=DELETE", e) != 0)
         return -1;
     if (live_uses_wal(r->db))

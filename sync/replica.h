@@ -27,6 +27,8 @@ struct replica;
 int replica_open(struct replica **replica, const struct dataset_config *config,
     struct err *e);
 void replica_close(struct replica *replica);
+/* Closes a live file that was replaced; the next look opens the new one. */
+void replica_drop_moved(struct replica *replica);
 /* Who may write: set on enrolment and at start, before any apply. */
 void replica_trust(struct replica *replica, const uint8_t cluster[ID_SIZE],
     uint64_t epoch, const uint8_t bundle_key[ED25519_PUBLIC_SIZE]);

@@ -243,7 +243,7 @@ static int
 examine_anew(struct replica *r, struct err *e)
 {
     r->suspect = true;
-    if (r->db != NULL && database_has_moved(r->db))
+    if (r->db != NULL && live_moved(r))
         live_close(r);
     if (r->db == NULL && live_open(r, e) != 0)
         return -1;

@@ -76,6 +76,7 @@ struct replica {
     bool suspect; /* examine thoroughly before the next answer */
     uint32_t data_version;
     uint32_t cookie;
+    ino_t shm_inode; /* of the log's index that DB uses, or 0 */
     struct stat seen;
 
     bool drifted;
@@ -99,6 +100,9 @@ int replica_check_sender(const struct replica *r, const char *dataset,
  * (the reason is kept). */
 int live_open(struct replica *r, struct err *e);
 void live_close(struct replica *r);
+/* Whether what R->db works on is not what has the name now: the file, or the
+ * log beside it. */
+bool live_moved(const struct replica *r);
 /* Takes over the state row as the file has it; a first look, no proof. */
 int live_read_state(struct replica *r, struct err *e);
 /* Loads the schema anew; statements of the old one go. */

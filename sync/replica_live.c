@@ -78,6 +78,14 @@ fail:
     return 0;
 }
 
+bool
+live_moved(const struct replica *r)
+{
+    return database_has_moved(r->db) ||
+           (r->shm_inode != 0 &&
+               database_shm_inode(r->live_path) != r->shm_inode);
+}
+
 void
 live_close(struct replica *r)
 {
@@ -89,8 +97,21 @@ live_close(struct replica *r)
     sqlite3_finalize(r->begin);
     sqlite3_finalize(r->commit);
     r->begin = r->commit = NULL;
-    database_close(r->db);
+    if (r->db != NULL && live_moved(r))
+        database_abandon(r->db);
+    else
+        database_close(r->db);
     r->db = NULL;
+    r->shm_inode = 0;
+}
+
+void
+replica_drop_moved(struct replica *replica)
+{
+    if (replica->db == NULL || !live_moved(replica))
+        return;
+    live_close(replica);
+    replica->suspect = true;
 }
 
 int
@@ -129,6 +150,8 @@ live_note_stat(struct replica *r)
 {
     if (stat(r->live_path, &r->seen) != 0)
         memset(&r->seen, 0, sizeof(r->seen));
+    if (r->shm_inode == 0)
+        r->shm_inode = database_shm_inode(r->live_path);
 }
 
 static bool
@@ -152,8 +175,7 @@ live_touched(struct replica *r, bool *touched, struct err *e)
     uint32_t data_version, cookie;
 
     *touched = true;
-    if (r->db == NULL || r->suspect || database_has_moved(r->db) ||
-        !stat_is_as_seen(r))
+    if (r->db == NULL || r->suspect || live_moved(r) || !stat_is_as_seen(r))
         return 0;
     if (database_data_version(r->db, &data_version, e) != 0 ||
         database_schema_cookie(r->db, &cookie, e) != 0)

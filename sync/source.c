@@ -210,8 +210,10 @@ empty_log(struct source *s)
     bool complete;
 
     database_set_wait(s->live, 0);
-    database_checkpoint(s->live, SQLITE_CHECKPOINT_TRUNCATE, &complete,
-        &ignored);
+    if (database_checkpoint(s->live, SQLITE_CHECKPOINT_TRUNCATE, &complete,
+            &ignored) == 0 &&
+        complete)
+        source_base_complete(s);
 }
 
 int
@@ -223,7 +225,7 @@ source_trim(struct source *source, struct err *e)
     int r = 0;
 
     if (s->live != NULL && s->live_known && s->untrimmed && s->held == NULL &&
-        !database_has_moved(s->live)) {
+        !source_live_moved(s)) {
         database_set_wait(s->live, SOURCE_TRIM_WAIT_MS);
         r = trim_live(s, e);
         database_rollback(s->live);

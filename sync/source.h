@@ -62,6 +62,8 @@ int source_publish(struct source *source, struct publish_result *result,
     struct err *e);
 /* Whether the live database may hold something unpublished.  Cheap. */
 int source_unpublished(struct source *source, bool *unpublished, struct err *e);
+/* Closes a live file that was replaced; the next publish opens the new one. */
+void source_drop_moved(struct source *source);
 /* Trims the journal of what was published, and checkpoints.  ERR_BUSY is
  * harmless: the next trim does it. */
 int source_trim(struct source *source, struct err *e);

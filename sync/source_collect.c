@@ -45,6 +45,28 @@ nothing_new(const struct capture_keys *now, const struct capture_keys *before)
     return true;
 }
 
+/* Whether rows were published that the journal noted and now does not. */
+static bool
+noted_rows_are_gone(const struct capture_keys *now,
+    const struct capture_keys *before)
+{
+    size_t i = 0;
+
+    for (size_t n = 0; n < before->count; n++) {
+        const struct capture_key *k = &before->items[n];
+
+        /* The same order; a row noted again has a higher counter. */
+        while (i < now->count &&
+               (now->items[i].table != k->table ||
+                   now->items[i].key_len != k->key_len ||
+                   memcmp(now->items[i].key, k->key, k->key_len) != 0))
+            i++;
+        if (i == now->count || now->items[i].counter < k->counter)
+            return true;
+    }
+    return false;
+}
+
 /* Where a journal row may be noted twice under one key ('a' and 'A' under
  * NOCASE) the row found may be the same: an index of the rows taken. */
 struct taken {
@@ -156,6 +178,8 @@ reason_to_compare(const struct source *s, const struct collection *c)
 {
     if (s->must_compare != NULL)
         return s->must_compare;
+    if (s->nonce_before && noted_rows_are_gone(&c->journal, &s->journal))
+        return "the journal lost rows";
     if (s->seen_version == s->data_version)
         return NULL;
     if (s->needs_compare.len > 0)

@@ -121,6 +121,28 @@ history_newest(struct source *s, uint64_t *revision, struct err *e)
     return r;
 }
 
+int
+history_changes(struct source *s, uint64_t revision, struct change_set *set,
+    struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int rc, r = 0;
+
+    if (database_prepare(s->history,
+            "SELECT changes FROM history WHERE revision=?1 AND barrier=0",
+            &stmt, e) != 0)
+        return -1;
+    sqlite3_bind_int64(stmt, 1, (int64_t)revision);
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        r = change_set_decode(set, sqlite3_column_blob(stmt, 0),
+            (size_t)sqlite3_column_bytes(stmt, 0), e);
+    else if (rc != SQLITE_DONE)
+        r = database_error(s->history, e, "could not read the history");
+    sqlite3_finalize(stmt);
+    return r;
+}
+
 static void
 bind_buf(sqlite3_stmt *stmt, int parameter, const struct buf *b)
 {

@@ -3,6 +3,7 @@
  *
  *   source.c           life, state, questions
  *   source_live.c      the live file: is it the one that we know?
+ *   source_base.c      the live file without its log
  *   source_collect.c   what changed, from journal or compare; the delete guard
  *   source_apply.c     the same changes made in the published copy
  *   source_publish.c   a revision from beginning to end
@@ -69,6 +70,11 @@ struct source {
     struct file_mark mark, seen_mark;
     uint32_t data_version, seen_version;
     uint32_t cookie;
+    ino_t shm_inode; /* of the log's index that the connection uses, or 0 */
+    struct file_mark base_mark; /* the main file was looked at so */
+    uint64_t base_revision;     /* of the nonce in it then */
+    bool nonce_before;          /* the file seen has the nonce that a trim will
+                                 * replace: it may be as of before the publish */
     struct capture_keys journal; /* published, and not trimmed yet */
     bool untrimmed;              /* a nonce is to be written */
     const char *must_compare;    /* why, or NULL */
@@ -87,11 +93,26 @@ int source_held_error(const struct source *s, struct err *e);
 enum live_look source_live_begin(struct source *s, bool accept, struct err *e);
 void source_live_end(struct source *s);
 void source_live_close(struct source *s);
+/* Whether what the open connection works on is not what has the name now: the
+ * file, or the log beside it. */
+bool source_live_moved(const struct source *s);
 /* Installs triggers and, in a file that has none yet or is accepted, the
  * nonce; outside of any transaction. */
 int source_live_install(struct source *s, const struct schema *live_schema,
     bool accept, bool *installed, struct err *e);
 int source_live_mark(struct source *s, struct file_mark *mark, struct err *e);
+bool source_same_mark(const struct file_mark *a, const struct file_mark *b);
+
+/* source_base.c */
+/* A nonce begins with the revision whose trim writes it, so that nonces have an
+ * order; the rest is random. */
+void source_new_nonce(uint64_t revision, uint8_t nonce[ID_SIZE]);
+uint64_t source_nonce_revision(const uint8_t nonce[ID_SIZE]);
+/* The log was written back whole, just after a trim. */
+void source_base_complete(struct source *s);
+/* Holds when the main file, without its log, is older than it was. */
+int source_base_check(struct source *s, const struct file_mark *mark,
+    struct err *e);
 
 /* source_collect.c */
 struct collection {
@@ -107,6 +128,14 @@ int source_collect(struct source *s, struct collection *c, struct err *e);
 void collection_release(struct collection *c);
 /* Holds when SET would delete too much. */
 int source_guard(struct source *s, const struct change_set *set, struct err *e);
+/* Holds when the rows of the newest revision are gone from a file that may be
+ * as of before it, and no trigger noted that. */
+int source_guard_newest(struct source *s, const struct collection *c,
+    struct err *e);
+/* Whether a row stands in the live file as it did before REVISION, although it
+ * is published otherwise and no trigger noted it. */
+int source_lacks_revision(struct source *s, uint64_t revision, bool *lacks,
+    struct err *e);
 /* The same by counting, for tables that a schema change rebuilt or dropped. */
 int source_guard_counts(struct source *s, const struct schema *live,
     struct err *e);
@@ -146,6 +175,9 @@ struct history_entry {
 };
 int history_open(struct source *s, struct err *e);
 int history_discard_above(struct source *s, uint64_t revision, struct err *e);
+/* Adds what that revision changed; nothing for a barrier or one not kept. */
+int history_changes(struct source *s, uint64_t revision,
+    struct change_set *set, struct err *e);
 int history_newest(struct source *s, uint64_t *revision, struct err *e);
 int history_add(struct source *s, const struct history_entry *h, struct err *e);
 /* Deletes the oldest beyond size and age. */

@@ -44,8 +44,8 @@ source_held_error(const struct source *s, struct err *e)
     return -1;
 }
 
-static bool
-same_mark(const struct file_mark *a, const struct file_mark *b)
+bool
+source_same_mark(const struct file_mark *a, const struct file_mark *b)
 {
     return a->device == b->device && a->inode == b->inode &&
            a->size == b->size && a->modified.tv_sec == b->modified.tv_sec &&
@@ -81,6 +81,14 @@ source_live_mark(struct source *s, struct file_mark *mark, struct err *e)
     return 0;
 }
 
+bool
+source_live_moved(const struct source *s)
+{
+    return database_has_moved(s->live) ||
+           (s->shm_inode != 0 &&
+               database_shm_inode(s->config.live_path) != s->shm_inode);
+}
+
 void
 source_live_close(struct source *s)
 {
@@ -88,8 +96,14 @@ source_live_close(struct source *s)
         sqlite3_finalize(s->statements[i].live_select);
         s->statements[i].live_select = NULL;
     }
-    database_close(s->live);
+    /* With files that are gone, SQLite would write their content over what is
+     * there now. */
+    if (s->live != NULL && source_live_moved(s))
+        database_abandon(s->live);
+    else
+        database_close(s->live);
     s->live = NULL;
+    s->shm_inode = 0;
     s->live_known = false;
 }
 
@@ -119,6 +133,8 @@ begin(struct source *s, struct err *e)
     if (database_exec(s->live, "BEGIN", e) != 0 ||
         database_data_version(s->live, &s->seen_version, e) != 0)
         return -1;
+    if (s->shm_inode == 0)
+        s->shm_inode = database_shm_inode(s->config.live_path);
     return 0;
 }
 
@@ -128,6 +144,21 @@ source_live_end(struct source *s)
     database_rollback(s->live);
 }
 
+static void
+let_go(struct source *s)
+{
+    source_live_close(s);
+    s->must_compare = "the live file was replaced";
+    s->check_file = true;
+}
+
+void
+source_drop_moved(struct source *source)
+{
+    if (source->live != NULL && source_live_moved(source))
+        let_go(source);
+}
+
 /* Another inode under the same name: reopened, and compared. */
 static int
 reopen_if_moved(struct source *s, const struct file_mark *mark, struct err *e)
@@ -135,11 +166,8 @@ reopen_if_moved(struct source *s, const struct file_mark *mark, struct err *e)
     bool moved = s->live_known && (s->mark.inode != mark->inode ||
                                       s->mark.device != mark->device);
 
-    if (s->live != NULL && (moved || database_has_moved(s->live))) {
-        source_live_close(s);
-        s->must_compare = "the live file was replaced";
-        s->check_file = true;
-    }
+    if (s->live != NULL && (moved || source_live_moved(s)))
+        let_go(s);
     return live_open(s, e);
 }
 
@@ -198,12 +226,14 @@ check_nonce(struct source *s, struct err *e)
     uint8_t nonce[ID_SIZE];
     bool present;
 
+    s->nonce_before = false;
     if (s->state.revision == 0)
         return 0;
     if (capture_read_nonce(s->live, nonce, &present, e) != 0)
         return -1;
     if (present && memcmp(nonce, s->state.nonce_next, ID_SIZE) == 0)
         return 0;
+    s->nonce_before = true;
     if (present && memcmp(nonce, s->state.nonce, ID_SIZE) == 0)
         return 0;
     source_hold(s, "the live database was replaced by an older or foreign "
@@ -215,7 +245,7 @@ static int
 begin_checked(struct source *s, const struct file_mark *mark, bool accept,
     enum live_look *look, struct err *e)
 {
-    bool moved = !s->live_known || !same_mark(mark, &s->mark);
+    bool moved = !s->live_known || !source_same_mark(mark, &s->mark);
 
     if (live_open(s, e) != 0)
         return -1;
@@ -236,9 +266,14 @@ begin_checked(struct source *s, const struct file_mark *mark, bool accept,
     }
     if (check_damage(s, e) != 0)
         return -1;
-    if (accept)
+    if (accept) {
+        s->nonce_before = false;
+        s->base_revision = 0;
+        memset(&s->base_mark, 0, sizeof(s->base_mark));
         return 0;
-    if (check_tables(s, e) != 0 || check_nonce(s, e) != 0)
+    }
+    if (check_tables(s, e) != 0 || check_nonce(s, e) != 0 ||
+        source_base_check(s, mark, e) != 0)
         return -1;
     return 0;
 }
@@ -286,7 +321,7 @@ write_first_nonce(struct source *s, bool accept, struct err *e)
     if (s->state.revision > 0)
         memcpy(nonce, s->state.nonce_next, ID_SIZE);
     else
-        random_bytes(nonce, ID_SIZE);
+        source_new_nonce(0, nonce);
     if (database_exec(s->live, "BEGIN IMMEDIATE", e) != 0)
         return -1;
     if (capture_write_nonce(s->live, nonce, e) == 0)

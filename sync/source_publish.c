@@ -115,7 +115,31 @@ prepare_next(struct publish *p, struct err *e)
     memcpy(p->next.writer, s->writer, ID_SIZE);
     if (capture_read_nonce(s->live, p->next.nonce, &present, e) != 0)
         return -1;
-    random_bytes(p->next.nonce_next, ID_SIZE);
+    source_new_nonce(p->next.revision, p->next.nonce_next);
+    return 0;
+}
+
+/* Takes back DDL that was repeated in the published copy, whose schema is then
+ * again what it was. */
+static int
+undo_ddl(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+    struct schema *before = NULL;
+
+    database_rollback(s->published);
+    if (!p->has_ddl)
+        return 0;
+    source_statements_reset(s);
+    if (schema_load(&before, s->published, e) != 0)
+        return -1;
+    capture_keys_release(&s->journal);
+    free(s->statements);
+    s->statements = NULL;
+    schema_free(s->schema);
+    s->schema = before;
+    source_statements_reset(s);
+    p->has_ddl = false;
     return 0;
 }
 
@@ -124,7 +148,8 @@ rebuild(struct publish *p, const char *why, struct err *e)
 {
     struct source *s = p->s;
 
-    database_rollback(s->published);
+    if (undo_ddl(p, e) != 0)
+        return -1;
     if (p->live_schema == NULL && schema_load(&p->live_schema, s->live, e) != 0)
         return -1;
     if (!p->accept && source_guard_counts(s, p->live_schema, e) != 0)
@@ -320,9 +345,9 @@ out:
     return r;
 }
 
-/* Rows first in place, then, if a UNIQUE value moves, the long way.  A savepoint
- * between would cost a journal file each time; beginning anew is rare, and not
- * possible after DDL. */
+/* Rows first in place, then, if a UNIQUE value moves, the long way.  A
+ * savepoint between would cost a journal file each time; beginning anew is
+ * rare, and not possible after DDL. */
 static int
 apply_rows(struct publish *p, struct err *e)
 {
@@ -433,7 +458,8 @@ publish_rows(struct publish *p, struct err *e)
         keep_journal(p);
         return 0;
     }
-    if (!p->accept && source_guard(s, &p->c.set, e) != 0)
+    if (!p->accept && (source_guard_newest(s, &p->c, e) != 0 ||
+                          source_guard(s, &p->c.set, e) != 0))
         return -1;
     if (apply(p, &rebuild_it, e) == 0) {
         report(p);

@@ -126,6 +126,137 @@ restart_before_trim_goes_on(void **state)
     fixture_release(&f);
 }
 
+/* Rows on pages of their own, so that a log can hold some and not others. */
+static void
+start_with_large_rows(struct fixture *f, const char *mode)
+{
+    fixture_init(f, mode, schema);
+    sql(f->live, "UPDATE users SET home=home||hex(zeroblob(300))");
+    source_start(f);
+    sql(f->live, "UPDATE users SET name='first' WHERE id=50");
+    publish(f);
+    trim(f);
+    shell("sqlite3 %s '.backup %s/old.db'", f->live_path, f->folder);
+}
+
+/* A reader that does not end keeps the log from being emptied. */
+static sqlite3 *
+start_reader(struct fixture *f)
+{
+    sqlite3 *reader;
+
+    assert_int_equal(sqlite3_open(f->live_path, &reader), SQLITE_OK);
+    sql(reader, "BEGIN; SELECT count(*) FROM users");
+    return reader;
+}
+
+static void
+change(struct fixture *f, const char *text)
+{
+    sql(f->live, text);
+    publish(f);
+    trim(f);
+}
+
+/* The newest nonce is in the log, and readers see it over the older file. */
+static void
+older_file_under_a_log_is_held(void **state)
+{
+    struct fixture f;
+    sqlite3 *reader;
+
+    start_with_large_rows(&f, "WAL");
+    change(&f, "UPDATE users SET home='two' WHERE id=1");
+    reader = start_reader(&f);
+    change(&f, "UPDATE users SET home='three' WHERE id=90");
+    shell("%s %s/old.db %s", (const char *)*state, f.folder, f.live_path);
+    expect_held(&f, "older or foreign");
+    sqlite3_close(reader);
+    fixture_release(&f);
+}
+
+/* The log up to where the reader stands is in the file, and not read again. */
+static void
+older_file_under_a_part_of_a_log_is_held(void **state)
+{
+    struct fixture f;
+    sqlite3 *reader;
+
+    (void)state;
+    start_with_large_rows(&f, "WAL");
+    sql(f.live, "UPDATE users SET home='two' WHERE id=1");
+    reader = start_reader(&f);
+    publish(&f);
+    trim(&f);
+    change(&f, "UPDATE users SET home='three' WHERE id=90");
+    shell("cp %s/old.db %s", f.folder, f.live_path);
+    expect_held(&f, "older or foreign");
+    sqlite3_close(reader);
+    fixture_release(&f);
+}
+
+/* Its nonce is right until the trim. */
+static void
+file_put_back_before_trim_is_held(void **state)
+{
+    struct fixture f;
+
+    start_with_large_rows(&f, *state);
+    sql(f.live, "UPDATE users SET home='two' WHERE id=1");
+    publish(&f);
+    sql(f.live, "PRAGMA wal_checkpoint(TRUNCATE)");
+    live_disconnect(&f);
+    shell("cp %s/old.db %s", f.folder, f.live_path);
+    expect_held(&f, "as it was before revision");
+    source_stop(&f);
+    source_start(&f);
+    assert_non_null(source_held(f.source));
+    live_connect(&f);
+    expect_accepted(&f);
+    fixture_release(&f);
+}
+
+/* Who removes the log first leaves us with one that is nobody's any more. */
+static void
+older_file_without_the_log_of_the_newer_is_held(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    start_with_large_rows(&f, "WAL");
+    change(&f, "UPDATE users SET home='two' WHERE id=1");
+    sql(f.live, "UPDATE users SET home='three' WHERE id=90");
+    publish(&f);
+    live_disconnect(&f);
+    shell("rm -f %s-wal %s-shm && cp %s/old.db %s", f.live_path, f.live_path,
+        f.folder, f.live_path);
+    trim(&f);
+    expect_held(&f, "older or foreign");
+    shell("test \"$(sqlite3 %s 'SELECT home FROM users WHERE id=90')\" = "
+          "\"$(sqlite3 %s/old.db 'SELECT home FROM users WHERE id=90')\"",
+        f.live_path, f.folder);
+    live_connect(&f);
+    expect_accepted(&f);
+    fixture_release(&f);
+}
+
+/* Changed back by somebody, it is a change as any other. */
+static void
+row_changed_back_before_trim_is_published(void **state)
+{
+    struct fixture f;
+
+    start_with_large_rows(&f, *state);
+    sql(f.live, "UPDATE users SET name='two' WHERE id=1");
+    publish(&f);
+    sql(f.live, "UPDATE users SET name='u1' WHERE id=1");
+    source_stop(&f);
+    source_start(&f);
+    assert_null(source_held(f.source));
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
 static void
 foreign_file_is_held(void **state)
 {
@@ -253,6 +384,12 @@ small_tables_are_not_guarded(void **state)
 #test " (delete)", test, NULL, NULL, "DELETE" \
     }
 
+#define BY_MV_AND_CP(test)                     \
+    { #test " (mv)", test, NULL, NULL, "mv" }, \
+    {                                          \
+#test " (cp)", test, NULL, NULL, "cp"  \
+    }
+
 int
 main(void)
 {
@@ -261,6 +398,11 @@ main(void)
         IN_BOTH_MODES(older_file_by_mv_is_held),
         IN_BOTH_MODES(right_file_put_back_is_published),
         IN_BOTH_MODES(restart_before_trim_goes_on),
+        IN_BOTH_MODES(file_put_back_before_trim_is_held),
+        IN_BOTH_MODES(row_changed_back_before_trim_is_published),
+        BY_MV_AND_CP(older_file_under_a_log_is_held),
+        cmocka_unit_test(older_file_under_a_part_of_a_log_is_held),
+        cmocka_unit_test(older_file_without_the_log_of_the_newer_is_held),
         IN_BOTH_MODES(foreign_file_is_held),
         IN_BOTH_MODES(missing_file_is_held_and_not_made),
         IN_BOTH_MODES(emptied_truncated_and_garbled_files_are_held),

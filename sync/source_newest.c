@@ -1,0 +1,220 @@
+/*
+ * Older files whose nonce is right are known by their rows: those of a revision
+ * stand as they did before it, and no trigger noted that anybody changed them
+ * back.  So is a file that was put back between a publish and its trim, and one
+ * that came under a log of which a part was written to the file before it.
+ */
+#include "sync/source_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* A key with what is known of it; borrowed. */
+struct keyed {
+    const char *table;
+    const uint8_t *key;
+    size_t key_len;
+    const struct change *change; /* NULL in the journal */
+};
+
+struct keyed_list {
+    struct keyed *items;
+    size_t count;
+};
+
+static int
+compare_keyed(const void *a, const void *b)
+{
+    const struct keyed *x = a, *y = b;
+    size_t shorter = x->key_len < y->key_len ? x->key_len : y->key_len;
+    int order = strcmp(x->table, y->table);
+
+    if (order == 0 && shorter > 0)
+        order = memcmp(x->key, y->key, shorter);
+    if (order != 0)
+        return order;
+    return x->key_len < y->key_len ? -1 : x->key_len > y->key_len;
+}
+
+static struct keyed
+keyed_change(const struct change *c)
+{
+    bool old = c->old_key != NULL;
+
+    return (struct keyed){
+        .table = c->table,
+        .key = old ? c->old_key : c->new_key,
+        .key_len = old ? c->old_key_len : c->new_key_len,
+        .change = c,
+    };
+}
+
+static void
+sort_keyed(struct keyed_list *list)
+{
+    if (list->count > 1)
+        qsort(list->items, list->count, sizeof(*list->items), compare_keyed);
+}
+
+static const struct keyed *
+find_keyed(const struct keyed_list *list, const struct keyed *wanted)
+{
+    return list->count == 0 ? NULL
+                            : bsearch(wanted, list->items, list->count,
+                                  sizeof(*list->items), compare_keyed);
+}
+
+static void
+list_changes(const struct change_set *set, struct keyed_list *list)
+{
+    list->items = alloc_zeroed(set->count + 1, sizeof(*list->items));
+    for (size_t i = 0; i < set->count; i++)
+        list->items[list->count++] = keyed_change(&set->items[i]);
+    sort_keyed(list);
+}
+
+static void
+list_journal(const struct capture_keys *keys, struct keyed_list *list)
+{
+    list->items = alloc_zeroed(keys->count + 1, sizeof(*list->items));
+    for (size_t i = 0; i < keys->count; i++)
+        list->items[list->count++] = (struct keyed){
+            .table = keys->items[i].table->name,
+            .key = keys->items[i].key,
+            .key_len = keys->items[i].key_len,
+        };
+    sort_keyed(list);
+}
+
+/* Whether the live row is what MADE found before it. */
+static bool
+undone(const struct change *made, const struct change *live)
+{
+    if (made->old_row == NULL || live->new_row == NULL)
+        return made->old_row == NULL && live->new_row == NULL;
+    return made->old_row_len == live->new_row_len &&
+           memcmp(made->old_row, live->new_row, made->old_row_len) == 0;
+}
+
+int
+source_guard_newest(struct source *s, const struct collection *c, struct err *e)
+{
+    struct keyed_list live = { 0 }, noted = { 0 };
+    struct change_set newest;
+    int r = -1;
+
+    if (!s->nonce_before || c->compare_reason == NULL || c->set.count == 0)
+        return 0;
+    change_set_init(&newest);
+    if (history_changes(s, s->state.revision, &newest, e) != 0)
+        goto out;
+    list_changes(&c->set, &live);
+    list_journal(&c->journal, &noted);
+    for (size_t i = 0; i < newest.count; i++) {
+        const struct keyed made = keyed_change(&newest.items[i]);
+        const struct keyed *now = find_keyed(&live, &made);
+
+        if (now == NULL || !undone(made.change, now->change) ||
+            find_keyed(&noted, &made) != NULL)
+            continue;
+        source_hold(s, "the live database is as it was before revision %llu",
+            (unsigned long long)s->state.revision);
+        r = source_held_error(s, e);
+        goto out;
+    }
+    r = 0;
+out:
+    free(live.items);
+    free(noted.items);
+    change_set_release(&newest);
+    return r;
+}
+
+/* Reused from row to row. */
+struct row_bufs {
+    struct buf key, live, published;
+};
+
+/* Whether the live row stands as it did before MADE, unlike the published. */
+static int
+stands_undone(struct source *s, const struct change *made, struct row_bufs *b,
+    bool *is_undone, struct err *e)
+{
+    const struct table *t = schema_find_table(s->schema, made->table);
+    const struct keyed k = keyed_change(made);
+    int live, published;
+
+    *is_undone = false;
+    if (t == NULL || t->unsupported != NULL)
+        return 0;
+    published = source_find_row(s, t, false, k.key, k.key_len, &b->key,
+        &b->published, e);
+    live = source_find_row(s, t, true, k.key, k.key_len, &b->key, &b->live, e);
+    if (live < 0 || published < 0)
+        return -1;
+    if ((made->old_row != NULL) != (live == 1) ||
+        (live == 1 &&
+            (b->live.len != made->old_row_len ||
+                memcmp(b->live.data, made->old_row, b->live.len) != 0)))
+        return 0;
+    *is_undone = live != published ||
+                 (live == 1 && (b->live.len != b->published.len ||
+                                   memcmp(b->live.data, b->published.data,
+                                       b->live.len) != 0));
+    return 0;
+}
+
+static int
+find_undone(struct source *s, const struct change_set *made, bool *found,
+    struct err *e)
+{
+    struct row_bufs b = { BUF_INIT, BUF_INIT, BUF_INIT };
+    struct capture_keys journal = { 0 };
+    struct keyed_list noted = { 0 };
+    bool is_undone;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && !*found && i < made->count; i++) {
+        const struct keyed k = keyed_change(&made->items[i]);
+
+        r = stands_undone(s, &made->items[i], &b, &is_undone, e);
+        if (r != 0 || !is_undone)
+            continue;
+        if (noted.items == NULL &&
+            (r = capture_read(s->live, s->schema, &journal, e)) == 0)
+            list_journal(&journal, &noted);
+        *found = r == 0 && find_keyed(&noted, &k) == NULL;
+    }
+    free(noted.items);
+    capture_keys_release(&journal);
+    buf_release(&b.key);
+    buf_release(&b.live);
+    buf_release(&b.published);
+    return r;
+}
+
+int
+source_lacks_revision(struct source *s, uint64_t revision, bool *lacks,
+    struct err *e)
+{
+    struct change_set made;
+    struct schema *live = NULL;
+    int r = -1;
+
+    *lacks = false;
+    if (s->schema == NULL || revision > s->state.revision)
+        return 0;
+    change_set_init(&made);
+    if (history_changes(s, revision, &made, e) != 0 ||
+        schema_load(&live, s->live, e) != 0)
+        goto out;
+    r = memcmp(live->hash, s->schema->hash, HASH_SIZE) != 0
+            ? 0
+            : find_undone(s, &made, lacks, e);
+out:
+    schema_free(live);
+    change_set_release(&made);
+    return r;
+}
