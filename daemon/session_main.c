@@ -19,6 +19,9 @@
 #define LINGER_MS 5000      /* for the client to leave once it has all */
 #define LINGER_TOLD_MS 1000 /* the same when the engine ends the session */
 #define SILENCES 3 /* keepalives without an answer until the peer is gone */
+/* A primary beats by itself, each interval, and an idle link is to cost next to
+ * nothing: one that is gone shows this late, or when its next link comes. */
+#define PUSH_KEEPALIVE_MS (5 * 60 * 1000)
 
 static struct session session;
 
@@ -71,6 +74,15 @@ struct silence {
     int64_t asked_ms; /* when a keepalive was sent last */
 };
 
+static uint32_t
+keepalive_of(const struct session *s)
+{
+    if (s->role == ROLE_PUSH && s->keepalive_ms > 0 &&
+        s->keepalive_ms < PUSH_KEEPALIVE_MS)
+        return PUSH_KEEPALIVE_MS;
+    return s->keepalive_ms;
+}
+
 /* Asks a silent peer to say something; true once it has been silent for too
  * long.  What counts is its last byte, of whatever kind. */
 static bool
@@ -84,9 +96,9 @@ is_silent(struct session *s, struct silence *silence, int64_t now)
     }
     if (s->keepalive_ms == 0)
         return false;
-    if (now - silence->since_ms >= (int64_t)s->keepalive_ms * SILENCES)
+    if (now - silence->since_ms >= (int64_t)keepalive_of(s) * SILENCES)
         return true;
-    if (now - silence->asked_ms >= s->keepalive_ms) {
+    if (now - silence->asked_ms >= keepalive_of(s)) {
         silence->asked_ms = now;
         /* The first call takes the answer to the one before, if any. */
         (void)ssh_send_keepalive(s->ssh);
@@ -123,7 +135,7 @@ poll_timeout(const struct session *s, const struct silence *silence,
     else if (s->keepalive_ms == 0)
         return -1;
     else
-        until = silence->asked_ms + s->keepalive_ms;
+        until = silence->asked_ms + keepalive_of(s);
     return until > now ? (int)(until - now) : 0;
 }
 
