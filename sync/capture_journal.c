@@ -74,9 +74,9 @@ load_arities(struct arities *a, sqlite3 *db, struct err *e)
     int rc;
 
     memset(a, 0, sizeof(*a));
-    if (database_prepare(db,
-            "SELECT name FROM main.sqlite_schema WHERE type='table'"
-            " AND name LIKE '\\_lockstep\\_journal%' ESCAPE '\\'",
+    if (database_take(db,
+            KEPT "SELECT name FROM main.sqlite_schema WHERE type='table'"
+                 " AND name LIKE '\\_lockstep\\_journal%' ESCAPE '\\'",
             &stmt, e) != 0)
         return -1;
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
@@ -88,7 +88,7 @@ load_arities(struct arities *a, sqlite3 *db, struct err *e)
         a->items = alloc_resize(a->items, a->count + 1, sizeof(int));
         a->items[a->count++] = arity;
     }
-    sqlite3_finalize(stmt);
+    database_give(stmt);
     if (rc == SQLITE_DONE)
         return 0;
     free(a->items);
@@ -110,8 +110,8 @@ load_ids(struct id_map *m, sqlite3 *db, const struct schema *s, struct err *e)
     int rc;
 
     memset(m, 0, sizeof(*m));
-    if (database_prepare(db, "SELECT id,name FROM main._lockstep_tables", &stmt,
-            e) != 0)
+    if (database_take(db, KEPT "SELECT id,name FROM main._lockstep_tables",
+            &stmt, e) != 0)
         return -1;
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         int64_t id = sqlite3_column_int64(stmt, 0);
@@ -128,7 +128,7 @@ load_ids(struct id_map *m, sqlite3 *db, const struct schema *s, struct err *e)
         }
         m->items[id] = schema_find_table(s, name);
     }
-    sqlite3_finalize(stmt);
+    database_give(stmt);
     if (rc == SQLITE_DONE)
         return 0;
     free(m->items);
@@ -159,28 +159,29 @@ static int
 read_journal(sqlite3 *db, const struct id_map *m, int arity,
     struct capture_keys *keys, size_t *capacity, struct err *e)
 {
-    char *sql = alloc_format("SELECT * FROM main._lockstep_journal%d", arity);
+    char *sql =
+        alloc_format(KEPT "SELECT * FROM main._lockstep_journal%d", arity);
     sqlite3_stmt *stmt = NULL;
-    int rc, r = database_prepare(db, sql, &stmt, e);
+    int rc, r = database_take(db, sql, &stmt, e);
 
     free(sql);
     if (r != 0)
         return -1;
-    if (sqlite3_column_count(stmt) != arity + 2) {
-        sqlite3_finalize(stmt);
-        return err_set(e, ERR_CORRUPT, "a journal table was altered");
-    }
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         int64_t id = sqlite3_column_int64(stmt, 0);
         const struct table *t =
             id > 0 && (uint64_t)id < m->count ? m->items[id] : NULL;
 
+        if (sqlite3_data_count(stmt) != arity + 2) {
+            database_give(stmt);
+            return err_set(e, ERR_CORRUPT, "a journal table was altered");
+        }
         if (t != NULL && t->key_count == arity)
             add_key(keys, capacity, t, stmt, arity);
     }
     if (rc != SQLITE_DONE)
         r = database_error(db, e, "could not read the journal");
-    sqlite3_finalize(stmt);
+    database_give(stmt);
     return r;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,6 +113,31 @@ database_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **stmt,
     return 0;
 }
 
+int
+database_take(sqlite3 *db, const char *sql, sqlite3_stmt **stmt, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+
+    while ((s = sqlite3_next_stmt(db, s)) != NULL) {
+        const char *text = sqlite3_sql(s);
+
+        if (text != NULL && strcmp(text, sql) == 0 && !sqlite3_stmt_busy(s)) {
+            *stmt = s;
+            return 0;
+        }
+    }
+    return database_prepare(db, sql, stmt, e);
+}
+
+void
+database_give(sqlite3_stmt *stmt)
+{
+    if (stmt == NULL)
+        return;
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+}
+
 void
 database_rollback(sqlite3 *db)
 {
@@ -172,6 +198,16 @@ fail:
 void
 database_close(sqlite3 *db)
 {
+    sqlite3_stmt *s, *next;
+
+    for (s = db != NULL ? sqlite3_next_stmt(db, NULL) : NULL; s != NULL;
+         s = next) {
+        const char *text = sqlite3_sql(s);
+
+        next = sqlite3_next_stmt(db, s);
+        if (text != NULL && strncmp(text, KEPT, sizeof(KEPT) - 1) == 0)
+            sqlite3_finalize(s);
+    }
     sqlite3_close_v2(db);
 }
 
@@ -181,7 +217,7 @@ read_pragma(sqlite3 *db, const char *sql, uint32_t *value, struct err *e)
     sqlite3_stmt *stmt;
     int r = -1;
 
-    if (database_prepare(db, sql, &stmt, e) != 0)
+    if (database_take(db, sql, &stmt, e) != 0)
         return -1;
     if (sqlite3_step(stmt) == SQLITE_ROW) {
         *value = (uint32_t)sqlite3_column_int64(stmt, 0);
@@ -189,20 +225,20 @@ read_pragma(sqlite3 *db, const char *sql, uint32_t *value, struct err *e)
     } else {
         database_error(db, e, "could not read a pragma");
     }
-    sqlite3_finalize(stmt);
+    database_give(stmt);
     return r;
 }
 
 int
 database_data_version(sqlite3 *db, uint32_t *version, struct err *e)
 {
-    return read_pragma(db, "PRAGMA data_version", version, e);
+    return read_pragma(db, KEPT "PRAGMA data_version", version, e);
 }
 
 int
 database_schema_cookie(sqlite3 *db, uint32_t *cookie, struct err *e)
 {
-    return read_pragma(db, "PRAGMA schema_version", cookie, e);
+    return read_pragma(db, KEPT "PRAGMA schema_version", cookie, e);
 }
 
 bool

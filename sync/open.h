@@ -41,6 +41,13 @@ int database_exec(sqlite3 *db, const char *sql, struct err *e);
 int database_error(sqlite3 *db, struct err *e, const char *doing);
 int database_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **stmt,
     struct err *e);
+/* What every publish and push asks is prepared once for each connection: SQL
+ * begins with KEPT; database_give makes the statement ready for the next to
+ * take, and database_close ends it. */
+#define KEPT "/*kept*/"
+int database_take(sqlite3 *db, const char *sql, sqlite3_stmt **stmt,
+    struct err *e);
+void database_give(sqlite3_stmt *stmt);
 /* Rolls back if a transaction is open. */
 void database_rollback(sqlite3 *db);
 /* PRAGMA data_version, schema_version. */

@@ -23,9 +23,9 @@ static const struct special_table {
     {
         .name = "sqlite_sequence",
         .columns = 2,
-        .select = "SELECT name,seq FROM main.sqlite_sequence"
-                  " WHERE name IS NULL OR name NOT LIKE"
-                  " '\\_lockstep\\_%' ESCAPE '\\'",
+        .select = KEPT "SELECT name,seq FROM main.sqlite_sequence"
+                       " WHERE name IS NULL OR name NOT LIKE"
+                       " '\\_lockstep\\_%' ESCAPE '\\'",
         .erase = "DELETE FROM main.sqlite_sequence"
                  " WHERE name IS NULL OR name NOT LIKE"
                  " '\\_lockstep\\_%' ESCAPE '\\'",
@@ -37,9 +37,9 @@ static const struct special_table {
     {
         .name = "sqlite_stat1",
         .columns = 3,
-        .select = "SELECT tbl,idx,stat FROM main.sqlite_stat1"
-                  " WHERE tbl IS NULL OR tbl NOT LIKE"
-                  " '\\_lockstep\\_%' ESCAPE '\\'",
+        .select = KEPT "SELECT tbl,idx,stat FROM main.sqlite_stat1"
+                       " WHERE tbl IS NULL OR tbl NOT LIKE"
+                       " '\\_lockstep\\_%' ESCAPE '\\'",
         .erase = "DELETE FROM main.sqlite_stat1"
                  " WHERE tbl IS NULL OR tbl NOT LIKE"
                  " '\\_lockstep\\_%' ESCAPE '\\'",
@@ -56,7 +56,7 @@ table_exists(sqlite3 *db, const char *name, bool *exists, struct err *e)
     sqlite3_stmt *stmt;
     int rc;
 
-    if (database_prepare(db, "SELECT 1 FROM main.sqlite_schema WHERE name=?1",
+    if (database_take(db, KEPT "SELECT 1 FROM main.sqlite_schema WHERE name=?1",
             &stmt, e) != 0)
         return -1;
     sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
@@ -64,10 +64,10 @@ table_exists(sqlite3 *db, const char *name, bool *exists, struct err *e)
     *exists = rc == SQLITE_ROW;
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
         database_error(db, e, "could not read the schema");
-        sqlite3_finalize(stmt);
+        database_give(stmt);
         return -1;
     }
-    sqlite3_finalize(stmt);
+    database_give(stmt);
     return 0;
 }
 
@@ -104,7 +104,7 @@ put_table(sqlite3 *db, const struct special_table *t, struct buf *out,
         buf_put_varint(out, 0);
         return 0;
     }
-    if (database_prepare(db, t->select, &stmt, e) != 0)
+    if (database_take(db, t->select, &stmt, e) != 0)
         return -1;
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         struct buf row = BUF_INIT;
@@ -131,7 +131,7 @@ out:
     for (size_t i = 0; i < count; i++)
         free(rows[i].data);
     free(rows);
-    sqlite3_finalize(stmt);
+    database_give(stmt);
     return r;
 }
 
@@ -141,21 +141,21 @@ put_pragma(sqlite3 *db, const char *sql, struct buf *out, struct err *e)
     sqlite3_stmt *stmt;
     int r = 0;
 
-    if (database_prepare(db, sql, &stmt, e) != 0)
+    if (database_take(db, sql, &stmt, e) != 0)
         return -1;
     if (sqlite3_step(stmt) == SQLITE_ROW)
         buf_put_u32(out, (uint32_t)sqlite3_column_int(stmt, 0));
     else
         r = database_error(db, e, "could not read the specials");
-    sqlite3_finalize(stmt);
+    database_give(stmt);
     return r;
 }
 
 int
 specials_read(sqlite3 *db, struct buf *out, struct err *e)
 {
-    if (put_pragma(db, "PRAGMA main.user_version", out, e) != 0 ||
-        put_pragma(db, "PRAGMA main.application_id", out, e) != 0)
+    if (put_pragma(db, KEPT "PRAGMA main.user_version", out, e) != 0 ||
+        put_pragma(db, KEPT "PRAGMA main.application_id", out, e) != 0)
         return -1;
     for (size_t i = 0; i < SPECIAL_TABLES; i++)
         if (put_table(db, &special_tables[i], out, e) != 0)

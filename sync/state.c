@@ -14,7 +14,7 @@ static const char create_sql[] =
     " writer BLOB, revision INTEGER, schema_hash BLOB, digest BLOB,"
     " rows INTEGER, changed_ms INTEGER, verified_ms INTEGER, nonce BLOB,"
     " nonce_next BLOB)";
-static const char write_sql[] =
+static const char write_sql[] = KEPT
     "INSERT OR REPLACE INTO main._lockstep_state"
     "(id,cluster,epoch,writer,revision,schema_hash,digest,rows,changed_ms,"
     "verified_ms,nonce,nonce_next) VALUES(1,?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,"
@@ -62,7 +62,8 @@ has_table(sqlite3 *db, bool *has, struct err *e)
     sqlite3_stmt *stmt;
     int rc;
 
-    if (database_prepare(db,
+    if (database_take(db,
+            KEPT
             "SELECT 1 FROM main.sqlite_schema WHERE name='_lockstep_state'",
             &stmt, e) != 0)
         return -1;
@@ -70,10 +71,10 @@ has_table(sqlite3 *db, bool *has, struct err *e)
     *has = rc == SQLITE_ROW;
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
         database_error(db, e, "could not read the state row");
-        sqlite3_finalize(stmt);
+        database_give(stmt);
         return -1;
     }
-    sqlite3_finalize(stmt);
+    database_give(stmt);
     return 0;
 }
 
@@ -129,12 +130,12 @@ state_write(sqlite3 *db, const struct dataset_state *s, struct err *e)
 
     if (has_table(db, &has, e) != 0 ||
         (!has && database_exec(db, create_sql, e) != 0) ||
-        database_prepare(db, write_sql, &stmt, e) != 0)
+        database_take(db, write_sql, &stmt, e) != 0)
         return -1;
     bind_row(stmt, s);
     if (sqlite3_step(stmt) != SQLITE_DONE)
         r = database_error(db, e, "could not write the state row");
-    sqlite3_finalize(stmt);
+    database_give(stmt);
     return r;
 }
 

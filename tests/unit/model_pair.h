@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sync/open.h"
 #include "sync/replica.h"
 
 struct pair {
@@ -230,7 +231,7 @@ by_hand(struct pair *p, const char *sql)
     assert_int_equal(sqlite3_open(p->live, &db), SQLITE_OK);
     sqlite3_busy_timeout(db, 1000);
     run_sql(db, sql);
-    sqlite3_close(db);
+    database_close(db);
 }
 
 /* The live file in DELETE mode, where readers and writers exclude each

@@ -92,7 +92,7 @@ live_connect(struct fixture *f)
 static inline void
 live_disconnect(struct fixture *f)
 {
-    sqlite3_close(f->live);
+    database_close(f->live);
     f->live = NULL;
 }
 
@@ -269,7 +269,7 @@ expect_equal(struct fixture *f)
         SQLITE_OK);
     a = dump(f->live);
     b = dump(published);
-    sqlite3_close(published);
+    database_close(published);
     if (strcmp(a, b) != 0)
         fail_msg("live:\n%s\npublished:\n%s\n", a, b);
     free(a);

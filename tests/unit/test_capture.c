@@ -361,7 +361,7 @@ run_trial(struct totals *totals)
     run_steps(db, s, &needs_compare, totals);
     schema_free(s);
 out:
-    sqlite3_close(db);
+    database_close(db);
     buf_release(&sql);
     buf_release(&needs_compare);
 }
@@ -421,7 +421,7 @@ trim_spares_what_changed_again(void **state)
     assert_int_equal(capture_pending(db, &pending, &e), 0);
     assert_false(pending);
     schema_free(s);
-    sqlite3_close(db);
+    database_close(db);
     buf_release(&needs_compare);
 }
 
@@ -448,7 +448,7 @@ index_over_assigned_id_needs_compare(void **state)
     assert_int_equal(needs_compare.len, 2);
     assert_memory_equal(needs_compare.data, "\1t", 2);
     schema_free(s);
-    sqlite3_close(db);
+    database_close(db);
     buf_release(&needs_compare);
 }
 

@@ -14,6 +14,7 @@
 
 #include "sync/change.h"
 #include "sync/compare.h"
+#include "sync/open.h"
 #include "sync/value.h"
 
 static sqlite3 *
@@ -73,8 +74,8 @@ find(const char *schema, const char *old_rows, const char *new_rows, char *text,
     buf_release(&stored);
     schema_free(a);
     schema_free(b);
-    sqlite3_close(old);
-    sqlite3_close(new);
+    database_close(old);
+    database_close(new);
 }
 
 static void
@@ -135,8 +136,8 @@ limit_of_bytes_holds(void **state)
     assert_int_equal(e.code, ERR_INVALID);
     change_set_release(&set);
     schema_free(s);
-    sqlite3_close(old);
-    sqlite3_close(new);
+    database_close(old);
+    database_close(new);
 }
 
 int

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "sync/open.h"
 #include "sync/digest.h"
 
 static sqlite3 *
@@ -69,8 +70,8 @@ order_of_writing_does_not_matter(void **state)
     (void)state;
     assert_int_equal(rows, 3);
     assert_true(digest_equal(&x, &y));
-    sqlite3_close(a);
-    sqlite3_close(b);
+    database_close(a);
+    database_close(b);
 }
 
 /* Everything that may differ moves it. */
@@ -105,7 +106,7 @@ every_difference_shows(void **state)
         after = scan(db, &rows);
         if (digest_equal(&before, &after))
             fail_msg("%s does not show", changes[i]);
-        sqlite3_close(db);
+        database_close(db);
     }
 }
 
@@ -142,9 +143,9 @@ specials_are_made_equal(void **state)
         digest_zero(&d);
         assert_int_equal(specials_digest(x.data, len, &d, &e), -1);
     }
-    sqlite3_close(a);
-    sqlite3_close(b);
-    sqlite3_close(c);
+    database_close(a);
+    database_close(b);
+    database_close(c);
     buf_release(&x);
     buf_release(&y);
     buf_release(&z);

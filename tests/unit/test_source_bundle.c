@@ -260,7 +260,7 @@ bundle_catches_up_from_every_revision(void **state)
             fail_msg("from %zu:\n%s\n\n%s", i, a, b);
         free(a);
         free(b);
-        sqlite3_close(db);
+        database_close(db);
         buf_release(&body);
     }
     fixture_release(&f);
@@ -336,7 +336,7 @@ repair_sends_rows_as_published(void **state)
     assert_string_equal(a, b);
     free(a);
     free(b);
-    sqlite3_close(db);
+    database_close(db);
     /* Every cut of the list is refused. */
     for (size_t len = 0; len < keys.len; len++)
         assert_int_equal(source_repair(f.source, keys.data, len, &signer,
@@ -386,7 +386,7 @@ expect_image(struct fixture *f, const struct buf *bytes,
     assert_memory_equal(d.sum, state->digest.sum, HASH_SIZE);
     assert_int_equal(rows, state->rows);
     schema_free(s);
-    sqlite3_close(db);
+    database_close(db);
     shell("sqlite3 %s 'PRAGMA integrity_check' | grep -qx ok; rm %s*", path,
         path);
 }
