@@ -441,6 +441,24 @@ publish_whole(struct publish *p, struct err *e)
         e);
 }
 
+/* Collects under one read transaction of the published copy: without it every
+ * row that is looked up there takes and drops a lock of its own.  After DDL a
+ * transaction is open already. */
+static int
+collect(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+    int r;
+
+    if (p->has_ddl)
+        return source_collect(s, &p->c, e);
+    if (database_exec(s->published, "BEGIN", e) != 0)
+        return -1;
+    r = source_collect(s, &p->c, e);
+    database_rollback(s->published);
+    return r;
+}
+
 static int
 publish_rows(struct publish *p, struct err *e)
 {
@@ -448,7 +466,7 @@ publish_rows(struct publish *p, struct err *e)
     bool rebuild_it = false;
     struct err ignored;
 
-    if (source_collect(s, &p->c, e) != 0) {
+    if (collect(p, e) != 0) {
         if (e->code != ERR_INVALID)
             return -1;
         err_clear(e);
