@@ -90,6 +90,8 @@ overwrite_end(struct overwrite *o)
             server->record.name, o->ds->name, "overwritten with revision %llu",
             (unsigned long long)o->state.revision);
         lane_confirmed(lane, o->state.revision, &o->state.digest, o->sent_us);
+        /* It is acknowledged only after a scan of all its rows. */
+        lane->verified_ms = clock_utc_ms();
         server_save(server, true);
         server_pump(server);
     }
