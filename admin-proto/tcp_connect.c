@@ -13,52 +13,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admin-proto/connect_error.h"
 #include "admin-proto/ssh_client.h"
 #include "base/clock.h"
 
 /* A peer that vanished is noticed after 15 s and three probes. */
 enum { KEEPALIVE_S = 15, KEEPALIVE_PROBES = 3, USER_TIMEOUT_MS = 60000 };
-
-/* From what errno says to what we say; later entries say more about the
- * server, and so win over the errors of its other addresses. */
-static const struct {
-    int errnum;
-    enum err_code code;
-    const char *words;
-    const char *hint;
-} meanings[] = {
-    { EAFNOSUPPORT, ERR_NO_ROUTE, "this host cannot use such an address",
-        "Try the server's address of the other IP version." },
-    { EADDRNOTAVAIL, ERR_NO_ROUTE, "no local address can reach it",
-        "Check this host's addresses and routes." },
-    { ENETDOWN, ERR_NO_ROUTE, "the network is down",
-        "Check this host's network interfaces." },
-    { EACCES, ERR_NO_ROUTE, "a local rule forbids it",
-        "Check this host's own firewall." },
-    { EPERM, ERR_NO_ROUTE, "a local rule forbids it",
-        "Check this host's own firewall." },
-    { ENETUNREACH, ERR_NO_ROUTE, "no route to its network",
-        "Check this host's routes and the server's address." },
-    { EHOSTUNREACH, ERR_NO_ROUTE, "no route to host",
-        "Check that the server is up and that routes lead to it." },
-    { ETIMEDOUT, ERR_NO_ANSWER, "no answer",
-        "Check that the server is up and that a firewall lets the port "
-        "through." },
-    { ECONNREFUSED, ERR_CONNECTION_REFUSED, "connection refused",
-        "Check that lockstepd runs there and listens on this port." },
-};
-
-/* An index of meanings; -1 for an errno that is not there. */
-static int
-meaning_of(int errnum)
-{
-    int i;
-
-    for (i = (int)(sizeof(meanings) / sizeof(meanings[0])) - 1; i >= 0; i--)
-        if (meanings[i].errnum == errnum)
-            break;
-    return i;
-}
 
 static void
 set_options(int fd)
@@ -142,7 +102,7 @@ connect_any(const struct addrinfo *list, int64_t deadline_ms, int *fd,
             *chosen = a;
             return 0;
         }
-        if (best == 0 || meaning_of(errnum) > meaning_of(best))
+        if (best == 0 || connect_error_rank(errnum) > connect_error_rank(best))
             best = errnum;
     }
     return best != 0 ? best : errnum;
@@ -174,7 +134,6 @@ admin_tcp_connect(const char *host, uint16_t port, int timeout_ms, int *fd,
     const struct addrinfo *chosen = NULL;
     char where[320];
     int errnum;
-    int m;
 
     *fd = -1;
     if (address_size > 0)
@@ -189,12 +148,5 @@ admin_tcp_connect(const char *host, uint16_t port, int timeout_ms, int *fd,
     if (errnum == 0)
         return 0;
     admin_address_format(host, port, where, sizeof(where));
-    m = meaning_of(errnum);
-    if (m < 0)
-        return err_set_errno(e, ERR_UNREACHABLE, errnum,
-            "could not connect to %s", where);
-    err_set(e, meanings[m].code, "could not connect to %s: %s", where,
-        meanings[m].words);
-    err_hint(e, "%s", meanings[m].hint);
-    return -1;
+    return connect_error_set(e, where, errnum);
 }

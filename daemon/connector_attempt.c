@@ -10,50 +10,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admin-proto/connect_error.h"
 #include "admin-proto/ssh_client.h"
 #include "base/clock.h"
 #include "daemon/ipc_messages.h"
 
 #define APART_MS 250 /* RFC 8305, section 5 */
-
-/* What errno says about the server; later entries say more, and win over what
- * its other addresses said. */
-static const struct {
-    int errnum;
-    enum err_code code;
-    const char *words;
-    const char *hint;
-} meanings[] = {
-    { EAFNOSUPPORT, ERR_NO_ROUTE, "this host cannot use such an address",
-        "Try the server's address of the other IP version." },
-    { EADDRNOTAVAIL, ERR_NO_ROUTE, "no local address can reach it",
-        "Check this host's addresses and the configured source address." },
-    { ENETDOWN, ERR_NO_ROUTE, "the network is down",
-        "Check this host's network interfaces." },
-    { EACCES, ERR_NO_ROUTE, "a local rule forbids it",
-        "Check this host's own firewall." },
-    { EPERM, ERR_NO_ROUTE, "a local rule forbids it",
-        "Check this host's own firewall." },
-    { ENETUNREACH, ERR_NO_ROUTE, "no route to its network",
-        "Check this host's routes and the server's address." },
-    { EHOSTUNREACH, ERR_NO_ROUTE, "no route to host",
-        "Check that the server is up and that routes lead to it." },
-    { ETIMEDOUT, ERR_NO_ANSWER, "no answer",
-        "Check that the server is up and that a firewall lets the port "
-        "through." },
-    { ECONNREFUSED, ERR_CONNECTION_REFUSED, "connection refused",
-        "Check that lockstepd runs there and listens on this port." },
-};
-enum { MEANING_COUNT = sizeof(meanings) / sizeof(meanings[0]) };
-
-static int
-meaning_of(int errnum)
-{
-    for (int i = MEANING_COUNT - 1; i >= 0; i--)
-        if (meanings[i].errnum == errnum)
-            return i;
-    return -1;
-}
 
 static void
 tell_failure(uint32_t tag, const struct err *e)
@@ -71,7 +33,6 @@ static void
 describe_failure(const struct request *q, struct err *e)
 {
     char where[320];
-    int m = meaning_of(q->worst_errno);
 
     if (q->worst_errno == 0 && q->resolve_failure != 0) {
         err_set(e, ERR_RESOLVE, "could not resolve \"%s\": %s", q->host,
@@ -88,14 +49,7 @@ describe_failure(const struct request *q, struct err *e)
         return;
     }
     admin_address_format(q->host, q->port, where, sizeof(where));
-    if (m < 0) {
-        err_set_errno(e, ERR_UNREACHABLE, q->worst_errno,
-            "could not connect to %s", where);
-        return;
-    }
-    err_set(e, meanings[m].code, "could not connect to %s: %s", where,
-        meanings[m].words);
-    err_hint(e, "%s", meanings[m].hint);
+    connect_error_set(e, where, q->worst_errno);
 }
 
 static void
@@ -156,7 +110,8 @@ fail(struct request *q)
 static void
 note_errno(struct request *q, int errnum)
 {
-    if (q->worst_errno == 0 || meaning_of(errnum) > meaning_of(q->worst_errno))
+    if (q->worst_errno == 0 ||
+        connect_error_rank(errnum) > connect_error_rank(q->worst_errno))
         q->worst_errno = errnum;
 }
 
