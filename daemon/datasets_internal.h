@@ -40,9 +40,9 @@ void dataset_role_of(const struct node *node, struct dataset_role *role);
 /* On the strand, or before any job runs: opens for ds->private->role; an error
  * is kept in open_error too. */
 int dataset_open(struct dataset *ds, struct err *e);
-/* Lets go of a live file that was replaced, before anybody opens the new one: in
- * one process both share the index of the log, and the end of a connection to
- * the old one would drop the locks of those to the new one. */
+/* Lets go of a live file that was replaced, before anybody opens the new one:
+ * in one process both share the index of the log, and the end of a connection
+ * to the old one would drop the locks of those to the new one. */
 void dataset_drop_moved(struct dataset *ds);
 /* Closes; DETACH removes a replica's traces from the live database. */
 int dataset_shut(struct dataset *ds, bool detach, struct err *e);

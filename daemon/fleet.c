@@ -92,7 +92,7 @@ fleet_begin_round(struct fleet *fleet, struct server *only)
     for (size_t i = 0; i < fleet->server_count; i++) {
         struct server *server = fleet->servers[i];
 
-        if (server == only || (only == NULL && !server->record.paused)) {
+        if (only != NULL ? server == only : !server->record.paused) {
             fleet_want(server);
             /* Somebody asks: do not make them wait for the backoff. */
             if (server->link == NULL)

@@ -1,6 +1,6 @@
 /*
- * The second half of a registration: the facts of the node that was logged in to,
- * its enrolment, its entry in the list of servers, its first overwrite.
+ * The second half of a registration: the facts of the node that was logged in
+ * to, its enrolment, its entry in the list of servers, its first overwrite.
  */
 #include <ctype.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * The commands "server ..." that change or show what is registered, and the table
- * of all commands of the fleet.
+ * The commands "server ..." that change or show what is registered, and the
+ * table of all commands of the fleet.
  */
 #include <stdlib.h>
 #include <string.h>

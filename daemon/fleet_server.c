@@ -287,8 +287,8 @@ heartbeat_answered(void *ctx, const struct link_reply *reply)
     free(h);
 }
 
-/* One frame that names every dataset which is equal and was not confirmed in this
- * round. */
+/* One frame that names every dataset which is equal and was not confirmed in
+ * this round. */
 static void
 server_beat(struct server *server)
 {
@@ -363,8 +363,9 @@ server_confirmed(const struct server *server)
     return true;
 }
 
-/* The latest moment at which all was known to be equal: the oldest counts.  When
- * others went on writing, that is when the rows were read to be published. */
+/* The latest moment at which all was known to be equal: the oldest counts.
+ * When others went on writing, that is when the rows were read to be
+ * published. */
 static void
 server_synchronized(struct server *server)
 {

@@ -18,27 +18,27 @@ enum ipc_type {
 
     /* session -> engine, the file tree; each is answered by one of IPC_STATUS,
      * IPC_HANDLE, IPC_DATA, IPC_ATTRS, IPC_LIST with its tag. */
-    IPC_OPEN,   /* path | u32 SFTP open flags */
-    IPC_CLOSE,  /* u32 handle */
-    IPC_READ,   /* u32 handle | u64 offset | u32 length */
-    IPC_WRITE,  /* u32 handle | u64 offset | data to the end of the body */
-    IPC_STAT,   /* path */
-    IPC_FSTAT,  /* u32 handle */
+    IPC_OPEN,        /* path | u32 SFTP open flags */
+    IPC_CLOSE,       /* u32 handle */
+    IPC_READ,        /* u32 handle | u64 offset | u32 length */
+    IPC_WRITE,       /* u32 handle | u64 offset | data to the end of the body */
+    IPC_STAT,        /* path */
+    IPC_FSTAT,       /* u32 handle */
     IPC_READ_FOLDER, /* path */
-    IPC_SETSTAT, /* path */
-    IPC_SYNC,   /* u32 handle */
-    IPC_STATUS, /* u32 SFTP status | text */
-    IPC_HANDLE, /* u32 handle */
-    IPC_DATA,   /* data to the end of the body */
-    IPC_ATTRS,  /* u64 size | u32 mode | u32 mtime */
-    IPC_LIST,   /* u32 count | each: name | u64 size | u32 mode | u32 mtime */
-    /* engine -> session: send what is answered already, then say goodbye; nothing
-     * more will be answered.  No body. */
+    IPC_SETSTAT,     /* path */
+    IPC_SYNC,        /* u32 handle */
+    IPC_STATUS,      /* u32 SFTP status | text */
+    IPC_HANDLE,      /* u32 handle */
+    IPC_DATA,        /* data to the end of the body */
+    IPC_ATTRS,       /* u64 size | u32 mode | u32 mtime */
+    IPC_LIST, /* u32 count | each: name | u64 size | u32 mode | u32 mtime */
+    /* engine -> session: send what is answered already, then say goodbye;
+     * nothing more will be answered.  No body. */
     IPC_SESSION_END,
 
     /* engine -> connector; answer IPC_CONNECTED (with the descriptor) or
-     * IPC_FAILED.  host | u16 port | last good address or "" | source address or
-     * "" | u32 timeout ms.  IPC_CANCEL with the same tag ends it. */
+     * IPC_FAILED.  host | u16 port | last good address or "" | source address
+     * or "" | u32 timeout ms.  IPC_CANCEL with the same tag ends it. */
     IPC_CONNECT = 64,
     IPC_CONNECTED, /* address text that answered | our own address text */
     IPC_CANCEL,
@@ -54,16 +54,16 @@ enum ipc_type {
         READ: handle, u64 offset, u32 length | WRITE: handle, u64 offset, data
         to the end */
     /* pusher -> engine */
-    IPC_LINK_HOST_KEY,   /* host key blob (always sent once it is known) */
-    IPC_LINK_READY,      /* logged in, SFTP VERSION exchanged; u32 round trip us */
-    IPC_LINK_REPLY,      /* u32 request | u8 SFTP type (STATUS HANDLE DATA ATTRS)
+    IPC_LINK_HOST_KEY, /* host key blob (always sent once it is known) */
+    IPC_LINK_READY,    /* logged in, VERSION exchanged; u32 round trip us */
+    IPC_LINK_REPLY,    /* u32 request | u8 SFTP type (STATUS HANDLE DATA ATTRS)
         | STATUS: u32 status, text | HANDLE: bytes | DATA: data to the end |
         ATTRS: u64 size, u32 mode, u32 mtime; then nothing */
-    IPC_LINK_BYTES,      /* u64 sent | u64 received, raw TCP payload so far; sent
+    IPC_LINK_BYTES,    /* u64 sent | u64 received, raw TCP payload so far; sent
         before READY, and before a reply if 1 s has passed, and at the end */
-    IPC_LINK_CLOSED,     /* error code name | message | hint; the link is gone */
+    IPC_LINK_CLOSED,   /* error code name | message | hint; the link is gone */
 
-    IPC_FAILED = 128     /* error code name | message | hint */
+    IPC_FAILED = 128 /* error code name | message | hint */
 };
 
 enum link_mode {

@@ -83,8 +83,17 @@ request_free(struct push_request *q)
 void
 push_requests_free(struct push_link *l)
 {
-    while (l->requests != NULL)
-        request_free(l->requests);
+    struct push_request *q = l->requests;
+
+    while (q != NULL) {
+        struct push_request *next = q->next;
+
+        free(q);
+        q = next;
+    }
+    l->requests = NULL;
+    l->pending = 0;
+    l->pending_writes = 0;
 }
 
 static void

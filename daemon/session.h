@@ -63,8 +63,8 @@ struct session {
     bool told_to_end;  /* by the engine: it answers nothing more */
     int64_t linger_ms; /* the channel is over; until then the client may leave
                         * by itself, as OpenSSH's server lets it; 0: not yet */
-    bool ending; /* the loop stops; say goodbye if there is anybody */
-    int status;  /* of the process */
+    bool ending;       /* the loop stops; say goodbye if there is anybody */
+    int status;        /* of the process */
 };
 
 /* Takes the client's descriptor and the host key; the key text is wiped. */
@@ -75,7 +75,7 @@ void session_ssh_close_channel(struct session *s);
 /* One turn of libssh: takes what the client sent, as far as it is there. */
 int session_ssh_turn(struct session *s, struct err *e);
 
-/* The backend for sftp_server_new, with the session as context. */
+/* The backend for sftp_server_start, with the session as context. */
 extern const struct sftp_backend session_backend;
 /* One message of the engine. */
 bool session_take_message(void *ctx, struct ipc_message *m);

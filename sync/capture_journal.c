@@ -92,6 +92,7 @@ load_arities(struct arities *a, sqlite3 *db, struct err *e)
     if (rc == SQLITE_DONE)
         return 0;
     free(a->items);
+    memset(a, 0, sizeof(*a));
     return database_error(db, e, "could not read the schema");
 }
 
@@ -132,6 +133,7 @@ load_ids(struct id_map *m, sqlite3 *db, const struct schema *s, struct err *e)
     if (rc == SQLITE_DONE)
         return 0;
     free(m->items);
+    memset(m, 0, sizeof(*m));
     return database_error(db, e, "could not read the table ids");
 }
 

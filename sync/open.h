@@ -29,8 +29,8 @@ void database_close(sqlite3 *db);
  * files were replaced or removed, which would write into their successors. */
 void database_abandon(sqlite3 *db);
 /* The inode of the index of PATH's log, 0 when there is none.  SQLite does not
- * notice when it is removed under an open connection, which from then on reads a
- * log of its own. */
+ * notice when it is removed under an open connection, which from then on reads
+ * a log of its own. */
 ino_t database_shm_inode(const char *path);
 /* Changes the deadline of a connection made by database_open. */
 void database_set_wait(sqlite3 *db, int wait_ms);

@@ -1,7 +1,7 @@
 /*
  * The live file without its log.  SQLite lays the log (-wal) over whatever file
- * has the name: put an older file there, by mv or by cp, and what readers see is
- * a mixture, newest nonce included.  So the nonce is read from the main file
+ * has the name: put an older file there, by mv or by cp, and what readers see
+ * is a mixture, newest nonce included.  So the nonce is read from the main file
  * alone as well; it must never be older than it was.
  *
  * The bytes come through the descriptor that SQLite holds already: another open

@@ -214,6 +214,7 @@ count_rows(sqlite3 *db, const char *table, uint64_t *rows, struct err *e)
     sqlite3_stmt *stmt = NULL;
     int r = database_prepare(db, sql, &stmt, e);
 
+    *rows = 0;
     if (r == 0 && sqlite3_step(stmt) == SQLITE_ROW)
         *rows = (uint64_t)sqlite3_column_int64(stmt, 0);
     else if (r == 0)

@@ -71,10 +71,10 @@ struct source {
     uint32_t data_version, seen_version;
     uint32_t cookie;
     ino_t shm_inode; /* of the log's index that the connection uses, or 0 */
-    struct file_mark base_mark; /* the main file was looked at so */
-    uint64_t base_revision;     /* of the nonce in it then */
-    bool nonce_before;          /* the file seen has the nonce that a trim will
-                                 * replace: it may be as of before the publish */
+    struct file_mark base_mark;  /* the main file was looked at so */
+    uint64_t base_revision;      /* of the nonce in it then */
+    bool nonce_before;           /* the file seen has the nonce that a trim will
+                                  * replace: as of before the publish, maybe */
     struct capture_keys journal; /* published, and not trimmed yet */
     bool untrimmed;              /* a nonce is to be written */
     const char *must_compare;    /* why, or NULL */
@@ -176,8 +176,8 @@ struct history_entry {
 int history_open(struct source *s, struct err *e);
 int history_discard_above(struct source *s, uint64_t revision, struct err *e);
 /* Adds what that revision changed; nothing for a barrier or one not kept. */
-int history_changes(struct source *s, uint64_t revision,
-    struct change_set *set, struct err *e);
+int history_changes(struct source *s, uint64_t revision, struct change_set *set,
+    struct err *e);
 int history_newest(struct source *s, uint64_t *revision, struct err *e);
 int history_add(struct source *s, const struct history_entry *h, struct err *e);
 /* Deletes the oldest beyond size and age. */

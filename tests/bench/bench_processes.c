@@ -193,7 +193,7 @@ main(int argc, char **argv)
     struct err e = ERR_INIT;
     unsigned idle =
         argc > 1 && argv[1][0] != '-' ? (unsigned)atoi(argv[1]) : 100;
-    unsigned count;
+    unsigned count = 0;
     int64_t began;
     long before, after;
 
@@ -226,9 +226,10 @@ main(int argc, char **argv)
         clock_mono_us() - began);
     after = pss_of("pusher", &count);
     printf("pusher: %ld KiB with one link, %ld KiB a link more\n", before,
-        (after - before) / (long)idle);
+        idle > 0 ? (after - before) / (long)idle : 0);
     after = pss_of("session", &count);
-    printf("session: %ld KiB each of %u\n", after / (long)count, count);
+    printf("session: %ld KiB each of %u\n", count > 0 ? after / (long)count : 0,
+        count);
     printf("connector: %ld KiB\n", pss_of("connector", &count));
     began = clock_mono_us();
     pump_writes(&first);
