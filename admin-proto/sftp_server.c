@@ -17,7 +17,7 @@
 enum { ID_END = 9 };
 
 struct sftp_server *
-sftp_server_new(const struct sftp_backend *backend, void *ctx)
+sftp_server_start(const struct sftp_backend *backend, void *ctx)
 {
     struct sftp_server *s = alloc_zeroed(1, sizeof(*s));
 
@@ -27,7 +27,7 @@ sftp_server_new(const struct sftp_backend *backend, void *ctx)
 }
 
 void
-sftp_server_free(struct sftp_server *s)
+sftp_server_end(struct sftp_server *s)
 {
     size_t i;
 

@@ -7,7 +7,7 @@
  * A backend answers every request exactly once, at once or later, in any order,
  * with one of the sftp_server_reply functions and the request's tag.
  *
- *     struct sftp_server *s = sftp_server_new(&backend, ctx);
+ *     struct sftp_server *s = sftp_server_start(&backend, ctx);
  *     sftp_server_feed(s, data, len, &e);   // calls the backend
  *     buf *out = sftp_server_output(s);     // send it and buf_consume it
  */
@@ -38,9 +38,9 @@ struct sftp_backend {
     void (*sync)(void *ctx, uint32_t tag, uint32_t handle);
 };
 
-struct sftp_server *sftp_server_new(const struct sftp_backend *backend,
+struct sftp_server *sftp_server_start(const struct sftp_backend *backend,
     void *ctx);
-void sftp_server_free(struct sftp_server *s);
+void sftp_server_end(struct sftp_server *s);
 /* Takes LEN bytes from the client; 0 bytes ask whether the session has failed.
  * -1 (ERR_PROTOCOL) ends the session. */
 int sftp_server_feed(struct sftp_server *s, const void *data, size_t len,

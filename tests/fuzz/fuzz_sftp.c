@@ -213,7 +213,7 @@ fuzz_server(const uint8_t *data, size_t size, size_t piece)
     struct err e = ERR_INIT;
     size_t n;
 
-    m.server = sftp_server_new(&backend, &m);
+    m.server = sftp_server_start(&backend, &m);
     for (; size > 0; data += n, size -= n) {
         n = size < piece ? size : piece;
         if (sftp_server_feed(m.server, data, n, &e) != 0)
@@ -225,7 +225,7 @@ fuzz_server(const uint8_t *data, size_t size, size_t piece)
     }
     drain(&m);
     release_held(&m);
-    sftp_server_free(m.server);
+    sftp_server_end(m.server);
 }
 
 /* The client's half ------------------------------------------------------ */

@@ -52,7 +52,7 @@ set_up(void **state)
     struct buf init = BUF_INIT;
     struct err e = ERR_INIT;
 
-    fixture.server = sftp_server_new(&backend, &fixture);
+    fixture.server = sftp_server_start(&backend, &fixture);
     sftp_put_init(&init);
     assert_int_equal(sftp_server_feed(fixture.server, init.data, init.len, &e),
         0);
@@ -67,7 +67,7 @@ tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    sftp_server_free(f->server);
+    sftp_server_end(f->server);
     return 0;
 }
 
@@ -198,7 +198,7 @@ breaches_end_the_session(void **state)
     sftp_put_init(&init);
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         err_clear(&e);
-        server = sftp_server_new(&backend, *state);
+        server = sftp_server_start(&backend, *state);
         if (cases[i].started)
             assert_int_equal(sftp_server_feed(server, init.data, init.len, &e),
                 0);
@@ -208,7 +208,7 @@ breaches_end_the_session(void **state)
         assert_int_equal(e.code, ERR_PROTOCOL);
         err_clear(&e);
         assert_int_equal(sftp_server_feed(server, NULL, 0, &e), -1);
-        sftp_server_free(server);
+        sftp_server_end(server);
     }
     buf_release(&init);
 }

@@ -211,7 +211,7 @@ set_up(void **state)
     static struct fixture fixture;
 
     memset(&fixture, 0, sizeof(fixture));
-    fixture.server = sftp_server_new(&backend, &fixture);
+    fixture.server = sftp_server_start(&backend, &fixture);
     fixture.client = sftp_client_new();
     pump(&fixture);
     *state = &fixture;
@@ -223,7 +223,7 @@ tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    sftp_server_free(f->server);
+    sftp_server_end(f->server);
     sftp_client_free(f->client);
     return 0;
 }

@@ -222,7 +222,7 @@ serve(struct fixture *f)
     struct buf *out;
     int n;
 
-    f->sftp = sftp_server_new(&backend, f);
+    f->sftp = sftp_server_start(&backend, f);
     while ((n = ssh_channel_read(f->channel, bytes, sizeof(bytes), 0)) > 0) {
         if (sftp_server_feed(f->sftp, bytes, (size_t)n, &e) != 0)
             break;
@@ -234,7 +234,7 @@ serve(struct fixture *f)
         }
     }
 out:
-    sftp_server_free(f->sftp);
+    sftp_server_end(f->sftp);
 }
 
 static void *
