@@ -219,13 +219,20 @@ weak_algorithms_are_not_offered(void **state)
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
-        struct run r;
+        bool told = false;
 
-        run_prepare(&r, f);
-        run_sftp(f, &r, extras[i], "ls\n");
-        assert_int_not_equal(r.status, 0);
-        assert_true(output_has(&r, "no matching"));
-        run_release(&r);
+        /* Either side may find it first; a server that hangs up can reset the
+         * connection before the client has read what it offers. */
+        for (int tries = 0; !told && tries < 10; tries++) {
+            struct run r;
+
+            run_prepare(&r, f);
+            run_sftp(f, &r, extras[i], "ls\n");
+            assert_int_not_equal(r.status, 0);
+            told = output_has(&r, "no matching");
+            run_release(&r);
+        }
+        assert_true(told);
     }
     assert_int_equal(f->engine.key_logins, 0);
 }
