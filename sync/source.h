@@ -25,13 +25,21 @@
 #include "sync/change.h"
 #include "sync/state.h"
 
+/* How a primary finds what changed in a live database (and a secondary drift). */
+enum capture_mode {
+    CAPTURE_TRIGGERS, /* triggers of ours note the keys of changed rows */
+    CAPTURE_COMPARE   /* nothing of ours in the file: both copies are walked */
+};
+
 struct dataset_config {
     const char *name;
     const char *live_path;
-    const char *work_dir;     /* exists; STATE_DIR/datasets/NAME */
-    uint64_t history_bytes;   /* kept at most; default 256 MiB */
-    int64_t history_age_ms;   /* default 30 days */
-    int delete_guard_percent; /* default 20; 0 is off */
+    const char *work_dir;            /* exists; STATE_DIR/datasets/NAME */
+    uint64_t history_bytes;          /* kept at most; default 256 MiB */
+    int64_t history_age_ms;          /* default 30 days */
+    int delete_guard_percent;        /* default 20; 0 is off */
+    enum capture_mode capture;       /* of a source */
+    enum capture_mode drift_capture; /* of a replica; compare: by scrubs */
     /* Tells the daemon something that an administrator should read as an event;
      * KIND is a short word ("compare", "overwrite-needed", "drift"). */
     void (*notice)(void *ctx, const char *kind, const char *text);
