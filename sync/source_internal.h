@@ -7,6 +7,7 @@
  *   source_collect.c   what changed, from journal or compare; the delete guard
  *   source_apply.c     the same changes made in the published copy
  *   source_publish.c   a revision from beginning to end
+ *   source_ddl.c       schema changes repeated in the published copy
  *   source_rebuild.c   the published copy made anew from the live file
  *   source_history.c   history.db
  *   source_bundle.c    bundles out of history
@@ -151,6 +152,17 @@ int source_apply(struct source *s, const struct change_set *set, bool updates,
 int source_find_row(struct source *s, const struct table *t, bool live,
     const void *key, size_t key_len, struct buf *found_key, struct buf *row,
     struct err *e);
+
+/* source_ddl.c */
+/* Executes DDL (varint count, counted statements) in the published copy, in its
+ * open write transaction, and takes the schema that results over: digest and
+ * schema hash of NEXT follow.  *SAME is false when that is not the schema LIVE:
+ * then the caller rolls back. */
+int source_repeat_ddl(struct source *s, const struct schema *live,
+    const struct buf *ddl, struct dataset_state *next, bool *same,
+    struct err *e);
+/* Reads the published copy's schema again, after a rollback took DDL back. */
+int source_undo_ddl(struct source *s, struct err *e);
 
 /* source_rebuild.c: makes the published copy anew from the live file, in whose
  * read transaction the caller is, and commits NEXT (digest, rows and schema

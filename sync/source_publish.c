@@ -119,37 +119,15 @@ prepare_next(struct publish *p, struct err *e)
     return 0;
 }
 
-/* Takes back DDL that was repeated in the published copy, whose schema is then
- * again what it was. */
-static int
-undo_ddl(struct publish *p, struct err *e)
-{
-    struct source *s = p->s;
-    struct schema *before = NULL;
-
-    database_rollback(s->published);
-    if (!p->has_ddl)
-        return 0;
-    source_statements_reset(s);
-    if (schema_load(&before, s->published, e) != 0)
-        return -1;
-    capture_keys_release(&s->journal);
-    free(s->statements);
-    s->statements = NULL;
-    schema_free(s->schema);
-    s->schema = before;
-    source_statements_reset(s);
-    p->has_ddl = false;
-    return 0;
-}
-
 static int
 rebuild(struct publish *p, const char *why, struct err *e)
 {
     struct source *s = p->s;
 
-    if (undo_ddl(p, e) != 0)
+    database_rollback(s->published);
+    if (p->has_ddl && source_undo_ddl(s, e) != 0)
         return -1;
+    p->has_ddl = false;
     if (p->live_schema == NULL && schema_load(&p->live_schema, s->live, e) != 0)
         return -1;
     if (!p->accept && source_guard_counts(s, p->live_schema, e) != 0)
@@ -162,87 +140,6 @@ rebuild(struct publish *p, const char *why, struct err *e)
     p->result->compared = true;
     p->result->compare_reason = "the published copy was made anew";
     return 0;
-}
-
-/* Adds or takes away a table's rows whole, when its columns changed. */
-static int
-rescan_changed_tables(struct publish *p, const struct schema *schema,
-    const struct schema *other, bool add, struct err *e)
-{
-    for (size_t i = 0; i < schema->table_count; i++) {
-        const struct table *t = &schema->tables[i];
-        const struct table *o = schema_find_table(other, t->name);
-        struct digest d;
-        uint64_t rows = 0;
-
-        if (o == NULL || table_same_shape(t, o))
-            continue;
-        digest_zero(&d);
-        if (digest_scan_table(p->s->published, t, &d, &rows, e) != 0)
-            return -1;
-        if (add)
-            digest_add_hash(&p->next.digest, d.sum);
-        else
-            digest_sub_hash(&p->next.digest, d.sum);
-    }
-    return 0;
-}
-
-static int
-execute_ddl(sqlite3 *db, const struct buf *ddl, struct err *e)
-{
-    struct reader r = reader_over(ddl->data, ddl->len);
-    uint64_t count = reader_varint(&r);
-    int result = 0;
-
-    for (uint64_t i = 0; result == 0 && i < count; i++) {
-        size_t len = (size_t)reader_varint(&r);
-        char *sql = alloc_copy(reader_take(&r, len), len);
-
-        result = database_exec(db, sql, e);
-        free(sql);
-    }
-    return result;
-}
-
-/* Repeats the live file's DDL in the published copy, in its open transaction.
- * *SAME is false when that leads elsewhere. */
-static int
-repeat_ddl(struct publish *p, bool *same, struct err *e)
-{
-    struct source *s = p->s;
-    struct schema *new = NULL;
-    struct err failure = ERR_INIT;
-    int r = -1;
-
-    *same = false;
-    if (rescan_changed_tables(p, s->schema, p->live_schema, false, e) != 0)
-        return -1;
-    source_statements_reset(s);
-    if (execute_ddl(s->published, &p->ddl, &failure) != 0)
-        return 0;
-    if (schema_load(&new, s->published, e) != 0)
-        return -1;
-    if (memcmp(new->hash, p->live_schema->hash, HASH_SIZE) != 0) {
-        r = 0;
-        goto out;
-    }
-    if (rescan_changed_tables(p, new, s->schema, true, e) != 0)
-        goto out;
-    capture_keys_release(&s->journal);
-    source_statements_reset(s);
-    free(s->statements);
-    s->statements = NULL;
-    schema_free(s->schema);
-    s->schema = new;
-    new = NULL;
-    source_statements_reset(s);
-    memcpy(p->next.schema_hash, s->schema->hash, HASH_SIZE);
-    p->has_ddl = *same = true;
-    r = 0;
-out:
-    schema_free(new);
-    return r;
 }
 
 static void
@@ -503,10 +400,11 @@ publish_with_ddl(struct publish *p, struct err *e)
     if (schema_diff(s->schema, p->live_schema, &p->ddl, why, sizeof(why)) != 0)
         return rebuild(p, why, e);
     if (database_exec(s->published, "BEGIN IMMEDIATE", e) != 0 ||
-        repeat_ddl(p, &same, e) != 0)
+        source_repeat_ddl(s, p->live_schema, &p->ddl, &p->next, &same, e) != 0)
         return -1;
     if (!same)
         return rebuild(p, "a schema change that cannot be repeated", e);
+    p->has_ddl = true;
     if (s->must_compare == NULL)
         s->must_compare = "the schema changed";
     return publish_rows(p, e);
