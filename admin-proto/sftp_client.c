@@ -18,11 +18,11 @@ struct request {
     uint32_t id;
     uint8_t answer;  /* the type that a success has; SFTP_STATUS: only that */
     uint32_t length; /* READ: the most that may come */
-    sftp_reply_fn fn;
+    fxp_reply_fn fn;
     void *ctx;
 };
 
-struct sftp_client {
+struct fxp_client {
     struct buf in;
     struct buf out;
     bool ready;
@@ -33,19 +33,19 @@ struct sftp_client {
     struct request *requests;
 };
 
-struct sftp_client *
-sftp_client_new(void)
+struct fxp_client *
+fxp_client_new(void)
 {
-    struct sftp_client *c = alloc_zeroed(1, sizeof(*c));
+    struct fxp_client *c = alloc_zeroed(1, sizeof(*c));
 
     c->capacity = FIRST_CAPACITY;
     c->requests = alloc_zeroed(c->capacity, sizeof(*c->requests));
-    sftp_put_init(&c->out);
+    fxp_put_init(&c->out);
     return c;
 }
 
 void
-sftp_client_free(struct sftp_client *c)
+fxp_client_free(struct fxp_client *c)
 {
     if (c == NULL)
         return;
@@ -61,31 +61,31 @@ sftp_client_free(struct sftp_client *c)
 }
 
 bool
-sftp_client_ready(const struct sftp_client *c)
+fxp_client_ready(const struct fxp_client *c)
 {
     return c->ready;
 }
 
 struct buf *
-sftp_client_output(struct sftp_client *c)
+fxp_client_output(struct fxp_client *c)
 {
     return &c->out;
 }
 
 size_t
-sftp_client_pending(const struct sftp_client *c)
+fxp_client_pending(const struct fxp_client *c)
 {
     return c->pending;
 }
 
 static struct request *
-place_of(const struct sftp_client *c, uint32_t id)
+place_of(const struct fxp_client *c, uint32_t id)
 {
     return &c->requests[id & (c->capacity - 1)];
 }
 
 static void
-grow(struct sftp_client *c)
+grow(struct fxp_client *c)
 {
     struct request *old = c->requests;
     size_t count = c->capacity;
@@ -101,8 +101,8 @@ grow(struct sftp_client *c)
 }
 
 static uint32_t
-add_request(struct sftp_client *c, uint8_t answer, uint32_t length,
-    sftp_reply_fn fn, void *ctx)
+add_request(struct fxp_client *c, uint8_t answer, uint32_t length,
+    fxp_reply_fn fn, void *ctx)
 {
     struct request *r;
 
@@ -118,7 +118,7 @@ add_request(struct sftp_client *c, uint8_t answer, uint32_t length,
 }
 
 static int
-take_version(struct sftp_client *c, const struct sftp_packet *p, struct err *e)
+take_version(struct fxp_client *c, const struct fxp_packet *p, struct err *e)
 {
     if (p->type != SFTP_VERSION_REPLY)
         return err_set(e, ERR_PROTOCOL, "sftp reply before the version");
@@ -130,7 +130,7 @@ take_version(struct sftp_client *c, const struct sftp_packet *p, struct err *e)
 }
 
 static bool
-answers(const struct request *r, const struct sftp_packet *p)
+answers(const struct request *r, const struct fxp_packet *p)
 {
     if (p->type == SFTP_STATUS)
         return p->status != SFTP_OK || r->answer == SFTP_STATUS;
@@ -140,14 +140,14 @@ answers(const struct request *r, const struct sftp_packet *p)
 }
 
 static int
-take_packet(struct sftp_client *c, const uint8_t *data, size_t len,
+take_packet(struct fxp_client *c, const uint8_t *data, size_t len,
     struct err *e)
 {
-    struct sftp_packet p;
+    struct fxp_packet p;
     struct request *r;
     struct request done;
 
-    if (sftp_packet_decode(&p, data, len, e) != 0)
+    if (fxp_packet_decode(&p, data, len, e) != 0)
         return -1;
     if (!c->ready)
         return take_version(c, &p, e);
@@ -165,13 +165,13 @@ take_packet(struct sftp_client *c, const uint8_t *data, size_t len,
 }
 
 static size_t
-take_packets(struct sftp_client *c, const uint8_t *data, size_t len)
+take_packets(struct fxp_client *c, const uint8_t *data, size_t len)
 {
     size_t done = 0;
     size_t size;
 
     for (;;) {
-        if (sftp_packet_size(data + done, len - done, &size, &c->failed) != 0)
+        if (fxp_packet_size(data + done, len - done, &size, &c->failed) != 0)
             break;
         if (size == 0)
             break;
@@ -183,7 +183,7 @@ take_packets(struct sftp_client *c, const uint8_t *data, size_t len)
 }
 
 int
-sftp_client_feed(struct sftp_client *c, const void *data, size_t len,
+fxp_client_feed(struct fxp_client *c, const void *data, size_t len,
     struct err *e)
 {
     const uint8_t *bytes = data;
@@ -206,49 +206,48 @@ sftp_client_feed(struct sftp_client *c, const void *data, size_t len,
 }
 
 void
-sftp_client_open(struct sftp_client *c, const char *path, uint32_t flags,
-    sftp_reply_fn fn, void *ctx)
+fxp_client_open(struct fxp_client *c, const char *path, uint32_t flags,
+    fxp_reply_fn fn, void *ctx)
 {
-    sftp_put_open(&c->out, add_request(c, SFTP_HANDLE, 0, fn, ctx), path,
-        flags);
+    fxp_put_open(&c->out, add_request(c, SFTP_HANDLE, 0, fn, ctx), path, flags);
 }
 
 void
-sftp_client_close(struct sftp_client *c, const void *handle, size_t handle_len,
-    sftp_reply_fn fn, void *ctx)
+fxp_client_close(struct fxp_client *c, const void *handle, size_t handle_len,
+    fxp_reply_fn fn, void *ctx)
 {
-    sftp_put_handle_request(&c->out, SFTP_CLOSE,
+    fxp_put_handle_request(&c->out, SFTP_CLOSE,
         add_request(c, SFTP_STATUS, 0, fn, ctx), handle, handle_len);
 }
 
 void
-sftp_client_read(struct sftp_client *c, const void *handle, size_t handle_len,
-    uint64_t offset, uint32_t length, sftp_reply_fn fn, void *ctx)
+fxp_client_read(struct fxp_client *c, const void *handle, size_t handle_len,
+    uint64_t offset, uint32_t length, fxp_reply_fn fn, void *ctx)
 {
-    sftp_put_read(&c->out, add_request(c, SFTP_DATA, length, fn, ctx), handle,
+    fxp_put_read(&c->out, add_request(c, SFTP_DATA, length, fn, ctx), handle,
         handle_len, offset, length);
 }
 
 void
-sftp_client_write(struct sftp_client *c, const void *handle, size_t handle_len,
-    uint64_t offset, const void *data, size_t len, sftp_reply_fn fn, void *ctx)
+fxp_client_write(struct fxp_client *c, const void *handle, size_t handle_len,
+    uint64_t offset, const void *data, size_t len, fxp_reply_fn fn, void *ctx)
 {
-    sftp_put_write(&c->out, add_request(c, SFTP_STATUS, 0, fn, ctx), handle,
+    fxp_put_write(&c->out, add_request(c, SFTP_STATUS, 0, fn, ctx), handle,
         handle_len, offset, data, len);
 }
 
 void
-sftp_client_stat(struct sftp_client *c, const char *path, sftp_reply_fn fn,
+fxp_client_stat(struct fxp_client *c, const char *path, fxp_reply_fn fn,
     void *ctx)
 {
-    sftp_put_path_request(&c->out, SFTP_STAT,
+    fxp_put_path_request(&c->out, SFTP_STAT,
         add_request(c, SFTP_ATTRS, 0, fn, ctx), path);
 }
 
 void
-sftp_client_fstat(struct sftp_client *c, const void *handle, size_t handle_len,
-    sftp_reply_fn fn, void *ctx)
+fxp_client_fstat(struct fxp_client *c, const void *handle, size_t handle_len,
+    fxp_reply_fn fn, void *ctx)
 {
-    sftp_put_handle_request(&c->out, SFTP_FSTAT,
+    fxp_put_handle_request(&c->out, SFTP_FSTAT,
         add_request(c, SFTP_ATTRS, 0, fn, ctx), handle, handle_len);
 }

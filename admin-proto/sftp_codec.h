@@ -3,6 +3,9 @@
  * at most SFTP_PACKET_MAX bytes, a path at most SFTP_PATH_MAX without NUL.
  * Both sides use this: the server decodes requests and encodes responses, the
  * client the reverse.  Decoding never allocates for lengths from outside.
+ *
+ * Names begin with fxp_, the draft's word for its packets (SSH_FXP_OPEN): sftp_
+ * is libssh's.
  */
 #ifndef ADMIN_PROTO_SFTP_CODEC_H
 #define ADMIN_PROTO_SFTP_CODEC_H
@@ -27,7 +30,7 @@
 #define SFTP_EXT_LIMITS "limits@openssh.com"
 #define SFTP_EXT_FSYNC "fsync@openssh.com"
 
-enum sftp_type {
+enum fxp_type {
     SFTP_INIT = 1,
     SFTP_VERSION_REPLY = 2,
     SFTP_OPEN = 3,
@@ -57,7 +60,7 @@ enum sftp_type {
     SFTP_EXTENDED_REPLY = 201
 };
 
-enum sftp_status {
+enum fxp_status {
     SFTP_OK = 0,
     SFTP_EOF = 1,
     SFTP_NO_SUCH_FILE = 2,
@@ -78,15 +81,15 @@ enum {
     SFTP_OPEN_EXCLUSIVE = 32
 };
 
-struct sftp_attrs {
+struct fxp_attrs {
     uint64_t size;    /* bytes */
     uint32_t mode;    /* with S_IFREG or S_IFDIR */
     uint32_t mtime_s; /* UTC */
 };
 
 /* One packet, its slices borrowed from the bytes it was read from. */
-struct sftp_packet {
-    uint8_t type;     /* enum sftp_type or anything */
+struct fxp_packet {
+    uint8_t type;     /* enum fxp_type or anything */
     uint32_t id;      /* absent in INIT and VERSION */
     uint32_t version; /* INIT, VERSION */
     const char *path; /* not terminated */
@@ -102,54 +105,53 @@ struct sftp_packet {
     uint32_t status;  /* STATUS */
     const char *text; /* STATUS message; EXTENDED request's name */
     size_t text_len;
-    uint32_t name_count;     /* NAME: first name only is decoded into path */
-    struct sftp_attrs attrs; /* ATTRS and the first NAME */
+    uint32_t name_count;    /* NAME: first name only is decoded into path */
+    struct fxp_attrs attrs; /* ATTRS and the first NAME */
     bool attrs_has_size;
 };
 
 /* *SIZE is how many bytes the first packet of DATA occupies with its length
  * prefix, 0 when more bytes are needed to tell or to complete it; ERR_PROTOCOL
  * when its length is 0 or beyond SFTP_PACKET_MAX. */
-int sftp_packet_size(const void *data, size_t len, size_t *size, struct err *e);
+int fxp_packet_size(const void *data, size_t len, size_t *size, struct err *e);
 /* Decodes a whole packet (with its prefix).  ERR_PROTOCOL when fields are cut
  * or too long; id is set whenever it could be read.  Unknown types decode to
  * type and id alone. */
-int sftp_packet_decode(struct sftp_packet *p, const void *data, size_t len,
+int fxp_packet_decode(struct fxp_packet *p, const void *data, size_t len,
     struct err *e);
 
 /* Requests; each appends one packet. */
-void sftp_put_init(struct buf *b);
-void sftp_put_open(struct buf *b, uint32_t id, const char *path,
-    uint32_t flags);
-void sftp_put_handle_request(struct buf *b, enum sftp_type type, uint32_t id,
+void fxp_put_init(struct buf *b);
+void fxp_put_open(struct buf *b, uint32_t id, const char *path, uint32_t flags);
+void fxp_put_handle_request(struct buf *b, enum fxp_type type, uint32_t id,
     const void *handle, size_t handle_len); /* CLOSE, FSTAT, READDIR */
-void sftp_put_read(struct buf *b, uint32_t id, const void *handle,
+void fxp_put_read(struct buf *b, uint32_t id, const void *handle,
     size_t handle_len, uint64_t offset, uint32_t length);
-void sftp_put_write(struct buf *b, uint32_t id, const void *handle,
+void fxp_put_write(struct buf *b, uint32_t id, const void *handle,
     size_t handle_len, uint64_t offset, const void *data, size_t len);
-void sftp_put_path_request(struct buf *b, enum sftp_type type, uint32_t id,
+void fxp_put_path_request(struct buf *b, enum fxp_type type, uint32_t id,
     const char *path); /* STAT, LSTAT, REALPATH, OPENDIR */
 
 /* Responses. */
-void sftp_put_version(struct buf *b); /* with limits@ and fsync@openssh.com */
-void sftp_put_status(struct buf *b, uint32_t id, enum sftp_status status,
+void fxp_put_version(struct buf *b); /* with limits@ and fsync@openssh.com */
+void fxp_put_status(struct buf *b, uint32_t id, enum fxp_status status,
     const char *text);
-void sftp_put_handle(struct buf *b, uint32_t id, const void *handle,
+void fxp_put_handle(struct buf *b, uint32_t id, const void *handle,
     size_t handle_len);
-void sftp_put_data(struct buf *b, uint32_t id, const void *data, size_t len);
-void sftp_put_attrs(struct buf *b, uint32_t id, const struct sftp_attrs *a);
+void fxp_put_data(struct buf *b, uint32_t id, const void *data, size_t len);
+void fxp_put_attrs(struct buf *b, uint32_t id, const struct fxp_attrs *a);
 /* The answer to limits@openssh.com. */
-void sftp_put_limits(struct buf *b, uint32_t id);
+void fxp_put_limits(struct buf *b, uint32_t id);
 /* NAME: begin, any number of entries (attributes may be NULL), end. */
-size_t sftp_begin_names(struct buf *b, uint32_t id);
-void sftp_put_name(struct buf *b, const char *name, const char *long_name,
-    const struct sftp_attrs *a);
-void sftp_end_names(struct buf *b, size_t begin, uint32_t count);
+size_t fxp_begin_names(struct buf *b, uint32_t id);
+void fxp_put_name(struct buf *b, const char *name, const char *long_name,
+    const struct fxp_attrs *a);
+void fxp_end_names(struct buf *b, size_t begin, uint32_t count);
 
 /* Lexical REALPATH, clamped at "/": "", ".", "..", "//" resolved into OUT.
  * False when too long or with NUL. */
-bool sftp_clean_path(const char *path, size_t len, char out[SFTP_PATH_MAX]);
+bool fxp_clean_path(const char *path, size_t len, char out[SFTP_PATH_MAX]);
 /* True when ".." would climb above "/" on the way. */
-bool sftp_path_escapes(const char *path, size_t len);
+bool fxp_path_escapes(const char *path, size_t len);
 
 #endif

@@ -15,59 +15,59 @@
 enum { ATTR_SIZE = 1, ATTR_UIDGID = 2, ATTR_PERMISSIONS = 4, ATTR_TIMES = 8 };
 #define ATTR_EXTENDED 0x80000000U
 
-typedef void field_fn(struct sftp_packet *p, struct reader *r);
+typedef void field_fn(struct fxp_packet *p, struct reader *r);
 
 static void
-read_version(struct sftp_packet *p, struct reader *r)
+read_version(struct fxp_packet *p, struct reader *r)
 {
     p->version = reader_u32(r);
 }
 
 static void
-read_path(struct sftp_packet *p, struct reader *r)
+read_path(struct fxp_packet *p, struct reader *r)
 {
     p->path = (const char *)reader_bytes(r, SFTP_PATH_MAX, &p->path_len);
 }
 
 static void
-read_handle(struct sftp_packet *p, struct reader *r)
+read_handle(struct fxp_packet *p, struct reader *r)
 {
     p->handle = reader_bytes(r, SFTP_HANDLE_MAX, &p->handle_len);
 }
 
 static void
-read_offset(struct sftp_packet *p, struct reader *r)
+read_offset(struct fxp_packet *p, struct reader *r)
 {
     p->offset = reader_u64(r);
 }
 
 static void
-read_length(struct sftp_packet *p, struct reader *r)
+read_length(struct fxp_packet *p, struct reader *r)
 {
     p->length = reader_u32(r);
 }
 
 static void
-read_open_flags(struct sftp_packet *p, struct reader *r)
+read_open_flags(struct fxp_packet *p, struct reader *r)
 {
     p->open_flags = reader_u32(r);
 }
 
 static void
-read_data(struct sftp_packet *p, struct reader *r)
+read_data(struct fxp_packet *p, struct reader *r)
 {
     p->data = reader_bytes(r, SFTP_DATA_MAX, &p->data_len);
 }
 
 static void
-read_rest(struct sftp_packet *p, struct reader *r)
+read_rest(struct fxp_packet *p, struct reader *r)
 {
     p->data_len = reader_left(r);
     p->data = reader_take(r, p->data_len);
 }
 
 static void
-read_status(struct sftp_packet *p, struct reader *r)
+read_status(struct fxp_packet *p, struct reader *r)
 {
     p->status = reader_u32(r);
     /* Servers of older drafts send the number alone. */
@@ -76,13 +76,13 @@ read_status(struct sftp_packet *p, struct reader *r)
 }
 
 static void
-read_extension(struct sftp_packet *p, struct reader *r)
+read_extension(struct fxp_packet *p, struct reader *r)
 {
     p->text = (const char *)reader_bytes(r, EXTENSION_NAME_MAX, &p->text_len);
 }
 
 static void
-read_attrs(struct sftp_packet *p, struct reader *r)
+read_attrs(struct fxp_packet *p, struct reader *r)
 {
     uint32_t flags = reader_u32(r);
     uint32_t pairs;
@@ -112,7 +112,7 @@ read_attrs(struct sftp_packet *p, struct reader *r)
 }
 
 static void
-read_names(struct sftp_packet *p, struct reader *r)
+read_names(struct fxp_packet *p, struct reader *r)
 {
     size_t len;
 
@@ -158,7 +158,7 @@ static field_fn *const fields[][FIELDS_MAX] = {
 };
 
 int
-sftp_packet_size(const void *data, size_t len, size_t *size, struct err *e)
+fxp_packet_size(const void *data, size_t len, size_t *size, struct err *e)
 {
     struct reader r = reader_over(data, len);
     uint32_t body;
@@ -176,7 +176,7 @@ sftp_packet_size(const void *data, size_t len, size_t *size, struct err *e)
 }
 
 int
-sftp_packet_decode(struct sftp_packet *p, const void *data, size_t len,
+fxp_packet_decode(struct fxp_packet *p, const void *data, size_t len,
     struct err *e)
 {
     struct reader r = reader_over(data, len);

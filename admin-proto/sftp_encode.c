@@ -11,7 +11,7 @@ enum { NAME_COUNT_OFFSET = 9 };
 #define ATTRS_SENT 0x0FU
 
 static size_t
-packet_begin(struct buf *b, enum sftp_type type)
+packet_begin(struct buf *b, enum fxp_type type)
 {
     size_t begin = b->len;
 
@@ -27,7 +27,7 @@ packet_end(struct buf *b, size_t begin)
 }
 
 static void
-put_attrs(struct buf *b, const struct sftp_attrs *a)
+put_attrs(struct buf *b, const struct fxp_attrs *a)
 {
     if (a == NULL) {
         buf_put_u32(b, 0);
@@ -43,7 +43,7 @@ put_attrs(struct buf *b, const struct sftp_attrs *a)
 }
 
 void
-sftp_put_init(struct buf *b)
+fxp_put_init(struct buf *b)
 {
     size_t begin = packet_begin(b, SFTP_INIT);
 
@@ -52,7 +52,7 @@ sftp_put_init(struct buf *b)
 }
 
 void
-sftp_put_open(struct buf *b, uint32_t id, const char *path, uint32_t flags)
+fxp_put_open(struct buf *b, uint32_t id, const char *path, uint32_t flags)
 {
     size_t begin = packet_begin(b, SFTP_OPEN);
 
@@ -64,7 +64,7 @@ sftp_put_open(struct buf *b, uint32_t id, const char *path, uint32_t flags)
 }
 
 void
-sftp_put_handle_request(struct buf *b, enum sftp_type type, uint32_t id,
+fxp_put_handle_request(struct buf *b, enum fxp_type type, uint32_t id,
     const void *handle, size_t handle_len)
 {
     size_t begin = packet_begin(b, type);
@@ -75,7 +75,7 @@ sftp_put_handle_request(struct buf *b, enum sftp_type type, uint32_t id,
 }
 
 void
-sftp_put_read(struct buf *b, uint32_t id, const void *handle, size_t handle_len,
+fxp_put_read(struct buf *b, uint32_t id, const void *handle, size_t handle_len,
     uint64_t offset, uint32_t length)
 {
     size_t begin = packet_begin(b, SFTP_READ);
@@ -88,8 +88,8 @@ sftp_put_read(struct buf *b, uint32_t id, const void *handle, size_t handle_len,
 }
 
 void
-sftp_put_write(struct buf *b, uint32_t id, const void *handle,
-    size_t handle_len, uint64_t offset, const void *data, size_t len)
+fxp_put_write(struct buf *b, uint32_t id, const void *handle, size_t handle_len,
+    uint64_t offset, const void *data, size_t len)
 {
     size_t begin = packet_begin(b, SFTP_WRITE);
 
@@ -101,7 +101,7 @@ sftp_put_write(struct buf *b, uint32_t id, const void *handle,
 }
 
 void
-sftp_put_path_request(struct buf *b, enum sftp_type type, uint32_t id,
+fxp_put_path_request(struct buf *b, enum fxp_type type, uint32_t id,
     const char *path)
 {
     size_t begin = packet_begin(b, type);
@@ -112,7 +112,7 @@ sftp_put_path_request(struct buf *b, enum sftp_type type, uint32_t id,
 }
 
 void
-sftp_put_version(struct buf *b)
+fxp_put_version(struct buf *b)
 {
     size_t begin = packet_begin(b, SFTP_VERSION_REPLY);
 
@@ -125,7 +125,7 @@ sftp_put_version(struct buf *b)
 }
 
 void
-sftp_put_status(struct buf *b, uint32_t id, enum sftp_status status,
+fxp_put_status(struct buf *b, uint32_t id, enum fxp_status status,
     const char *text)
 {
     size_t begin = packet_begin(b, SFTP_STATUS);
@@ -138,20 +138,20 @@ sftp_put_status(struct buf *b, uint32_t id, enum sftp_status status,
 }
 
 void
-sftp_put_handle(struct buf *b, uint32_t id, const void *handle,
+fxp_put_handle(struct buf *b, uint32_t id, const void *handle,
     size_t handle_len)
 {
-    sftp_put_handle_request(b, SFTP_HANDLE, id, handle, handle_len);
+    fxp_put_handle_request(b, SFTP_HANDLE, id, handle, handle_len);
 }
 
 void
-sftp_put_data(struct buf *b, uint32_t id, const void *data, size_t len)
+fxp_put_data(struct buf *b, uint32_t id, const void *data, size_t len)
 {
-    sftp_put_handle_request(b, SFTP_DATA, id, data, len);
+    fxp_put_handle_request(b, SFTP_DATA, id, data, len);
 }
 
 void
-sftp_put_attrs(struct buf *b, uint32_t id, const struct sftp_attrs *a)
+fxp_put_attrs(struct buf *b, uint32_t id, const struct fxp_attrs *a)
 {
     size_t begin = packet_begin(b, SFTP_ATTRS);
 
@@ -161,7 +161,7 @@ sftp_put_attrs(struct buf *b, uint32_t id, const struct sftp_attrs *a)
 }
 
 void
-sftp_put_limits(struct buf *b, uint32_t id)
+fxp_put_limits(struct buf *b, uint32_t id)
 {
     size_t begin = packet_begin(b, SFTP_EXTENDED_REPLY);
 
@@ -174,7 +174,7 @@ sftp_put_limits(struct buf *b, uint32_t id)
 }
 
 size_t
-sftp_begin_names(struct buf *b, uint32_t id)
+fxp_begin_names(struct buf *b, uint32_t id)
 {
     size_t begin = packet_begin(b, SFTP_NAME);
 
@@ -184,8 +184,8 @@ sftp_begin_names(struct buf *b, uint32_t id)
 }
 
 void
-sftp_put_name(struct buf *b, const char *name, const char *long_name,
-    const struct sftp_attrs *a)
+fxp_put_name(struct buf *b, const char *name, const char *long_name,
+    const struct fxp_attrs *a)
 {
     buf_put_string(b, name);
     buf_put_string(b, long_name);
@@ -193,7 +193,7 @@ sftp_put_name(struct buf *b, const char *name, const char *long_name,
 }
 
 void
-sftp_end_names(struct buf *b, size_t begin, uint32_t count)
+fxp_end_names(struct buf *b, size_t begin, uint32_t count)
 {
     buf_set_u32(b, begin + NAME_COUNT_OFFSET, count);
     packet_end(b, begin);

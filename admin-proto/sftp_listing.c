@@ -48,7 +48,7 @@ format_time(uint32_t mtime_s, char *out, size_t size)
 }
 
 void
-sftp_long_name(const char *name, const struct sftp_attrs *a,
+fxp_long_name(const char *name, const struct fxp_attrs *a,
     char out[SFTP_LONG_NAME_SIZE])
 {
     char mode[11];
@@ -62,13 +62,13 @@ sftp_long_name(const char *name, const struct sftp_attrs *a,
 }
 
 void
-sftp_listing_init(struct sftp_listing *l, const struct sftp_entry *entries,
+fxp_listing_init(struct fxp_listing *l, const struct fxp_entry *entries,
     size_t count)
 {
-    struct sftp_entry *to;
+    struct fxp_entry *to;
     size_t i;
 
-    *l = (struct sftp_listing){ .self.mode = S_IFDIR | 0555 };
+    *l = (struct fxp_listing){ .self.mode = S_IFDIR | 0555 };
     l->entries = alloc_zeroed(count + 2, sizeof(*l->entries));
     for (i = 0; i < count; i++)
         if (entries[i].attrs.mtime_s > l->self.mtime_s)
@@ -76,8 +76,8 @@ sftp_listing_init(struct sftp_listing *l, const struct sftp_entry *entries,
     for (i = 0; i < count; i++)
         if (strcmp(entries[i].name, ".") == 0)
             l->self = entries[i].attrs;
-    l->entries[0] = (struct sftp_entry){ alloc_string("."), l->self };
-    l->entries[1] = (struct sftp_entry){ alloc_string(".."), l->self };
+    l->entries[0] = (struct fxp_entry){ alloc_string("."), l->self };
+    l->entries[1] = (struct fxp_entry){ alloc_string(".."), l->self };
     l->count = 2;
     for (i = 0; i < count; i++) {
         if (strcmp(entries[i].name, ".") == 0 ||
@@ -91,18 +91,18 @@ sftp_listing_init(struct sftp_listing *l, const struct sftp_entry *entries,
 }
 
 void
-sftp_listing_release(struct sftp_listing *l)
+fxp_listing_release(struct fxp_listing *l)
 {
     size_t i;
 
     for (i = 0; i < l->count; i++)
         free((char *)l->entries[i].name);
     free(l->entries);
-    *l = (struct sftp_listing){ .count = 0 };
+    *l = (struct fxp_listing){ .count = 0 };
 }
 
 bool
-sftp_listing_next(struct sftp_listing *l, struct buf *out, uint32_t id)
+fxp_listing_next(struct fxp_listing *l, struct buf *out, uint32_t id)
 {
     char long_name[SFTP_LONG_NAME_SIZE];
     uint32_t count = 0;
@@ -110,14 +110,14 @@ sftp_listing_next(struct sftp_listing *l, struct buf *out, uint32_t id)
 
     if (l->next == l->count)
         return false;
-    begin = sftp_begin_names(out, id);
+    begin = fxp_begin_names(out, id);
     while (l->next < l->count && out->len - begin < PACKET_FULL) {
-        const struct sftp_entry *entry = &l->entries[l->next++];
+        const struct fxp_entry *entry = &l->entries[l->next++];
 
-        sftp_long_name(entry->name, &entry->attrs, long_name);
-        sftp_put_name(out, entry->name, long_name, &entry->attrs);
+        fxp_long_name(entry->name, &entry->attrs, long_name);
+        fxp_put_name(out, entry->name, long_name, &entry->attrs);
         count++;
     }
-    sftp_end_names(out, begin, count);
+    fxp_end_names(out, begin, count);
     return true;
 }

@@ -34,7 +34,7 @@ is_dot_dot(const char *name, size_t len)
 }
 
 bool
-sftp_clean_path(const char *path, size_t len, char out[SFTP_PATH_MAX])
+fxp_clean_path(const char *path, size_t len, char out[SFTP_PATH_MAX])
 {
     const char *p = path;
     const char *name;
@@ -68,7 +68,7 @@ sftp_clean_path(const char *path, size_t len, char out[SFTP_PATH_MAX])
 }
 
 bool
-sftp_path_escapes(const char *path, size_t len)
+fxp_path_escapes(const char *path, size_t len)
 {
     const char *p = path;
     const char *name;

@@ -16,10 +16,10 @@
 /* A packet's prefix, type and id. */
 enum { ID_END = 9 };
 
-struct sftp_server *
-sftp_server_start(const struct sftp_backend *backend, void *ctx)
+struct fxp_server *
+fxp_server_start(const struct fxp_backend *backend, void *ctx)
 {
-    struct sftp_server *s = alloc_zeroed(1, sizeof(*s));
+    struct fxp_server *s = alloc_zeroed(1, sizeof(*s));
 
     s->backend = backend;
     s->ctx = ctx;
@@ -27,7 +27,7 @@ sftp_server_start(const struct sftp_backend *backend, void *ctx)
 }
 
 void
-sftp_server_end(struct sftp_server *s)
+fxp_server_end(struct fxp_server *s)
 {
     size_t i;
 
@@ -35,7 +35,7 @@ sftp_server_end(struct sftp_server *s)
         return;
     for (i = 0; i < SFTP_MAX_HANDLES; i++)
         if (s->slots[i].state == SLOT_FOLDER)
-            sftp_listing_release(&s->slots[i].listing);
+            fxp_listing_release(&s->slots[i].listing);
     /* Requests and answers may hold secrets. */
     if (s->in.cap > 0)
         explicit_bzero(s->in.data, s->in.cap);
@@ -47,7 +47,7 @@ sftp_server_end(struct sftp_server *s)
 }
 
 static int
-start(struct sftp_server *s, const struct sftp_packet *p, struct err *e)
+start(struct fxp_server *s, const struct fxp_packet *p, struct err *e)
 {
     if (p->type != SFTP_INIT)
         return err_set(e, ERR_PROTOCOL, "sftp request before the version");
@@ -55,23 +55,23 @@ start(struct sftp_server *s, const struct sftp_packet *p, struct err *e)
         return err_set(e, ERR_PROTOCOL, "sftp version %u is too old",
             (unsigned)p->version);
     s->started = true;
-    sftp_put_version(&s->out);
+    fxp_put_version(&s->out);
     return 0;
 }
 
 static int
-take_packet(struct sftp_server *s, const uint8_t *data, size_t len,
+take_packet(struct fxp_server *s, const uint8_t *data, size_t len,
     struct err *e)
 {
-    struct sftp_packet p;
+    struct fxp_packet p;
     struct err malformed = ERR_INIT;
 
-    if (sftp_packet_decode(&p, data, len, &malformed) != 0) {
+    if (fxp_packet_decode(&p, data, len, &malformed) != 0) {
         if (!s->started || p.type == SFTP_INIT || len < ID_END) {
             *e = malformed;
             return -1;
         }
-        sftp_put_status(&s->out, p.id, SFTP_BAD_MESSAGE, malformed.message);
+        fxp_put_status(&s->out, p.id, SFTP_BAD_MESSAGE, malformed.message);
         return 0;
     }
     if (!s->started)
@@ -80,12 +80,12 @@ take_packet(struct sftp_server *s, const uint8_t *data, size_t len,
         return err_set(e, ERR_PROTOCOL, "second sftp version");
     if (len < ID_END)
         return err_set(e, ERR_PROTOCOL, "sftp request without an id");
-    sftp_server_serve(s, &p);
+    fxp_server_serve(s, &p);
     return 0;
 }
 
 static bool
-has_room(const struct sftp_server *s)
+has_room(const struct fxp_server *s)
 {
     return s->pending_count < SFTP_MAX_PENDING && s->out.len < SFTP_OUTPUT_MAX;
 }
@@ -93,14 +93,14 @@ has_room(const struct sftp_server *s)
 /* Takes whole packets from the front of DATA while there is room; returns how
  * many bytes they were. */
 static size_t
-take_packets(struct sftp_server *s, const uint8_t *data, size_t len)
+take_packets(struct fxp_server *s, const uint8_t *data, size_t len)
 {
     size_t done = 0;
     size_t size;
 
     s->busy = true;
     while (has_room(s)) {
-        if (sftp_packet_size(data + done, len - done, &size, &s->failed) != 0)
+        if (fxp_packet_size(data + done, len - done, &size, &s->failed) != 0)
             break;
         if (size == 0)
             break;
@@ -113,7 +113,7 @@ take_packets(struct sftp_server *s, const uint8_t *data, size_t len)
 }
 
 static void
-take_buffered(struct sftp_server *s)
+take_buffered(struct fxp_server *s)
 {
     if (s->busy || s->failed.code != ERR_NONE || s->in.len == 0)
         return;
@@ -121,7 +121,7 @@ take_buffered(struct sftp_server *s)
 }
 
 int
-sftp_server_feed(struct sftp_server *s, const void *data, size_t len,
+fxp_server_feed(struct fxp_server *s, const void *data, size_t len,
     struct err *e)
 {
     const uint8_t *bytes = data;
@@ -144,21 +144,21 @@ sftp_server_feed(struct sftp_server *s, const void *data, size_t len,
 }
 
 struct buf *
-sftp_server_output(struct sftp_server *s)
+fxp_server_output(struct fxp_server *s)
 {
     take_buffered(s);
     return &s->out;
 }
 
 size_t
-sftp_server_pending(const struct sftp_server *s)
+fxp_server_pending(const struct fxp_server *s)
 {
     return s->pending_count;
 }
 
 /* Takes back a request by its tag: generation above, index below. */
 static struct pending
-settle(struct sftp_server *s, uint32_t tag)
+settle(struct fxp_server *s, uint32_t tag)
 {
     struct pending *p = &s->pending[tag % SFTP_MAX_PENDING];
     struct pending copy = *p;
@@ -170,30 +170,30 @@ settle(struct sftp_server *s, uint32_t tag)
 }
 
 void
-sftp_server_reply_status(struct sftp_server *s, uint32_t tag,
-    enum sftp_status status, const char *text)
+fxp_server_reply_status(struct fxp_server *s, uint32_t tag,
+    enum fxp_status status, const char *text)
 {
     struct pending p = settle(s, tag);
 
     /* A refused open has no handle; a close lets go whatever it answers. */
     if (p.slot != NULL)
         p.slot->state = SLOT_FREE;
-    sftp_put_status(&s->out, p.id, status, text);
+    fxp_put_status(&s->out, p.id, status, text);
 }
 
 static void
-put_slot(struct sftp_server *s, const struct pending *p)
+put_slot(struct fxp_server *s, const struct pending *p)
 {
     struct buf number = BUF_INIT;
 
     buf_put_u32(&number, p->slot->generation * SFTP_MAX_HANDLES +
                              (uint32_t)(p->slot - s->slots));
-    sftp_put_handle(&s->out, p->id, number.data, number.len);
+    fxp_put_handle(&s->out, p->id, number.data, number.len);
     buf_release(&number);
 }
 
 void
-sftp_server_reply_handle(struct sftp_server *s, uint32_t tag, uint32_t handle)
+fxp_server_reply_handle(struct fxp_server *s, uint32_t tag, uint32_t handle)
 {
     struct pending p = settle(s, tag);
 
@@ -204,35 +204,35 @@ sftp_server_reply_handle(struct sftp_server *s, uint32_t tag, uint32_t handle)
 }
 
 void
-sftp_server_reply_data(struct sftp_server *s, uint32_t tag, const void *data,
+fxp_server_reply_data(struct fxp_server *s, uint32_t tag, const void *data,
     size_t len)
 {
     struct pending p = settle(s, tag);
 
     assert(p.type == SFTP_READ && len <= p.length);
     if (len == 0)
-        sftp_put_status(&s->out, p.id, SFTP_EOF, "end of file");
+        fxp_put_status(&s->out, p.id, SFTP_EOF, "end of file");
     else
-        sftp_put_data(&s->out, p.id, data, len);
+        fxp_put_data(&s->out, p.id, data, len);
 }
 
 void
-sftp_server_reply_attrs(struct sftp_server *s, uint32_t tag,
-    const struct sftp_attrs *attrs)
+fxp_server_reply_attrs(struct fxp_server *s, uint32_t tag,
+    const struct fxp_attrs *attrs)
 {
     struct pending p = settle(s, tag);
 
-    sftp_put_attrs(&s->out, p.id, attrs);
+    fxp_put_attrs(&s->out, p.id, attrs);
 }
 
 void
-sftp_server_reply_list(struct sftp_server *s, uint32_t tag,
-    const struct sftp_entry *entries, size_t count)
+fxp_server_reply_list(struct fxp_server *s, uint32_t tag,
+    const struct fxp_entry *entries, size_t count)
 {
     struct pending p = settle(s, tag);
 
     assert(p.type == SFTP_OPENDIR);
     p.slot->state = SLOT_FOLDER;
-    sftp_listing_init(&p.slot->listing, entries, count);
+    fxp_listing_init(&p.slot->listing, entries, count);
     put_slot(s, &p);
 }

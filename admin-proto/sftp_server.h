@@ -5,11 +5,11 @@
  * channel, over stdin and stdout, and under the fuzzer.
  *
  * A backend answers every request exactly once, at once or later, in any order,
- * with one of the sftp_server_reply functions and the request's tag.
+ * with one of the fxp_server_reply functions and the request's tag.
  *
- *     struct sftp_server *s = sftp_server_start(&backend, ctx);
- *     sftp_server_feed(s, data, len, &e);   // calls the backend
- *     buf *out = sftp_server_output(s);     // send it and buf_consume it
+ *     struct fxp_server *s = fxp_server_start(&backend, ctx);
+ *     fxp_server_feed(s, data, len, &e);   // calls the backend
+ *     buf *out = fxp_server_output(s);     // send it and buf_consume it
  */
 #ifndef ADMIN_PROTO_SFTP_SERVER_H
 #define ADMIN_PROTO_SFTP_SERVER_H
@@ -18,11 +18,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-struct sftp_server;
+struct fxp_server;
 
 /* Paths are cleaned and terminated.  HANDLE is the number that the backend gave
  * with reply_handle.  DATA is borrowed for the call only. */
-struct sftp_backend {
+struct fxp_backend {
     void (*open)(void *ctx, uint32_t tag, const char *path, uint32_t flags);
     void (*close)(void *ctx, uint32_t tag, uint32_t handle);
     void (*read)(void *ctx, uint32_t tag, uint32_t handle, uint64_t offset,
@@ -38,37 +38,37 @@ struct sftp_backend {
     void (*sync)(void *ctx, uint32_t tag, uint32_t handle);
 };
 
-struct sftp_server *sftp_server_start(const struct sftp_backend *backend,
+struct fxp_server *fxp_server_start(const struct fxp_backend *backend,
     void *ctx);
-void sftp_server_end(struct sftp_server *s);
+void fxp_server_end(struct fxp_server *s);
 /* Takes LEN bytes from the client; 0 bytes ask whether the session has failed.
  * -1 (ERR_PROTOCOL) ends the session. */
-int sftp_server_feed(struct sftp_server *s, const void *data, size_t len,
+int fxp_server_feed(struct fxp_server *s, const void *data, size_t len,
     struct err *e);
 /* What to send; the caller consumes it.  Requests that had to wait for room
  * are served here (the backend is called), so the caller asks again after an
  * answer and after consuming, until the output is empty. */
-struct buf *sftp_server_output(struct sftp_server *s);
+struct buf *fxp_server_output(struct fxp_server *s);
 /* Requests that the backend has not answered yet; the caller stops feeding
  * beyond 64 of them or 8 MiB of output. */
-size_t sftp_server_pending(const struct sftp_server *s);
+size_t fxp_server_pending(const struct fxp_server *s);
 
-void sftp_server_reply_status(struct sftp_server *s, uint32_t tag,
-    enum sftp_status status, const char *text);
-void sftp_server_reply_handle(struct sftp_server *s, uint32_t tag,
+void fxp_server_reply_status(struct fxp_server *s, uint32_t tag,
+    enum fxp_status status, const char *text);
+void fxp_server_reply_handle(struct fxp_server *s, uint32_t tag,
     uint32_t handle);
 /* At most the length that was asked for; nothing means end of file. */
-void sftp_server_reply_data(struct sftp_server *s, uint32_t tag,
-    const void *data, size_t len);
-void sftp_server_reply_attrs(struct sftp_server *s, uint32_t tag,
-    const struct sftp_attrs *attrs);
-struct sftp_entry {
+void fxp_server_reply_data(struct fxp_server *s, uint32_t tag, const void *data,
+    size_t len);
+void fxp_server_reply_attrs(struct fxp_server *s, uint32_t tag,
+    const struct fxp_attrs *attrs);
+struct fxp_entry {
     const char *name;
-    struct sftp_attrs attrs;
+    struct fxp_attrs attrs;
 };
 /* Answers list: the whole folder, which READDIR then hands out once.  "." and
  * ".." are added; a "." among the entries gives the folder's attributes. */
-void sftp_server_reply_list(struct sftp_server *s, uint32_t tag,
-    const struct sftp_entry *entries, size_t count);
+void fxp_server_reply_list(struct fxp_server *s, uint32_t tag,
+    const struct fxp_entry *entries, size_t count);
 
 #endif

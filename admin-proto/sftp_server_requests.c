@@ -8,29 +8,29 @@
 #include <assert.h>
 #include <string.h>
 
-typedef void handler_fn(struct sftp_server *s, const struct sftp_packet *p);
+typedef void handler_fn(struct fxp_server *s, const struct fxp_packet *p);
 
 static void
-refuse(struct sftp_server *s, const struct sftp_packet *p,
-    enum sftp_status status, const char *text)
+refuse(struct fxp_server *s, const struct fxp_packet *p, enum fxp_status status,
+    const char *text)
 {
-    sftp_put_status(&s->out, p->id, status, text);
+    fxp_put_status(&s->out, p->id, status, text);
 }
 
 /* The caller's path, cleaned; answers and returns false when there is none. */
 static bool
-take_path(struct sftp_server *s, const struct sftp_packet *p,
+take_path(struct fxp_server *s, const struct fxp_packet *p,
     char path[SFTP_PATH_MAX])
 {
-    if (!sftp_path_escapes(p->path, p->path_len) &&
-        sftp_clean_path(p->path, p->path_len, path))
+    if (!fxp_path_escapes(p->path, p->path_len) &&
+        fxp_clean_path(p->path, p->path_len, path))
         return true;
     refuse(s, p, SFTP_NO_SUCH_FILE, "invalid path");
     return false;
 }
 
 static struct slot *
-find_slot(struct sftp_server *s, const struct sftp_packet *p)
+find_slot(struct fxp_server *s, const struct fxp_packet *p)
 {
     struct reader r = reader_over(p->handle, p->handle_len);
     uint32_t number = reader_u32(&r);
@@ -44,7 +44,7 @@ find_slot(struct sftp_server *s, const struct sftp_packet *p)
 /* The slot in STATE of the request's handle; answers and returns NULL when
  * there is none. */
 static struct slot *
-take_slot(struct sftp_server *s, const struct sftp_packet *p,
+take_slot(struct fxp_server *s, const struct fxp_packet *p,
     enum slot_state state)
 {
     struct slot *slot = find_slot(s, p);
@@ -56,7 +56,7 @@ take_slot(struct sftp_server *s, const struct sftp_packet *p,
 }
 
 static struct slot *
-reserve_slot(struct sftp_server *s, const struct sftp_packet *p)
+reserve_slot(struct fxp_server *s, const struct fxp_packet *p)
 {
     struct slot *slot;
 
@@ -74,7 +74,7 @@ reserve_slot(struct sftp_server *s, const struct sftp_packet *p)
 
 /* Notes that the backend will owe an answer to P; returns the tag. */
 static uint32_t
-owe(struct sftp_server *s, const struct sftp_packet *p, struct slot *slot,
+owe(struct fxp_server *s, const struct fxp_packet *p, struct slot *slot,
     uint32_t length)
 {
     struct pending *q = s->pending;
@@ -94,7 +94,7 @@ owe(struct sftp_server *s, const struct sftp_packet *p, struct slot *slot,
 }
 
 static void
-serve_open(struct sftp_server *s, const struct sftp_packet *p)
+serve_open(struct fxp_server *s, const struct fxp_packet *p)
 {
     char path[SFTP_PATH_MAX];
     struct slot *slot;
@@ -108,7 +108,7 @@ serve_open(struct sftp_server *s, const struct sftp_packet *p)
 }
 
 static void
-serve_opendir(struct sftp_server *s, const struct sftp_packet *p)
+serve_opendir(struct fxp_server *s, const struct fxp_packet *p)
 {
     char path[SFTP_PATH_MAX];
     struct slot *slot;
@@ -122,21 +122,21 @@ serve_opendir(struct sftp_server *s, const struct sftp_packet *p)
 }
 
 static void
-serve_readdir(struct sftp_server *s, const struct sftp_packet *p)
+serve_readdir(struct fxp_server *s, const struct fxp_packet *p)
 {
     struct slot *slot = take_slot(s, p, SLOT_FOLDER);
 
-    if (slot != NULL && !sftp_listing_next(&slot->listing, &s->out, p->id))
+    if (slot != NULL && !fxp_listing_next(&slot->listing, &s->out, p->id))
         refuse(s, p, SFTP_EOF, "end of folder");
 }
 
 static void
-serve_close(struct sftp_server *s, const struct sftp_packet *p)
+serve_close(struct fxp_server *s, const struct fxp_packet *p)
 {
     struct slot *slot = find_slot(s, p);
 
     if (slot != NULL && slot->state == SLOT_FOLDER) {
-        sftp_listing_release(&slot->listing);
+        fxp_listing_release(&slot->listing);
         slot->state = SLOT_FREE;
         refuse(s, p, SFTP_OK, "");
         return;
@@ -149,7 +149,7 @@ serve_close(struct sftp_server *s, const struct sftp_packet *p)
 }
 
 static void
-serve_read(struct sftp_server *s, const struct sftp_packet *p)
+serve_read(struct fxp_server *s, const struct fxp_packet *p)
 {
     struct slot *slot = take_slot(s, p, SLOT_FILE);
     uint32_t length = p->length < SFTP_DATA_MAX ? p->length : SFTP_DATA_MAX;
@@ -160,7 +160,7 @@ serve_read(struct sftp_server *s, const struct sftp_packet *p)
 }
 
 static void
-serve_write(struct sftp_server *s, const struct sftp_packet *p)
+serve_write(struct fxp_server *s, const struct fxp_packet *p)
 {
     struct slot *slot = take_slot(s, p, SLOT_FILE);
 
@@ -170,7 +170,7 @@ serve_write(struct sftp_server *s, const struct sftp_packet *p)
 }
 
 static void
-serve_stat(struct sftp_server *s, const struct sftp_packet *p)
+serve_stat(struct fxp_server *s, const struct fxp_packet *p)
 {
     char path[SFTP_PATH_MAX];
 
@@ -179,12 +179,12 @@ serve_stat(struct sftp_server *s, const struct sftp_packet *p)
 }
 
 static void
-serve_fstat(struct sftp_server *s, const struct sftp_packet *p)
+serve_fstat(struct fxp_server *s, const struct fxp_packet *p)
 {
     struct slot *slot = find_slot(s, p);
 
     if (slot != NULL && slot->state == SLOT_FOLDER) {
-        sftp_put_attrs(&s->out, p->id, &slot->listing.self);
+        fxp_put_attrs(&s->out, p->id, &slot->listing.self);
         return;
     }
     slot = take_slot(s, p, SLOT_FILE);
@@ -193,7 +193,7 @@ serve_fstat(struct sftp_server *s, const struct sftp_packet *p)
 }
 
 static void
-serve_setstat(struct sftp_server *s, const struct sftp_packet *p)
+serve_setstat(struct fxp_server *s, const struct fxp_packet *p)
 {
     char path[SFTP_PATH_MAX];
 
@@ -202,7 +202,7 @@ serve_setstat(struct sftp_server *s, const struct sftp_packet *p)
 }
 
 static void
-serve_fsetstat(struct sftp_server *s, const struct sftp_packet *p)
+serve_fsetstat(struct fxp_server *s, const struct fxp_packet *p)
 {
     struct slot *slot = take_slot(s, p, SLOT_FILE);
 
@@ -211,43 +211,43 @@ serve_fsetstat(struct sftp_server *s, const struct sftp_packet *p)
 }
 
 static void
-serve_realpath(struct sftp_server *s, const struct sftp_packet *p)
+serve_realpath(struct fxp_server *s, const struct fxp_packet *p)
 {
     char path[SFTP_PATH_MAX];
     size_t begin;
 
-    if (!sftp_clean_path(p->path, p->path_len, path)) {
+    if (!fxp_clean_path(p->path, p->path_len, path)) {
         refuse(s, p, SFTP_NO_SUCH_FILE, "invalid path");
         return;
     }
-    begin = sftp_begin_names(&s->out, p->id);
-    sftp_put_name(&s->out, path, path, NULL);
-    sftp_end_names(&s->out, begin, 1);
+    begin = fxp_begin_names(&s->out, p->id);
+    fxp_put_name(&s->out, path, path, NULL);
+    fxp_end_names(&s->out, begin, 1);
 }
 
 static void
-serve_readlink(struct sftp_server *s, const struct sftp_packet *p)
+serve_readlink(struct fxp_server *s, const struct fxp_packet *p)
 {
     refuse(s, p, SFTP_NO_SUCH_FILE, "there are no links here");
 }
 
 static void
-serve_change_of_tree(struct sftp_server *s, const struct sftp_packet *p)
+serve_change_of_tree(struct fxp_server *s, const struct fxp_packet *p)
 {
     refuse(s, p, SFTP_PERMISSION_DENIED,
         "files here cannot be made, renamed or removed");
 }
 
 static void
-serve_limits(struct sftp_server *s, const struct sftp_packet *p)
+serve_limits(struct fxp_server *s, const struct fxp_packet *p)
 {
-    sftp_put_limits(&s->out, p->id);
+    fxp_put_limits(&s->out, p->id);
 }
 
 static void
-serve_fsync(struct sftp_server *s, const struct sftp_packet *p)
+serve_fsync(struct fxp_server *s, const struct fxp_packet *p)
 {
-    struct sftp_packet q = *p;
+    struct fxp_packet q = *p;
     struct reader r = reader_over(p->data, p->data_len);
 
     q.handle = reader_bytes(&r, SFTP_HANDLE_MAX, &q.handle_len);
@@ -266,13 +266,13 @@ static const struct {
 };
 
 static void
-serve_unsupported(struct sftp_server *s, const struct sftp_packet *p)
+serve_unsupported(struct fxp_server *s, const struct fxp_packet *p)
 {
     refuse(s, p, SFTP_OP_UNSUPPORTED, "unsupported request");
 }
 
 static void
-serve_extended(struct sftp_server *s, const struct sftp_packet *p)
+serve_extended(struct fxp_server *s, const struct fxp_packet *p)
 {
     size_t i;
 
@@ -309,7 +309,7 @@ static handler_fn *const handlers[] = {
 };
 
 void
-sftp_server_serve(struct sftp_server *s, const struct sftp_packet *p)
+fxp_server_serve(struct fxp_server *s, const struct fxp_packet *p)
 {
     handler_fn *serve = NULL;
 

@@ -1,6 +1,6 @@
 /*
  * Inside the server's half of SFTP: its handles and the requests that the
- * backend owes an answer.  Only sftp_server*.c include this.
+ * backend owes an answer.  Only fxp_server*.c include this.
  */
 #ifndef ADMIN_PROTO_SFTP_SERVER_STATE_H
 #define ADMIN_PROTO_SFTP_SERVER_STATE_H
@@ -21,9 +21,9 @@ enum slot_state {
 
 struct slot {
     enum slot_state state;
-    uint32_t generation;         /* so that a number is not soon used again */
-    uint32_t handle;             /* SLOT_FILE: the backend's */
-    struct sftp_listing listing; /* SLOT_FOLDER */
+    uint32_t generation;        /* so that a number is not soon used again */
+    uint32_t handle;            /* SLOT_FILE: the backend's */
+    struct fxp_listing listing; /* SLOT_FOLDER */
 };
 
 /* A request on its way through the backend. */
@@ -36,8 +36,8 @@ struct pending {
     uint32_t length;   /* READ */
 };
 
-struct sftp_server {
-    const struct sftp_backend *backend;
+struct fxp_server {
+    const struct fxp_backend *backend;
     void *ctx;
     struct buf in;
     struct buf out;
@@ -50,6 +50,6 @@ struct sftp_server {
 };
 
 /* Serves one request after INIT; the table of types is there. */
-void sftp_server_serve(struct sftp_server *s, const struct sftp_packet *p);
+void fxp_server_serve(struct fxp_server *s, const struct fxp_packet *p);
 
 #endif

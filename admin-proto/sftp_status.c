@@ -37,7 +37,7 @@ begins_with_code(const char *text)
 }
 
 int
-sftp_status_error(const struct sftp_packet *reply, struct err *e)
+fxp_status_error(const struct fxp_packet *reply, struct err *e)
 {
     char text[TEXT_SIZE];
     char shown[sizeof(e->message)];

@@ -319,10 +319,10 @@ start_sftp(struct admin_client *c, int64_t deadline_ms, struct err *e)
     if (until_done(c, request_session, deadline_ms, e) != 0 ||
         until_done(c, request_sftp, deadline_ms, e) != 0)
         return -1;
-    c->sftp = sftp_client_new();
+    c->sftp = fxp_client_new();
     c->input = alloc_bytes(WIRE_INPUT_SIZE);
     /* The version's answer comes before the one to the root's STAT. */
-    sftp_client_stat(c->sftp, "/", wire_note_reply, &reply);
+    fxp_client_stat(c->sftp, "/", wire_note_reply, &reply);
     return wire_await(c, &reply, c->timeout_ms, e);
 }
 
@@ -370,7 +370,7 @@ admin_client_close(struct admin_client *client)
 {
     if (client == NULL)
         return;
-    sftp_client_free(client->sftp);
+    fxp_client_free(client->sftp);
     admin_ssh_release(client->session, client->lent_fd, client->fd);
     if (client->fd >= 0)
         close(client->fd);

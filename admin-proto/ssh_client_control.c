@@ -43,8 +43,8 @@ send_request(struct conversation *v, const char *command, json_t *args,
             strlen(text));
         goto out;
     }
-    sftp_client_write(v->client->sftp, v->handle.handle, v->handle.handle_len,
-        0, text, strlen(text), wire_note_reply, &reply);
+    fxp_client_write(v->client->sftp, v->handle.handle, v->handle.handle_len, 0,
+        text, strlen(text), wire_note_reply, &reply);
     r = wire_await(v->client, &reply, v->wait_ms, e);
 out:
     /* It may hold a password. */
@@ -124,9 +124,8 @@ read_answer(struct conversation *v, struct err *e)
 
     while (!v->answered) {
         reply = (struct wire_reply){ .data = &v->text };
-        sftp_client_read(v->client->sftp, v->handle.handle,
-            v->handle.handle_len, v->offset, READ_SIZE, wire_note_reply,
-            &reply);
+        fxp_client_read(v->client->sftp, v->handle.handle, v->handle.handle_len,
+            v->offset, READ_SIZE, wire_note_reply, &reply);
         if (wire_run(v->client, &reply.done, v->wait_ms, e) != 0)
             return -1;
         if (reply.eof) {

@@ -30,20 +30,20 @@ struct fetch {
     struct piece pieces[PIECES_MAX];
 };
 
-static void take_piece(void *ctx, const struct sftp_packet *p);
+static void take_piece(void *ctx, const struct fxp_packet *p);
 
 static void
 request(struct piece *piece)
 {
     struct fetch *f = piece->fetch;
 
-    sftp_client_read(f->client->sftp, f->handle.handle, f->handle.handle_len,
+    fxp_client_read(f->client->sftp, f->handle.handle, f->handle.handle_len,
         piece->offset + piece->data.len,
         (uint32_t)(PIECE_SIZE - piece->data.len), take_piece, piece);
 }
 
 static void
-take_piece(void *ctx, const struct sftp_packet *p)
+take_piece(void *ctx, const struct fxp_packet *p)
 {
     struct piece *piece = ctx;
 
@@ -56,7 +56,7 @@ take_piece(void *ctx, const struct sftp_packet *p)
     } else if (p->type == SFTP_DATA || p->status == SFTP_EOF) {
         piece->eof = true;
     } else {
-        piece->result = sftp_status_error(p, &piece->error);
+        piece->result = fxp_status_error(p, &piece->error);
     }
     piece->done = true;
 }
@@ -166,7 +166,7 @@ admin_client_stat(struct admin_client *client, const char *path, uint64_t *size,
     *size = 0;
     if (client->sftp == NULL)
         return err_set(e, ERR_INTERNAL, "the connection has no login");
-    sftp_client_stat(client->sftp, path, wire_note_reply, &reply);
+    fxp_client_stat(client->sftp, path, wire_note_reply, &reply);
     if (wire_await(client, &reply, client->timeout_ms, e) != 0)
         return err_wrap(e, "could not look at \"%s\"", path);
     *size = reply.attrs.size;

@@ -40,7 +40,7 @@ fail_lost(struct admin_client *c, struct err *e)
 static int
 send_output(struct admin_client *c, struct err *e)
 {
-    struct buf *out = sftp_client_output(c->sftp);
+    struct buf *out = fxp_client_output(c->sftp);
     uint32_t len;
     int n;
 
@@ -64,7 +64,7 @@ take_input(struct admin_client *c, struct err *e)
         ssh_channel_read_timeout(c->channel, c->input, WIRE_INPUT_SIZE, 0, 0);
 
     if (n > 0)
-        return sftp_client_feed(c->sftp, c->input, (size_t)n, e) != 0 ? -1 : 1;
+        return fxp_client_feed(c->sftp, c->input, (size_t)n, e) != 0 ? -1 : 1;
     if ((n < 0 && n != SSH_AGAIN) || ssh_channel_is_eof(c->channel) ||
         ssh_channel_is_closed(c->channel) || !ssh_is_connected(c->session))
         return fail_lost(c, e);
@@ -111,7 +111,7 @@ wire_run(struct admin_client *c, const bool *done, int silence_ms,
 static bool
 nothing_is_pending(const void *what)
 {
-    return sftp_client_pending(what) == 0;
+    return fxp_client_pending(what) == 0;
 }
 
 int
@@ -121,13 +121,13 @@ wire_drain(struct admin_client *c, struct err *e)
 }
 
 void
-wire_note_reply(void *ctx, const struct sftp_packet *p)
+wire_note_reply(void *ctx, const struct fxp_packet *p)
 {
     struct wire_reply *reply = ctx;
 
     reply->done = true;
     reply->eof = p->type == SFTP_STATUS && p->status == SFTP_EOF;
-    reply->result = sftp_status_error(p, &reply->error);
+    reply->result = fxp_status_error(p, &reply->error);
     reply->attrs = p->attrs;
     reply->data_len = p->data_len;
     if (p->type == SFTP_HANDLE) {
@@ -156,7 +156,7 @@ wire_open(struct admin_client *c, const char *path, uint32_t flags,
     *reply = (struct wire_reply){ .done = false };
     if (c->sftp == NULL)
         return err_set(e, ERR_INTERNAL, "the connection has no login");
-    sftp_client_open(c->sftp, path, flags, wire_note_reply, reply);
+    fxp_client_open(c->sftp, path, flags, wire_note_reply, reply);
     if (wire_await(c, reply, c->timeout_ms, e) != 0)
         return err_wrap(e, "could not open \"%s\"", path);
     return 0;
@@ -170,7 +170,7 @@ wire_close(struct admin_client *c, const struct wire_reply *handle,
 
     if (c->broken)
         return fail_lost(c, e);
-    sftp_client_close(c->sftp, handle->handle, handle->handle_len,
+    fxp_client_close(c->sftp, handle->handle, handle->handle_len,
         wire_note_reply, &reply);
     return wire_await(c, &reply, c->timeout_ms, e);
 }

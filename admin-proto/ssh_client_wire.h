@@ -22,7 +22,7 @@ struct admin_client {
     ssh_channel channel;
     int lent_fd; /* the one that libssh has */
     int fd;      /* a duplicate, ours */
-    struct sftp_client *sftp;
+    struct fxp_client *sftp;
     uint8_t *input;
     bool broken;
     int timeout_ms;
@@ -42,14 +42,14 @@ struct wire_reply {
     bool eof;
     int result; /* -1: refused, and why in error */
     struct err error;
-    struct sftp_attrs attrs;
+    struct fxp_attrs attrs;
     uint8_t handle[SFTP_HANDLE_MAX];
     size_t handle_len;
     struct buf *data; /* where DATA is appended; may be NULL */
     size_t data_len;
 };
-/* A sftp_reply_fn: fills the struct wire_reply that CTX is. */
-void wire_note_reply(void *ctx, const struct sftp_packet *p);
+/* A fxp_reply_fn: fills the struct wire_reply that CTX is. */
+void wire_note_reply(void *ctx, const struct fxp_packet *p);
 
 /* Sends what waits and takes in what comes, until *DONE; -1 when the node was
  * silent for SILENCE_MS or the connection ended. */

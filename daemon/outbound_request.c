@@ -124,14 +124,14 @@ take_request(struct link *link, uint32_t number)
 static bool
 read_status(struct link_reply *reply, struct reader *r)
 {
-    struct sftp_packet p = { .type = SFTP_STATUS };
+    struct fxp_packet p = { .type = SFTP_STATUS };
 
     p.status = reader_u32(r);
     p.text = (const char *)reader_bytes(r, SFTP_PACKET_MAX, &p.text_len);
     if (!reader_done(r))
         return false;
     reply->status = p.status;
-    (void)sftp_status_error(&p, &reply->error);
+    (void)fxp_status_error(&p, &reply->error);
     return true;
 }
 

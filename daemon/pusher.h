@@ -59,7 +59,7 @@ struct push_link {
     struct ssh_counter_struct bytes;
     int64_t bytes_told_ms;
 
-    struct sftp_client *sftp;
+    struct fxp_client *sftp;
     size_t output_sent;
     size_t since_growth;
     int64_t asked_us; /* when INIT was sent */

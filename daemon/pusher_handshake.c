@@ -192,7 +192,7 @@ step_subsystem(struct push_link *l, struct err *e)
     if (r == SSH_AGAIN)
         return STEP_WAIT;
     if (r == SSH_OK) {
-        l->sftp = sftp_client_new();
+        l->sftp = fxp_client_new();
         l->asked_us = clock_mono_us();
         return STEP_DONE;
     }
@@ -207,7 +207,7 @@ step_version(struct push_link *l, struct err *e)
 
     if (push_stream(l, e) != 0)
         return STEP_FAILED;
-    if (!sftp_client_ready(l->sftp))
+    if (!fxp_client_ready(l->sftp))
         return STEP_WAIT;
     l->deadline_ms = 0;
     push_tell_bytes(l, true);

@@ -112,7 +112,7 @@ link_free(struct push_link *l)
         close_copy(l);
     }
     push_requests_free(l);
-    sftp_client_free(l->sftp);
+    fxp_client_free(l->sftp);
     ssh_key_free(l->key);
     if (l->secret != NULL)
         explicit_bzero(l->secret, strlen(l->secret));

@@ -97,7 +97,7 @@ push_requests_free(struct push_link *l)
 }
 
 static void
-on_reply(void *ctx, const struct sftp_packet *reply)
+on_reply(void *ctx, const struct fxp_packet *reply)
 {
     struct push_request *q = ctx;
     struct push_link *l = q->link;
@@ -145,7 +145,7 @@ send_open(struct push_link *l, struct request_body *b, uint32_t number)
 
     if (!reader_done(&b->rest))
         return false;
-    sftp_client_open(l->sftp, b->path, flags, on_reply,
+    fxp_client_open(l->sftp, b->path, flags, on_reply,
         request_new(l, number, false));
     return true;
 }
@@ -153,7 +153,7 @@ send_open(struct push_link *l, struct request_body *b, uint32_t number)
 static bool
 send_close(struct push_link *l, struct request_body *b, uint32_t number)
 {
-    sftp_client_close(l->sftp, b->handle, b->handle_len, on_reply,
+    fxp_client_close(l->sftp, b->handle, b->handle_len, on_reply,
         request_new(l, number, true)); /* may commit, as a WRITE may */
     return true;
 }
@@ -166,8 +166,8 @@ send_read(struct push_link *l, struct request_body *b, uint32_t number)
 
     if (!reader_done(&b->rest) || length > SFTP_DATA_MAX)
         return false;
-    sftp_client_read(l->sftp, b->handle, b->handle_len, offset, length,
-        on_reply, request_new(l, number, false));
+    fxp_client_read(l->sftp, b->handle, b->handle_len, offset, length, on_reply,
+        request_new(l, number, false));
     return true;
 }
 
@@ -179,7 +179,7 @@ send_write(struct push_link *l, struct request_body *b, uint32_t number)
 
     if (b->rest.failed || len > SFTP_DATA_MAX)
         return false;
-    sftp_client_write(l->sftp, b->handle, b->handle_len, offset,
+    fxp_client_write(l->sftp, b->handle, b->handle_len, offset,
         reader_take(&b->rest, len), len, on_reply,
         request_new(l, number, true));
     return true;
@@ -191,14 +191,14 @@ send_stat(struct push_link *l, struct request_body *b, uint32_t number)
     (void)reader_u32(&b->rest); /* flags mean nothing here */
     if (!reader_done(&b->rest))
         return false;
-    sftp_client_stat(l->sftp, b->path, on_reply, request_new(l, number, false));
+    fxp_client_stat(l->sftp, b->path, on_reply, request_new(l, number, false));
     return true;
 }
 
 static bool
 send_fstat(struct push_link *l, struct request_body *b, uint32_t number)
 {
-    sftp_client_fstat(l->sftp, b->handle, b->handle_len, on_reply,
+    fxp_client_fstat(l->sftp, b->handle, b->handle_len, on_reply,
         request_new(l, number, false));
     return true;
 }
@@ -247,7 +247,7 @@ push_forget_bulk(struct push_link *l)
 
     if (l->sftp == NULL || l->pending > 0)
         return;
-    out = sftp_client_output(l->sftp);
+    out = fxp_client_output(l->sftp);
     if (out->len == 0 && out->cap > WRITE_SIZE)
         buf_release(out);
 }
@@ -280,7 +280,7 @@ take_input(struct push_link *l, struct err *e, bool *moved)
             break;
         *moved = true;
         l->since_growth += (size_t)n;
-        if (sftp_client_feed(l->sftp, input, (size_t)n, e) != 0)
+        if (fxp_client_feed(l->sftp, input, (size_t)n, e) != 0)
             return -1;
     }
     if (!ssh_channel_is_eof(l->channel) && ssh_channel_is_open(l->channel))
@@ -293,7 +293,7 @@ take_input(struct push_link *l, struct err *e, bool *moved)
 static int
 send_output(struct push_link *l, struct err *e, bool *moved)
 {
-    struct buf *out = sftp_client_output(l->sftp);
+    struct buf *out = fxp_client_output(l->sftp);
 
     for (;;) {
         size_t len = out->len - l->output_sent;

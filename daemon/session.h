@@ -53,7 +53,7 @@ struct session {
     int64_t subsystem_deadline_ms;
 
     /* SFTP. */
-    struct sftp_server *sftp;
+    struct fxp_server *sftp;
     size_t output_sent; /* bytes at the front of the output that are sent */
     size_t input_at;    /* read from the channel, not yet fed */
     size_t input_len;
@@ -75,8 +75,8 @@ void session_ssh_close_channel(struct session *s);
 /* One turn of libssh: takes what the client sent, as far as it is there. */
 int session_ssh_turn(struct session *s, struct err *e);
 
-/* The backend for sftp_server_start, with the session as context. */
-extern const struct sftp_backend session_backend;
+/* The backend for fxp_server_start, with the session as context. */
+extern const struct fxp_backend session_backend;
 /* One message of the engine. */
 bool session_take_message(void *ctx, struct ipc_message *m);
 /* Blocks until the engine answers a login; ROLE_NONE when it refuses. */

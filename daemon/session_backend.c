@@ -112,7 +112,7 @@ backend_sync(void *ctx, uint32_t tag, uint32_t handle)
     ask_handle(ctx, IPC_SYNC, tag, handle);
 }
 
-const struct sftp_backend session_backend = {
+const struct fxp_backend session_backend = {
     .open = backend_open,
     .close = backend_close,
     .read = backend_read,
@@ -132,7 +132,7 @@ take_status(struct session *s, uint32_t tag, struct reader *r)
     bool ok = reader_done(r);
 
     if (ok)
-        sftp_server_reply_status(s->sftp, tag, (enum sftp_status)status, text);
+        fxp_server_reply_status(s->sftp, tag, (enum fxp_status)status, text);
     free(text);
     return ok;
 }
@@ -143,7 +143,7 @@ take_handle(struct session *s, uint32_t tag, struct reader *r)
     uint32_t handle = reader_u32(r);
 
     if (reader_done(r))
-        sftp_server_reply_handle(s->sftp, tag, handle);
+        fxp_server_reply_handle(s->sftp, tag, handle);
     return reader_done(r);
 }
 
@@ -154,14 +154,14 @@ take_data(struct session *s, uint32_t tag, struct reader *r)
 
     if (len > SFTP_DATA_MAX)
         return false;
-    sftp_server_reply_data(s->sftp, tag, reader_take(r, len), len);
+    fxp_server_reply_data(s->sftp, tag, reader_take(r, len), len);
     return true;
 }
 
-static struct sftp_attrs
+static struct fxp_attrs
 read_attrs(struct reader *r)
 {
-    struct sftp_attrs a;
+    struct fxp_attrs a;
 
     a.size = reader_u64(r);
     a.mode = reader_u32(r);
@@ -172,10 +172,10 @@ read_attrs(struct reader *r)
 static bool
 take_attrs(struct session *s, uint32_t tag, struct reader *r)
 {
-    struct sftp_attrs a = read_attrs(r);
+    struct fxp_attrs a = read_attrs(r);
 
     if (reader_done(r))
-        sftp_server_reply_attrs(s->sftp, tag, &a);
+        fxp_server_reply_attrs(s->sftp, tag, &a);
     return reader_done(r);
 }
 
@@ -183,7 +183,7 @@ static bool
 take_list(struct session *s, uint32_t tag, struct reader *r)
 {
     uint32_t count = reader_u32(r);
-    struct sftp_entry *entries;
+    struct fxp_entry *entries;
     char **names;
     bool ok;
 
@@ -198,7 +198,7 @@ take_list(struct session *s, uint32_t tag, struct reader *r)
     }
     ok = reader_done(r);
     if (ok)
-        sftp_server_reply_list(s->sftp, tag, entries, count);
+        fxp_server_reply_list(s->sftp, tag, entries, count);
     for (uint32_t i = 0; i < count; i++)
         free(names[i]);
     free(names);

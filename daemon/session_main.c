@@ -147,7 +147,7 @@ client_events(struct session *s)
 
     /* A full session listens only for room to send. */
     if (s->sftp != NULL && session_stream_is_full(s) &&
-        sftp_server_output(s->sftp)->len == s->output_sent)
+        fxp_server_output(s->sftp)->len == s->output_sent)
         events = 0;
     if ((ssh_get_status(s->ssh) & SSH_WRITE_PENDING) != 0)
         events |= POLLOUT;

@@ -149,7 +149,7 @@ on_subsystem(ssh_session ssh, ssh_channel channel, const char *name, void *ctx)
     (void)ssh;
     if (channel != s->channel || s->sftp != NULL || strcmp(name, "sftp") != 0)
         return SSH_ERROR;
-    s->sftp = sftp_server_start(&session_backend, s);
+    s->sftp = fxp_server_start(&session_backend, s);
     return SSH_OK;
 }
 
@@ -292,7 +292,7 @@ session_ssh_close(struct session *s)
         (void)ssh_blocking_flush(s->ssh, FLUSH_MS);
         ssh_disconnect(s->ssh);
     }
-    sftp_server_end(s->sftp);
+    fxp_server_end(s->sftp);
     if (s->event != NULL && s->key_exchanged)
         (void)ssh_event_remove_session(s->event, s->ssh);
     ssh_free(s->ssh); /* and with it the channel */

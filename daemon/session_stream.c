@@ -17,8 +17,8 @@ static uint8_t input[WINDOW_SIZE]; /* pages are only used as they are filled */
 bool
 session_stream_is_full(struct session *s)
 {
-    return sftp_server_pending(s->sftp) >= 64 ||
-           sftp_server_output(s->sftp)->len - s->output_sent >
+    return fxp_server_pending(s->sftp) >= 64 ||
+           fxp_server_output(s->sftp)->len - s->output_sent >
                SESSION_QUEUE_MAX ||
            ipc_queued(s->engine) > SESSION_QUEUE_MAX;
 }
@@ -26,14 +26,14 @@ session_stream_is_full(struct session *s)
 bool
 session_stream_is_sent(struct session *s)
 {
-    return sftp_server_output(s->sftp)->len == s->output_sent &&
+    return fxp_server_output(s->sftp)->len == s->output_sent &&
            (ssh_get_status(s->ssh) & SSH_WRITE_PENDING) == 0;
 }
 
 bool
 session_stream_is_drained(struct session *s)
 {
-    return sftp_server_pending(s->sftp) == 0 && s->input_at == s->input_len &&
+    return fxp_server_pending(s->sftp) == 0 && s->input_at == s->input_len &&
            session_stream_is_sent(s);
 }
 
@@ -78,7 +78,7 @@ take_input(struct session *s, struct err *e, bool *moved)
         }
         s->input_at = s->input_len;
         *moved = true;
-        if (sftp_server_feed(s->sftp, input + at, s->input_len - at, e) != 0)
+        if (fxp_server_feed(s->sftp, input + at, s->input_len - at, e) != 0)
             return -1;
     }
     return failed ? -1 : 0;
@@ -88,7 +88,7 @@ static int
 send_output(struct session *s, struct err *e, bool *moved)
 {
     for (;;) {
-        struct buf *out = sftp_server_output(s->sftp);
+        struct buf *out = fxp_server_output(s->sftp);
         size_t len = out->len - s->output_sent;
         uint32_t window = ssh_channel_window_size(s->channel);
         int n;

@@ -244,7 +244,7 @@ not_found(struct vfs_session *s, uint32_t tag)
 
 static void
 attributes(struct vfs_session *s, const struct vfs_entry *entry,
-    struct dataset *ds, struct sftp_attrs *attrs)
+    struct dataset *ds, struct fxp_attrs *attrs)
 {
     memset(attrs, 0, sizeof(*attrs));
     attrs->mtime_s = (uint32_t)(clock_utc_ms() / 1000);
@@ -292,7 +292,7 @@ static void
 request_stat(struct vfs_session *s, uint32_t tag, const char *path)
 {
     const struct vfs_entry *entry;
-    struct sftp_attrs attrs;
+    struct fxp_attrs attrs;
     struct dataset *ds;
 
     entry = find(s->vfs, path, &ds);
@@ -323,7 +323,7 @@ static void
 put_listed(struct vfs_session *s, struct buf *body, uint32_t *count,
     const struct vfs_entry *entry, struct dataset *ds, const char *name)
 {
-    struct sftp_attrs attrs;
+    struct fxp_attrs attrs;
 
     if (!may(s, entry->readers | entry->writers) || *count >= LIST_MAX)
         return;

@@ -153,7 +153,7 @@ static void
 control_stat(struct vfs_file *f, uint32_t tag)
 {
     const struct control_file *file = (struct control_file *)f;
-    struct sftp_attrs attrs = { .mode = S_IFREG | 0600,
+    struct fxp_attrs attrs = { .mode = S_IFREG | 0600,
         .size = file->request.len,
         .mtime_s = (uint32_t)(clock_utc_ms() / 1000) };
 
@@ -209,7 +209,7 @@ vfs_control_open(struct vfs_session *s, struct dataset *ds, uint32_t tag,
 
 void
 vfs_control_attributes(struct vfs_session *s, struct dataset *ds,
-    struct sftp_attrs *attrs)
+    struct fxp_attrs *attrs)
 {
     (void)ds;
     if (s->last_reply == NULL)

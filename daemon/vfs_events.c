@@ -41,7 +41,7 @@ static void
 events_stat(struct vfs_file *f, uint32_t tag)
 {
     const struct events_file *file = (struct events_file *)f;
-    struct sftp_attrs attrs = { .mode = S_IFREG | 0400 };
+    struct fxp_attrs attrs = { .mode = S_IFREG | 0400 };
     struct stat st;
 
     if (fstat(file->fd, &st) == 0) {
@@ -81,7 +81,7 @@ vfs_events_open(struct vfs_session *s, struct dataset *ds, uint32_t tag,
 
 void
 vfs_events_attributes(struct vfs_session *s, struct dataset *ds,
-    struct sftp_attrs *attrs)
+    struct fxp_attrs *attrs)
 {
     (void)ds;
     attrs->size = events_size(s->vfs->engine->events);

@@ -98,7 +98,7 @@ struct vfs_entry {
     /* Size and time for STAT and for a folder's listing. */
     void (*stat)(struct vfs_session *s, struct dataset *ds, uint32_t tag);
     void (*attributes)(struct vfs_session *s, struct dataset *ds,
-        struct sftp_attrs *attrs);
+        struct fxp_attrs *attrs);
 };
 
 #define VFS_VIEWER (1u << ROLE_VIEWER)
@@ -117,7 +117,7 @@ void vfs_file_hold(struct vfs_file *f);
 void vfs_file_release(struct vfs_file *f);
 
 void vfs_reply_status(struct vfs_session *s, uint32_t tag,
-    enum sftp_status status, const char *text);
+    enum fxp_status status, const char *text);
 void vfs_reply_ok(struct vfs_session *s, uint32_t tag);
 /* "CODE: message" and the hint as err_format writes them. */
 void vfs_reply_error(struct vfs_session *s, uint32_t tag, const struct err *e);
@@ -127,14 +127,14 @@ void vfs_reply_data(struct vfs_session *s, uint32_t tag, const void *data,
 void vfs_reply_slice(struct vfs_session *s, uint32_t tag,
     const struct buf *text, uint64_t offset, uint32_t length);
 void vfs_reply_attrs(struct vfs_session *s, uint32_t tag,
-    const struct sftp_attrs *attrs);
+    const struct fxp_attrs *attrs);
 
 /* The kinds of file, as the table of entries names them. */
 #define VFS_KIND(name)                                                      \
     void vfs_##name##_open(struct vfs_session *s, struct dataset *ds,       \
         uint32_t tag, uint32_t flags);                                      \
     void vfs_##name##_attributes(struct vfs_session *s, struct dataset *ds, \
-        struct sftp_attrs *attrs)
+        struct fxp_attrs *attrs)
 VFS_KIND(readme);
 VFS_KIND(status);
 VFS_KIND(servers);

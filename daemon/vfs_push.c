@@ -170,7 +170,7 @@ static void
 push_stat(struct vfs_file *file, uint32_t tag)
 {
     const struct push_file *f = (struct push_file *)file;
-    struct sftp_attrs attrs = { .mode = S_IFREG | 0600,
+    struct fxp_attrs attrs = { .mode = S_IFREG | 0600,
         .size = f->facts.len,
         .mtime_s = (uint32_t)(clock_utc_ms() / 1000) };
 
@@ -220,7 +220,7 @@ vfs_push_open(struct vfs_session *s, struct dataset *ds, uint32_t tag,
 
 void
 vfs_push_attributes(struct vfs_session *s, struct dataset *ds,
-    struct sftp_attrs *attrs)
+    struct fxp_attrs *attrs)
 {
     (void)s;
     attrs->mtime_s = (uint32_t)(ds->view.state.changed_ms / 1000);

@@ -119,7 +119,7 @@ static void
 rendered_stat(struct vfs_file *f, uint32_t tag)
 {
     const struct rendered_file *file = (struct rendered_file *)f;
-    struct sftp_attrs attrs = { .size = file->rendering->text.len,
+    struct fxp_attrs attrs = { .size = file->rendering->text.len,
         .mode = S_IFREG | 0400,
         .mtime_s = file->rendering->mtime_s };
 
@@ -149,7 +149,7 @@ open_rendered(struct vfs_session *s, uint32_t tag, uint32_t flags,
 }
 
 static void
-rendered_attributes(struct vfs_session *s, struct sftp_attrs *attrs,
+rendered_attributes(struct vfs_session *s, struct fxp_attrs *attrs,
     enum rendering_kind kind)
 {
     const struct rendering *r = render(s->vfs, kind);
@@ -167,7 +167,7 @@ rendered_attributes(struct vfs_session *s, struct sftp_attrs *attrs,
     }                                                                       \
                                                                             \
     void vfs_##name##_attributes(struct vfs_session *s, struct dataset *ds, \
-        struct sftp_attrs *attrs)                                           \
+        struct fxp_attrs *attrs)                                            \
     {                                                                       \
         (void)ds;                                                           \
         rendered_attributes(s, attrs, kind);                                \

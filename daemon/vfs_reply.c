@@ -15,7 +15,7 @@ send(struct vfs_session *s, uint8_t type, uint32_t tag, struct buf *body)
 }
 
 void
-vfs_reply_status(struct vfs_session *s, uint32_t tag, enum sftp_status status,
+vfs_reply_status(struct vfs_session *s, uint32_t tag, enum fxp_status status,
     const char *text)
 {
     struct buf body = BUF_INIT;
@@ -72,7 +72,7 @@ vfs_reply_slice(struct vfs_session *s, uint32_t tag, const struct buf *text,
 
 void
 vfs_reply_attrs(struct vfs_session *s, uint32_t tag,
-    const struct sftp_attrs *attrs)
+    const struct fxp_attrs *attrs)
 {
     struct buf body = BUF_INIT;
 

@@ -172,7 +172,7 @@ snapshot_read(struct vfs_file *f, uint32_t tag, uint64_t offset,
 }
 
 static void
-fill_attrs(const struct snapshot_pin *pin, struct sftp_attrs *attrs)
+fill_attrs(const struct snapshot_pin *pin, struct fxp_attrs *attrs)
 {
     attrs->size = pin->size;
     attrs->mtime_s = pin->mtime_s;
@@ -181,7 +181,7 @@ fill_attrs(const struct snapshot_pin *pin, struct sftp_attrs *attrs)
 static void
 snapshot_stat(struct vfs_file *f, uint32_t tag)
 {
-    struct sftp_attrs attrs = { .mode = S_IFREG | 0400 };
+    struct fxp_attrs attrs = { .mode = S_IFREG | 0400 };
 
     fill_attrs(((struct snapshot_file *)f)->pin, &attrs);
     vfs_reply_attrs(f->session, tag, &attrs);
@@ -215,7 +215,7 @@ install(struct vfs_session *s, struct snapshot_pin *pin, uint32_t tag,
 static void
 answer_stat(struct vfs_session *s, const struct snapshot_pin *pin, uint32_t tag)
 {
-    struct sftp_attrs attrs = { .mode = S_IFREG | 0600 };
+    struct fxp_attrs attrs = { .mode = S_IFREG | 0600 };
 
     fill_attrs(pin, &attrs);
     vfs_reply_attrs(s, tag, &attrs);
@@ -301,7 +301,7 @@ vfs_snapshot_stat(struct vfs_session *s, struct dataset *ds, uint32_t tag)
 
 void
 vfs_snapshot_attributes(struct vfs_session *s, struct dataset *ds,
-    struct sftp_attrs *attrs)
+    struct fxp_attrs *attrs)
 {
     (void)s;
     attrs->size = ds->view.bytes;

@@ -123,7 +123,7 @@ upload_write(struct vfs_file *f, uint32_t tag, uint64_t offset,
 static void
 upload_stat(struct vfs_file *f, uint32_t tag)
 {
-    struct sftp_attrs attrs = { .mode = S_IFREG | 0600,
+    struct fxp_attrs attrs = { .mode = S_IFREG | 0600,
         .size = ((struct upload_file *)f)->size,
         .mtime_s = (uint32_t)(clock_utc_ms() / 1000) };
 

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The server's half ------------------------------------------------------ */
 
 struct memory {
-    struct sftp_server *server;
+    struct fxp_server *server;
     uint8_t file[FILE_SIZE];
     bool open[SFTP_MAX_HANDLES];
     unsigned requests;
@@ -34,7 +34,7 @@ struct memory {
 static void
 answer_status(struct memory *m, uint32_t tag)
 {
-    sftp_server_reply_status(m->server, tag, SFTP_FAILURE, "IO: as asked");
+    fxp_server_reply_status(m->server, tag, SFTP_FAILURE, "IO: as asked");
 }
 
 /* True when the answer is kept back. */
@@ -75,7 +75,7 @@ memory_open(void *ctx, uint32_t tag, const char *path, uint32_t flags)
         handle++;
     assert(handle < SFTP_MAX_HANDLES);
     m->open[handle] = true;
-    sftp_server_reply_handle(m->server, tag, handle);
+    fxp_server_reply_handle(m->server, tag, handle);
 }
 
 static void
@@ -86,7 +86,7 @@ memory_close(void *ctx, uint32_t tag, uint32_t handle)
     check_handle(m, handle);
     m->open[handle] = false;
     if (!hold(m, tag))
-        sftp_server_reply_status(m->server, tag, SFTP_OK, "");
+        fxp_server_reply_status(m->server, tag, SFTP_OK, "");
 }
 
 static void
@@ -104,7 +104,7 @@ memory_read(void *ctx, uint32_t tag, uint32_t handle, uint64_t offset,
         n = FILE_SIZE - (size_t)offset;
     if (n > length)
         n = length;
-    sftp_server_reply_data(m->server, tag, m->file + offset % FILE_SIZE, n);
+    fxp_server_reply_data(m->server, tag, m->file + offset % FILE_SIZE, n);
 }
 
 static void
@@ -124,12 +124,12 @@ memory_write(void *ctx, uint32_t tag, uint32_t handle, uint64_t offset,
 static void
 memory_stat(void *ctx, uint32_t tag, const char *path)
 {
-    const struct sftp_attrs attrs = { FILE_SIZE, S_IFREG | 0444, 1 };
+    const struct fxp_attrs attrs = { FILE_SIZE, S_IFREG | 0444, 1 };
     struct memory *m = ctx;
 
     check_path(path);
     if (!hold(m, tag))
-        sftp_server_reply_attrs(m->server, tag, &attrs);
+        fxp_server_reply_attrs(m->server, tag, &attrs);
 }
 
 static void
@@ -142,13 +142,13 @@ memory_fstat(void *ctx, uint32_t tag, uint32_t handle)
 static void
 memory_list(void *ctx, uint32_t tag, const char *path)
 {
-    const struct sftp_entry entries[] = { { "a", { 1, S_IFREG, 2 } },
+    const struct fxp_entry entries[] = { { "a", { 1, S_IFREG, 2 } },
         { ".", { 1, S_IFDIR, 2 } } };
     struct memory *m = ctx;
 
     check_path(path);
     if (!hold(m, tag))
-        sftp_server_reply_list(m->server, tag, entries, 2);
+        fxp_server_reply_list(m->server, tag, entries, 2);
 }
 
 static void
@@ -158,7 +158,7 @@ memory_setstat(void *ctx, uint32_t tag, const char *path)
 
     check_path(path);
     if (!hold(m, tag))
-        sftp_server_reply_status(m->server, tag, SFTP_OK, "");
+        fxp_server_reply_status(m->server, tag, SFTP_OK, "");
 }
 
 static void
@@ -168,7 +168,7 @@ memory_sync(void *ctx, uint32_t tag, uint32_t handle)
     memory_setstat(ctx, tag, "/");
 }
 
-static const struct sftp_backend backend = {
+static const struct fxp_backend backend = {
     .open = memory_open,
     .close = memory_close,
     .read = memory_read,
@@ -185,15 +185,15 @@ static void
 drain(struct memory *m)
 {
     struct buf *out;
-    struct sftp_packet p;
+    struct fxp_packet p;
     struct err e = ERR_INIT;
     size_t size;
     int r;
 
-    while ((out = sftp_server_output(m->server))->len > 0) {
-        r = sftp_packet_size(out->data, out->len, &size, &e);
+    while ((out = fxp_server_output(m->server))->len > 0) {
+        r = fxp_packet_size(out->data, out->len, &size, &e);
         assert(r == 0 && size > 0);
-        r = sftp_packet_decode(&p, out->data, size, &e);
+        r = fxp_packet_decode(&p, out->data, size, &e);
         assert(r == 0);
         buf_consume(out, size);
     }
@@ -213,32 +213,32 @@ fuzz_server(const uint8_t *data, size_t size, size_t piece)
     struct err e = ERR_INIT;
     size_t n;
 
-    m.server = sftp_server_start(&backend, &m);
+    m.server = fxp_server_start(&backend, &m);
     for (; size > 0; data += n, size -= n) {
         n = size < piece ? size : piece;
-        if (sftp_server_feed(m.server, data, n, &e) != 0)
+        if (fxp_server_feed(m.server, data, n, &e) != 0)
             break;
-        assert(sftp_server_pending(m.server) <= HELD_MAX);
+        assert(fxp_server_pending(m.server) <= HELD_MAX);
         drain(&m);
-        if (sftp_server_pending(m.server) > HELD_MAX / 2)
+        if (fxp_server_pending(m.server) > HELD_MAX / 2)
             release_held(&m);
     }
     drain(&m);
     release_held(&m);
-    sftp_server_end(m.server);
+    fxp_server_end(m.server);
 }
 
 /* The client's half ------------------------------------------------------ */
 
 static void
-note_reply(void *ctx, const struct sftp_packet *p)
+note_reply(void *ctx, const struct fxp_packet *p)
 {
     bool *came = ctx;
     struct err e = ERR_INIT;
 
     assert(!*came);
     *came = true;
-    if (sftp_status_error(p, &e) != 0)
+    if (fxp_status_error(p, &e) != 0)
         assert(e.code != ERR_NONE && e.message[0] != '\0');
     if (p->type == SFTP_DATA)
         assert(p->data_len <= 100);
@@ -247,26 +247,26 @@ note_reply(void *ctx, const struct sftp_packet *p)
 static void
 fuzz_client(const uint8_t *data, size_t size, size_t piece)
 {
-    struct sftp_client *c = sftp_client_new();
+    struct fxp_client *c = fxp_client_new();
     bool came[REPLIES] = { false };
     struct err e = ERR_INIT;
     size_t n;
 
     for (n = 0; n + 4 <= REPLIES; n += 4) {
-        sftp_client_open(c, "/a", SFTP_OPEN_READ, note_reply, &came[n]);
-        sftp_client_read(c, "h", 1, n, 100, note_reply, &came[n + 1]);
-        sftp_client_stat(c, "/a", note_reply, &came[n + 2]);
-        sftp_client_write(c, "h", 1, n, "x", 1, note_reply, &came[n + 3]);
+        fxp_client_open(c, "/a", SFTP_OPEN_READ, note_reply, &came[n]);
+        fxp_client_read(c, "h", 1, n, 100, note_reply, &came[n + 1]);
+        fxp_client_stat(c, "/a", note_reply, &came[n + 2]);
+        fxp_client_write(c, "h", 1, n, "x", 1, note_reply, &came[n + 3]);
     }
     for (; size > 0; data += n, size -= n) {
         n = size < piece ? size : piece;
-        if (sftp_client_feed(c, data, n, &e) != 0)
+        if (fxp_client_feed(c, data, n, &e) != 0)
             break;
     }
-    for (n = 0, size = sftp_client_pending(c); n < REPLIES; n++)
+    for (n = 0, size = fxp_client_pending(c); n < REPLIES; n++)
         size += came[n];
     assert(size == REPLIES);
-    sftp_client_free(c);
+    fxp_client_free(c);
 }
 
 int

@@ -34,6 +34,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 CLOCK = re.compile(
     r"\b(?:clock_gettime|gettimeofday|ftime)\s*\("
     r"|(?<![\w.>])time\s*\(\s*(?:NULL|0|&)")
+# The return type is on a line of its own, so this is a definition.
+LIBSSH_NAME = re.compile(r"(?:ssh|sftp)_\w+\(")
 SLEEP = re.compile(r"\b(?:u?sleep|nanosleep)\s*\(")
 
 
@@ -93,6 +95,8 @@ def check_lines(findings, path, lines):
             findings.add(path, number, "tab")
         if not asks_clock and CLOCK.search(line):
             findings.add(path, number, "ask base/clock.h for the time")
+        if LIBSSH_NAME.match(line):
+            findings.add(path, number, "ssh_ and sftp_ are libssh's prefixes")
         if "/unit/" in path and SLEEP.search(line):
             findings.add(path, number, "a unit test sleeps")
     if is_header:

@@ -141,7 +141,7 @@ output_has(const struct run *r, const char *text)
 }
 
 static void
-sftp_lists_puts_and_gets(void **state)
+fxp_lists_puts_and_gets(void **state)
 {
     struct fixture *f = *state;
     struct run r;
@@ -419,7 +419,7 @@ main(int argc, char **argv)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(sftp_lists_puts_and_gets),
+        CASE(fxp_lists_puts_and_gets),
         CASE(a_large_file_survives_many_key_exchanges),
         CASE(nothing_but_sftp_is_to_be_had),
         CASE(weak_algorithms_are_not_offered),

@@ -11,7 +11,7 @@
 #include "admin-proto/sftp_client.h"
 
 static void
-count_reply(void *ctx, const struct sftp_packet *p)
+count_reply(void *ctx, const struct fxp_packet *p)
 {
     unsigned *count = ctx;
 
@@ -19,62 +19,62 @@ count_reply(void *ctx, const struct sftp_packet *p)
     (*count)++;
 }
 
-static struct sftp_client *
+static struct fxp_client *
 ready_client(void)
 {
-    struct sftp_client *c = sftp_client_new();
+    struct fxp_client *c = fxp_client_new();
     struct buf b = BUF_INIT;
     struct err e = ERR_INIT;
 
-    sftp_put_version(&b);
-    assert_false(sftp_client_ready(c));
-    assert_int_equal(sftp_client_feed(c, b.data, b.len, &e), 0);
-    assert_true(sftp_client_ready(c));
+    fxp_put_version(&b);
+    assert_false(fxp_client_ready(c));
+    assert_int_equal(fxp_client_feed(c, b.data, b.len, &e), 0);
+    assert_true(fxp_client_ready(c));
     buf_release(&b);
     return c;
 }
 
 /* The id of the last request that C has put out. */
 static uint32_t
-sent_id(struct sftp_client *c)
+sent_id(struct fxp_client *c)
 {
-    struct buf *out = sftp_client_output(c);
-    struct sftp_packet p = { .id = 0 };
+    struct buf *out = fxp_client_output(c);
+    struct fxp_packet p = { .id = 0 };
     struct err e = ERR_INIT;
     size_t size;
 
     while (out->len > 0) {
-        assert_int_equal(sftp_packet_size(out->data, out->len, &size, &e), 0);
-        assert_int_equal(sftp_packet_decode(&p, out->data, size, &e), 0);
+        assert_int_equal(fxp_packet_size(out->data, out->len, &size, &e), 0);
+        assert_int_equal(fxp_packet_decode(&p, out->data, size, &e), 0);
         buf_consume(out, size);
     }
     return p.id;
 }
 
 static void
-assert_refused(struct sftp_client *c, struct buf *b)
+assert_refused(struct fxp_client *c, struct buf *b)
 {
     struct err e = ERR_INIT;
 
-    assert_int_equal(sftp_client_feed(c, b->data, b->len, &e), -1);
+    assert_int_equal(fxp_client_feed(c, b->data, b->len, &e), -1);
     assert_int_equal(e.code, ERR_PROTOCOL);
     /* And it stays so. */
     err_clear(&e);
-    assert_int_equal(sftp_client_feed(c, NULL, 0, &e), -1);
+    assert_int_equal(fxp_client_feed(c, NULL, 0, &e), -1);
     buf_release(b);
-    sftp_client_free(c);
+    fxp_client_free(c);
 }
 
 static void
 a_reply_to_no_request_is_refused(void **state)
 {
-    struct sftp_client *c = ready_client();
+    struct fxp_client *c = ready_client();
     struct buf b = BUF_INIT;
     unsigned count = 0;
 
     (void)state;
-    sftp_client_stat(c, "/", count_reply, &count);
-    sftp_put_status(&b, sent_id(c) + 1, SFTP_FAILURE, "");
+    fxp_client_stat(c, "/", count_reply, &count);
+    fxp_put_status(&b, sent_id(c) + 1, SFTP_FAILURE, "");
     assert_refused(c, &b);
     assert_int_equal(count, 0);
 }
@@ -82,16 +82,16 @@ a_reply_to_no_request_is_refused(void **state)
 static void
 a_second_reply_is_refused(void **state)
 {
-    struct sftp_client *c = ready_client();
+    struct fxp_client *c = ready_client();
     struct buf b = BUF_INIT;
     unsigned count = 0;
     uint32_t id;
 
     (void)state;
-    sftp_client_stat(c, "/", count_reply, &count);
+    fxp_client_stat(c, "/", count_reply, &count);
     id = sent_id(c);
-    sftp_put_status(&b, id, SFTP_FAILURE, "");
-    sftp_put_status(&b, id, SFTP_FAILURE, "");
+    fxp_put_status(&b, id, SFTP_FAILURE, "");
+    fxp_put_status(&b, id, SFTP_FAILURE, "");
     assert_refused(c, &b);
     assert_int_equal(count, 1);
 }
@@ -99,17 +99,17 @@ a_second_reply_is_refused(void **state)
 static void
 a_reply_of_another_kind_is_refused(void **state)
 {
-    struct sftp_client *c = ready_client();
+    struct fxp_client *c = ready_client();
     struct buf b = BUF_INIT;
     unsigned count = 0;
 
     (void)state;
-    sftp_client_stat(c, "/", count_reply, &count);
-    sftp_put_data(&b, sent_id(c), "x", 1);
+    fxp_client_stat(c, "/", count_reply, &count);
+    fxp_put_data(&b, sent_id(c), "x", 1);
     assert_refused(c, &b);
     c = ready_client();
-    sftp_client_open(c, "/", SFTP_OPEN_READ, count_reply, &count);
-    sftp_put_status(&b, sent_id(c), SFTP_OK, "");
+    fxp_client_open(c, "/", SFTP_OPEN_READ, count_reply, &count);
+    fxp_put_status(&b, sent_id(c), SFTP_OK, "");
     assert_refused(c, &b);
     assert_int_equal(count, 0);
 }
@@ -117,13 +117,13 @@ a_reply_of_another_kind_is_refused(void **state)
 static void
 more_data_than_asked_for_is_refused(void **state)
 {
-    struct sftp_client *c = ready_client();
+    struct fxp_client *c = ready_client();
     struct buf b = BUF_INIT;
     unsigned count = 0;
 
     (void)state;
-    sftp_client_read(c, "h", 1, 0, 3, count_reply, &count);
-    sftp_put_data(&b, sent_id(c), "1234", 4);
+    fxp_client_read(c, "h", 1, 0, 3, count_reply, &count);
+    fxp_put_data(&b, sent_id(c), "1234", 4);
     assert_refused(c, &b);
     assert_int_equal(count, 0);
 }
@@ -137,8 +137,8 @@ another_version_is_refused(void **state)
     buf_put_u32(&b, 5);
     buf_put_u8(&b, SFTP_VERSION_REPLY);
     buf_put_u32(&b, 4);
-    assert_refused(sftp_client_new(), &b);
-    sftp_put_version(&b);
+    assert_refused(fxp_client_new(), &b);
+    fxp_put_version(&b);
     assert_refused(ready_client(), &b);
 }
 
@@ -146,7 +146,7 @@ static void
 replies_may_come_in_any_order(void **state)
 {
     enum { REQUESTS = 1000 };
-    struct sftp_client *c = ready_client();
+    struct fxp_client *c = ready_client();
     static uint32_t ids[REQUESTS];
     struct buf b = BUF_INIT;
     struct err e = ERR_INIT;
@@ -155,23 +155,23 @@ replies_may_come_in_any_order(void **state)
 
     (void)state;
     for (i = 0; i < REQUESTS; i++) {
-        sftp_client_write(c, "h", 1, i, "x", 1, count_reply, &count);
+        fxp_client_write(c, "h", 1, i, "x", 1, count_reply, &count);
         ids[i] = sent_id(c);
     }
-    assert_int_equal(sftp_client_pending(c), REQUESTS);
+    assert_int_equal(fxp_client_pending(c), REQUESTS);
     for (i = 0; i < REQUESTS; i++) /* 7 is coprime to 1000 */
-        sftp_put_status(&b, ids[i * 7 % REQUESTS], SFTP_OK, "");
-    assert_int_equal(sftp_client_feed(c, b.data, b.len, &e), 0);
+        fxp_put_status(&b, ids[i * 7 % REQUESTS], SFTP_OK, "");
+    assert_int_equal(fxp_client_feed(c, b.data, b.len, &e), 0);
     assert_int_equal(count, REQUESTS);
-    assert_int_equal(sftp_client_pending(c), 0);
+    assert_int_equal(fxp_client_pending(c), 0);
     buf_release(&b);
-    sftp_client_free(c);
+    fxp_client_free(c);
 }
 
 static void
 an_old_request_does_not_block_new_ones(void **state)
 {
-    struct sftp_client *c = ready_client();
+    struct fxp_client *c = ready_client();
     struct buf b = BUF_INIT;
     struct err e = ERR_INIT;
     unsigned count = 0;
@@ -180,22 +180,22 @@ an_old_request_does_not_block_new_ones(void **state)
     int i;
 
     (void)state;
-    sftp_client_read(c, "h", 1, 0, 10, count_reply, &waited);
+    fxp_client_read(c, "h", 1, 0, 10, count_reply, &waited);
     old = sent_id(c);
     for (i = 0; i < 1000; i++) {
-        sftp_client_stat(c, "/", count_reply, &count);
+        fxp_client_stat(c, "/", count_reply, &count);
         buf_clear(&b);
-        sftp_put_status(&b, sent_id(c), SFTP_FAILURE, "");
-        assert_int_equal(sftp_client_feed(c, b.data, b.len, &e), 0);
+        fxp_put_status(&b, sent_id(c), SFTP_FAILURE, "");
+        assert_int_equal(fxp_client_feed(c, b.data, b.len, &e), 0);
     }
     assert_int_equal(count, 1000);
     assert_int_equal(waited, 0);
     buf_clear(&b);
-    sftp_put_data(&b, old, "late", 4);
-    assert_int_equal(sftp_client_feed(c, b.data, b.len, &e), 0);
+    fxp_put_data(&b, old, "late", 4);
+    assert_int_equal(fxp_client_feed(c, b.data, b.len, &e), 0);
     assert_int_equal(waited, 1);
     buf_release(&b);
-    sftp_client_free(c);
+    fxp_client_free(c);
 }
 
 static void
@@ -219,7 +219,7 @@ a_status_becomes_the_error_it_names(void **state)
         { SFTP_FAILURE, "a\033[2Jb", ERR_IO, "a\\x1b[2Jb", "" },
         { 99, "GAP: x", ERR_PROTOCOL, "unknown sftp status 99", "" },
     };
-    struct sftp_packet p = { .type = SFTP_STATUS };
+    struct fxp_packet p = { .type = SFTP_STATUS };
     struct err e = ERR_INIT;
     size_t i;
 
@@ -228,13 +228,13 @@ a_status_becomes_the_error_it_names(void **state)
         p.status = cases[i].status;
         p.text = cases[i].text;
         p.text_len = strlen(cases[i].text);
-        assert_int_equal(sftp_status_error(&p, &e), -1);
+        assert_int_equal(fxp_status_error(&p, &e), -1);
         assert_int_equal(e.code, cases[i].code);
         assert_string_equal(e.message, cases[i].message);
         assert_string_equal(e.hint, cases[i].hint);
     }
     p.status = SFTP_OK;
-    assert_int_equal(sftp_status_error(&p, &e), 0);
+    assert_int_equal(fxp_status_error(&p, &e), 0);
 }
 
 int

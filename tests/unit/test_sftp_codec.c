@@ -15,24 +15,24 @@
 #include "base/clock.h"
 
 static void
-decode(struct sftp_packet *p, const struct buf *b)
+decode(struct fxp_packet *p, const struct buf *b)
 {
     struct err e = ERR_INIT;
     size_t size;
 
-    assert_int_equal(sftp_packet_size(b->data, b->len, &size, &e), 0);
+    assert_int_equal(fxp_packet_size(b->data, b->len, &size, &e), 0);
     assert_int_equal(size, b->len);
-    assert_int_equal(sftp_packet_decode(p, b->data, b->len, &e), 0);
+    assert_int_equal(fxp_packet_decode(p, b->data, b->len, &e), 0);
 }
 
 static void
 requests_are_read_as_written(void **state)
 {
     struct buf b = BUF_INIT;
-    struct sftp_packet p;
+    struct fxp_packet p;
 
     (void)state;
-    sftp_put_open(&b, 7, "/control", SFTP_OPEN_READ | SFTP_OPEN_WRITE);
+    fxp_put_open(&b, 7, "/control", SFTP_OPEN_READ | SFTP_OPEN_WRITE);
     decode(&p, &b);
     assert_int_equal(p.type, SFTP_OPEN);
     assert_int_equal(p.id, 7);
@@ -40,7 +40,7 @@ requests_are_read_as_written(void **state)
     assert_memory_equal(p.path, "/control", 8);
     assert_int_equal(p.open_flags, 3);
     buf_clear(&b);
-    sftp_put_write(&b, 8, "abcd", 4, 1ULL << 40, "data", 4);
+    fxp_put_write(&b, 8, "abcd", 4, 1ULL << 40, "data", 4);
     decode(&p, &b);
     assert_int_equal(p.type, SFTP_WRITE);
     assert_memory_equal(p.handle, "abcd", 4);
@@ -48,7 +48,7 @@ requests_are_read_as_written(void **state)
     assert_int_equal(p.data_len, 4);
     assert_memory_equal(p.data, "data", 4);
     buf_clear(&b);
-    sftp_put_read(&b, 9, "abcd", 4, 5, 6);
+    fxp_put_read(&b, 9, "abcd", 4, 5, 6);
     decode(&p, &b);
     assert_int_equal(p.type, SFTP_READ);
     assert_int_equal(p.offset, 5);
@@ -59,13 +59,13 @@ requests_are_read_as_written(void **state)
 static void
 responses_are_read_as_written(void **state)
 {
-    const struct sftp_attrs attrs = { 1ULL << 33, S_IFREG | 0640, 12345 };
+    const struct fxp_attrs attrs = { 1ULL << 33, S_IFREG | 0640, 12345 };
     struct buf b = BUF_INIT;
-    struct sftp_packet p;
+    struct fxp_packet p;
     size_t begin;
 
     (void)state;
-    sftp_put_attrs(&b, 3, &attrs);
+    fxp_put_attrs(&b, 3, &attrs);
     decode(&p, &b);
     assert_int_equal(p.type, SFTP_ATTRS);
     assert_true(p.attrs_has_size);
@@ -73,16 +73,16 @@ responses_are_read_as_written(void **state)
     assert_int_equal(p.attrs.mode, attrs.mode);
     assert_int_equal(p.attrs.mtime_s, attrs.mtime_s);
     buf_clear(&b);
-    sftp_put_status(&b, 4, SFTP_FAILURE, "HELD: no");
+    fxp_put_status(&b, 4, SFTP_FAILURE, "HELD: no");
     decode(&p, &b);
     assert_int_equal(p.status, SFTP_FAILURE);
     assert_int_equal(p.text_len, 8);
     assert_memory_equal(p.text, "HELD: no", 8);
     buf_clear(&b);
-    begin = sftp_begin_names(&b, 5);
-    sftp_put_name(&b, "one", "long one", &attrs);
-    sftp_put_name(&b, "two", "long two", NULL);
-    sftp_end_names(&b, begin, 2);
+    begin = fxp_begin_names(&b, 5);
+    fxp_put_name(&b, "one", "long one", &attrs);
+    fxp_put_name(&b, "two", "long two", NULL);
+    fxp_end_names(&b, begin, 2);
     decode(&p, &b);
     assert_int_equal(p.name_count, 2);
     assert_int_equal(p.path_len, 3);
@@ -96,20 +96,20 @@ every_truncation_is_refused(void **state)
 {
     struct buf b = BUF_INIT;
     struct buf cut = BUF_INIT;
-    struct sftp_packet p;
+    struct fxp_packet p;
     struct err e = ERR_INIT;
     size_t len;
 
     (void)state;
-    sftp_put_write(&b, 8, "abcd", 4, 77, "some data", 9);
+    fxp_put_write(&b, 8, "abcd", 4, 77, "some data", 9);
     for (len = 4; len < b.len; len++) {
         buf_clear(&cut);
         buf_put(&cut, b.data, len);
-        assert_int_equal(sftp_packet_decode(&p, cut.data, len, &e), -1);
+        assert_int_equal(fxp_packet_decode(&p, cut.data, len, &e), -1);
         assert_int_equal(e.code, ERR_PROTOCOL);
         /* The same with a prefix that matches what is left. */
         buf_set_u32(&cut, 0, (uint32_t)(len - 4));
-        assert_int_equal(sftp_packet_decode(&p, cut.data, len, &e), -1);
+        assert_int_equal(fxp_packet_decode(&p, cut.data, len, &e), -1);
         if (len >= 9)
             assert_int_equal(p.id, 8);
     }
@@ -127,16 +127,16 @@ sizes_out_of_bounds_are_refused(void **state)
     size_t size = 1;
 
     (void)state;
-    assert_int_equal(sftp_packet_size(huge, 3, &size, &e), 0);
+    assert_int_equal(fxp_packet_size(huge, 3, &size, &e), 0);
     assert_int_equal(size, 0);
-    assert_int_equal(sftp_packet_size(huge, sizeof(huge), &size, &e), -1);
+    assert_int_equal(fxp_packet_size(huge, sizeof(huge), &size, &e), -1);
     assert_int_equal(e.code, ERR_PROTOCOL);
-    assert_int_equal(sftp_packet_size(zero, sizeof(zero), &size, &e), -1);
+    assert_int_equal(fxp_packet_size(zero, sizeof(zero), &size, &e), -1);
     buf_put_u32(&b, SFTP_PACKET_MAX);
-    assert_int_equal(sftp_packet_size(b.data, b.len, &size, &e), 0);
+    assert_int_equal(fxp_packet_size(b.data, b.len, &size, &e), 0);
     assert_int_equal(size, 0);
     buf_set_u32(&b, 0, SFTP_PACKET_MAX + 1);
-    assert_int_equal(sftp_packet_size(b.data, b.len, &size, &e), -1);
+    assert_int_equal(fxp_packet_size(b.data, b.len, &size, &e), -1);
     buf_release(&b);
 }
 
@@ -144,7 +144,7 @@ static void
 an_unknown_type_gives_type_and_id(void **state)
 {
     struct buf b = BUF_INIT;
-    struct sftp_packet p;
+    struct fxp_packet p;
 
     (void)state;
     buf_put_u32(&b, 8);
@@ -187,9 +187,9 @@ paths_are_cleaned_by_their_letters(void **state)
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *from = cases[i].from;
 
-        assert_true(sftp_clean_path(from, strlen(from), out));
+        assert_true(fxp_clean_path(from, strlen(from), out));
         assert_string_equal(out, cases[i].to);
-        assert_int_equal(sftp_path_escapes(from, strlen(from)),
+        assert_int_equal(fxp_path_escapes(from, strlen(from)),
             cases[i].escapes);
     }
 }
@@ -201,30 +201,30 @@ paths_with_nul_or_too_long_are_refused(void **state)
     char out[SFTP_PATH_MAX];
 
     (void)state;
-    assert_false(sftp_clean_path("/a\0b", 4, out));
+    assert_false(fxp_clean_path("/a\0b", 4, out));
     memset(from, 'x', sizeof(from));
     from[0] = '/';
-    assert_true(sftp_clean_path(from, SFTP_PATH_MAX - 1, out));
+    assert_true(fxp_clean_path(from, SFTP_PATH_MAX - 1, out));
     assert_int_equal(strlen(out), SFTP_PATH_MAX - 1);
-    assert_false(sftp_clean_path(from, SFTP_PATH_MAX, out));
+    assert_false(fxp_clean_path(from, SFTP_PATH_MAX, out));
     /* One without its slash is longer by one than it looks. */
-    assert_false(sftp_clean_path(from + 1, SFTP_PATH_MAX - 1, out));
+    assert_false(fxp_clean_path(from + 1, SFTP_PATH_MAX - 1, out));
 }
 
 static void
 long_names_look_like_ls(void **state)
 {
-    const struct sftp_attrs file = { 4096, S_IFREG | 0644, 1700000000 };
-    const struct sftp_attrs folder = { 0, S_IFDIR | 0555, 1600000000 };
+    const struct fxp_attrs file = { 4096, S_IFREG | 0644, 1700000000 };
+    const struct fxp_attrs folder = { 0, S_IFDIR | 0555, 1600000000 };
     char out[SFTP_LONG_NAME_SIZE];
 
     (void)state;
     clock_freeze(1700000000000 + 86400000);
-    sftp_long_name("status.json", &file, out);
+    fxp_long_name("status.json", &file, out);
     assert_string_equal(out,
         "-rw-r--r--    1 lockstep lockstep       4096 Nov 14 22:13 "
         "status.json");
-    sftp_long_name("datasets", &folder, out);
+    fxp_long_name("datasets", &folder, out);
     assert_string_equal(out,
         "dr-xr-xr-x    1 lockstep lockstep          0 Sep 13  2020 "
         "datasets");

@@ -15,19 +15,19 @@
 #include "admin-proto/sftp_server.h"
 
 struct fixture {
-    struct sftp_server *server;
+    struct fxp_server *server;
 };
 
 static void
 backend_stat(void *ctx, uint32_t tag, const char *path)
 {
-    const struct sftp_attrs attrs = { 3, S_IFREG | 0444, 9 };
+    const struct fxp_attrs attrs = { 3, S_IFREG | 0444, 9 };
     struct fixture *f = ctx;
 
     if (strcmp(path, "/file") == 0)
-        sftp_server_reply_attrs(f->server, tag, &attrs);
+        fxp_server_reply_attrs(f->server, tag, &attrs);
     else
-        sftp_server_reply_status(f->server, tag, SFTP_NO_SUCH_FILE, "");
+        fxp_server_reply_status(f->server, tag, SFTP_NO_SUCH_FILE, "");
 }
 
 static void
@@ -36,11 +36,11 @@ backend_setstat(void *ctx, uint32_t tag, const char *path)
     struct fixture *f = ctx;
 
     assert_string_equal(path, "/file");
-    sftp_server_reply_status(f->server, tag, SFTP_OK, "");
+    fxp_server_reply_status(f->server, tag, SFTP_OK, "");
 }
 
 /* Nothing is ever opened, so the rest is never called. */
-static const struct sftp_backend backend = {
+static const struct fxp_backend backend = {
     .stat = backend_stat,
     .setstat = backend_setstat,
 };
@@ -52,11 +52,11 @@ set_up(void **state)
     struct buf init = BUF_INIT;
     struct err e = ERR_INIT;
 
-    fixture.server = sftp_server_start(&backend, &fixture);
-    sftp_put_init(&init);
-    assert_int_equal(sftp_server_feed(fixture.server, init.data, init.len, &e),
+    fixture.server = fxp_server_start(&backend, &fixture);
+    fxp_put_init(&init);
+    assert_int_equal(fxp_server_feed(fixture.server, init.data, init.len, &e),
         0);
-    buf_clear(sftp_server_output(fixture.server));
+    buf_clear(fxp_server_output(fixture.server));
     buf_release(&init);
     *state = &fixture;
     return 0;
@@ -67,27 +67,27 @@ tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    sftp_server_end(f->server);
+    fxp_server_end(f->server);
     return 0;
 }
 
 /* Sends RAW bytes and reads the one packet that answers them into P. */
 static void
-exchange(struct fixture *f, struct buf *raw, struct sftp_packet *p)
+exchange(struct fixture *f, struct buf *raw, struct fxp_packet *p)
 {
     struct err e = ERR_INIT;
     struct buf *out;
     static uint8_t copy[4096];
     size_t len;
 
-    assert_int_equal(sftp_server_feed(f->server, raw->data, raw->len, &e), 0);
-    out = sftp_server_output(f->server);
+    assert_int_equal(fxp_server_feed(f->server, raw->data, raw->len, &e), 0);
+    out = fxp_server_output(f->server);
     assert_in_range(out->len, 9, sizeof(copy));
     memcpy(copy, out->data, out->len);
     len = out->len;
     buf_clear(out);
     buf_clear(raw);
-    assert_int_equal(sftp_packet_decode(p, copy, len, &e), 0);
+    assert_int_equal(fxp_packet_decode(p, copy, len, &e), 0);
 }
 
 static void
@@ -107,12 +107,11 @@ the_tree_cannot_be_changed(void **state)
     };
     struct fixture *f = *state;
     struct buf raw = BUF_INIT;
-    struct sftp_packet p;
+    struct fxp_packet p;
     size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        sftp_put_path_request(&raw, (enum sftp_type)cases[i].type, 500,
-            "/file");
+        fxp_put_path_request(&raw, (enum fxp_type)cases[i].type, 500, "/file");
         exchange(f, &raw, &p);
         assert_int_equal(p.type, SFTP_STATUS);
         assert_int_equal(p.status, cases[i].status);
@@ -125,17 +124,17 @@ realpath_is_clamped_and_escapes_are_refused(void **state)
 {
     struct fixture *f = *state;
     struct buf raw = BUF_INIT;
-    struct sftp_packet p;
+    struct fxp_packet p;
 
-    sftp_put_path_request(&raw, SFTP_REALPATH, 500, "../../datasets/.");
+    fxp_put_path_request(&raw, SFTP_REALPATH, 500, "../../datasets/.");
     exchange(f, &raw, &p);
     assert_int_equal(p.type, SFTP_NAME);
     assert_int_equal(p.path_len, 9);
     assert_memory_equal(p.path, "/datasets", 9);
-    sftp_put_path_request(&raw, SFTP_STAT, 501, "/../file");
+    fxp_put_path_request(&raw, SFTP_STAT, 501, "/../file");
     exchange(f, &raw, &p);
     assert_int_equal(p.status, SFTP_NO_SUCH_FILE);
-    sftp_put_path_request(&raw, SFTP_STAT, 502, "/x/../file");
+    fxp_put_path_request(&raw, SFTP_STAT, 502, "/x/../file");
     exchange(f, &raw, &p);
     assert_int_equal(p.type, SFTP_ATTRS);
     buf_put_u32(&raw, 1 + 4 + 4 + 6);
@@ -152,7 +151,7 @@ odd_packets_are_answered_and_the_session_goes_on(void **state)
 {
     struct fixture *f = *state;
     struct buf raw = BUF_INIT;
-    struct sftp_packet p;
+    struct fxp_packet p;
 
     buf_put_u32(&raw, 5);
     buf_put_u8(&raw, 150);
@@ -167,7 +166,7 @@ odd_packets_are_answered_and_the_session_goes_on(void **state)
     exchange(f, &raw, &p);
     assert_int_equal(p.id, 43);
     assert_int_equal(p.status, SFTP_BAD_MESSAGE);
-    sftp_put_path_request(&raw, SFTP_STAT, 44, "/file");
+    fxp_put_path_request(&raw, SFTP_STAT, 44, "/file");
     exchange(f, &raw, &p);
     assert_int_equal(p.type, SFTP_ATTRS);
     buf_release(&raw);
@@ -189,26 +188,26 @@ breaches_end_the_session(void **state)
         { "empty packet", { 0, 0, 0, 0 }, 4, true },
         { "huge packet", { 0x10, 0, 0, 0, SFTP_INIT }, 5, false },
     };
-    struct sftp_server *server;
+    struct fxp_server *server;
     struct err e;
     struct buf init = BUF_INIT;
     size_t i;
 
     (void)state;
-    sftp_put_init(&init);
+    fxp_put_init(&init);
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         err_clear(&e);
-        server = sftp_server_start(&backend, *state);
+        server = fxp_server_start(&backend, *state);
         if (cases[i].started)
-            assert_int_equal(sftp_server_feed(server, init.data, init.len, &e),
+            assert_int_equal(fxp_server_feed(server, init.data, init.len, &e),
                 0);
-        assert_int_equal(sftp_server_feed(server, cases[i].bytes, cases[i].len,
+        assert_int_equal(fxp_server_feed(server, cases[i].bytes, cases[i].len,
                              &e),
             -1);
         assert_int_equal(e.code, ERR_PROTOCOL);
         err_clear(&e);
-        assert_int_equal(sftp_server_feed(server, NULL, 0, &e), -1);
-        sftp_server_end(server);
+        assert_int_equal(fxp_server_feed(server, NULL, 0, &e), -1);
+        fxp_server_end(server);
     }
     buf_release(&init);
 }

@@ -20,8 +20,8 @@
 static const char content[] = "what the file holds";
 
 struct fixture {
-    struct sftp_server *server;
-    struct sftp_client *client;
+    struct fxp_server *server;
+    struct fxp_client *client;
     bool hold; /* reads are not answered, their tags kept */
     uint32_t held[TAGS];
     size_t held_count;
@@ -35,7 +35,7 @@ struct fixture {
     size_t handle_len;
     char data[256];
     size_t data_len;
-    struct sftp_attrs attrs;
+    struct fxp_attrs attrs;
 };
 
 static void
@@ -45,9 +45,9 @@ backend_open(void *ctx, uint32_t tag, const char *path, uint32_t flags)
 
     (void)flags;
     if (strcmp(path, "/file") == 0)
-        sftp_server_reply_handle(f->server, tag, 1000 + f->opened++);
+        fxp_server_reply_handle(f->server, tag, 1000 + f->opened++);
     else
-        sftp_server_reply_status(f->server, tag, SFTP_NO_SUCH_FILE,
+        fxp_server_reply_status(f->server, tag, SFTP_NO_SUCH_FILE,
             "NOT_FOUND: no such file");
 }
 
@@ -58,7 +58,7 @@ backend_close(void *ctx, uint32_t tag, uint32_t handle)
 
     assert_in_range(handle, 1000, 2000);
     f->closed++;
-    sftp_server_reply_status(f->server, tag, SFTP_OK, "");
+    fxp_server_reply_status(f->server, tag, SFTP_OK, "");
 }
 
 static void
@@ -79,7 +79,7 @@ backend_read(void *ctx, uint32_t tag, uint32_t handle, uint64_t offset,
         n = sizeof(content) - 1 - (size_t)offset;
     if (n > length)
         n = length;
-    sftp_server_reply_data(f->server, tag, content + offset, n);
+    fxp_server_reply_data(f->server, tag, content + offset, n);
 }
 
 static void
@@ -92,20 +92,20 @@ backend_write(void *ctx, uint32_t tag, uint32_t handle, uint64_t offset,
     (void)offset;
     (void)data;
     (void)len;
-    sftp_server_reply_status(f->server, tag, SFTP_PERMISSION_DENIED,
+    fxp_server_reply_status(f->server, tag, SFTP_PERMISSION_DENIED,
         "PERMISSION: read only");
 }
 
 static void
 backend_stat(void *ctx, uint32_t tag, const char *path)
 {
-    const struct sftp_attrs attrs = { sizeof(content) - 1, S_IFREG | 0444, 9 };
+    const struct fxp_attrs attrs = { sizeof(content) - 1, S_IFREG | 0444, 9 };
     struct fixture *f = ctx;
 
     if (strcmp(path, "/file") == 0)
-        sftp_server_reply_attrs(f->server, tag, &attrs);
+        fxp_server_reply_attrs(f->server, tag, &attrs);
     else
-        sftp_server_reply_status(f->server, tag, SFTP_NO_SUCH_FILE, "");
+        fxp_server_reply_status(f->server, tag, SFTP_NO_SUCH_FILE, "");
 }
 
 static void
@@ -118,13 +118,13 @@ backend_fstat(void *ctx, uint32_t tag, uint32_t handle)
 static void
 backend_list(void *ctx, uint32_t tag, const char *path)
 {
-    const struct sftp_entry entries[] = {
+    const struct fxp_entry entries[] = {
         { "file", { 3, S_IFREG | 0444, 9 } },
     };
     struct fixture *f = ctx;
 
     assert_string_equal(path, "/");
-    sftp_server_reply_list(f->server, tag, entries, 1);
+    fxp_server_reply_list(f->server, tag, entries, 1);
 }
 
 static void
@@ -133,7 +133,7 @@ backend_setstat(void *ctx, uint32_t tag, const char *path)
     struct fixture *f = ctx;
 
     (void)path;
-    sftp_server_reply_status(f->server, tag, SFTP_OK, "");
+    fxp_server_reply_status(f->server, tag, SFTP_OK, "");
 }
 
 static void
@@ -143,10 +143,10 @@ backend_sync(void *ctx, uint32_t tag, uint32_t handle)
 
     (void)handle;
     f->synced++;
-    sftp_server_reply_status(f->server, tag, SFTP_OK, "");
+    fxp_server_reply_status(f->server, tag, SFTP_OK, "");
 }
 
-static const struct sftp_backend backend = {
+static const struct fxp_backend backend = {
     .open = backend_open,
     .close = backend_close,
     .read = backend_read,
@@ -159,7 +159,7 @@ static const struct sftp_backend backend = {
 };
 
 static void
-note_reply(void *ctx, const struct sftp_packet *p)
+note_reply(void *ctx, const struct fxp_packet *p)
 {
     struct fixture *f = ctx;
 
@@ -188,16 +188,16 @@ pump(struct fixture *f)
 
     while (moved) {
         moved = false;
-        b = sftp_client_output(f->client);
+        b = fxp_client_output(f->client);
         if (b->len > 0) {
-            assert_int_equal(sftp_server_feed(f->server, b->data, b->len, &e),
+            assert_int_equal(fxp_server_feed(f->server, b->data, b->len, &e),
                 0);
             buf_clear(b);
             moved = true;
         }
-        b = sftp_server_output(f->server);
+        b = fxp_server_output(f->server);
         if (b->len > 0) {
-            assert_int_equal(sftp_client_feed(f->client, b->data, b->len, &e),
+            assert_int_equal(fxp_client_feed(f->client, b->data, b->len, &e),
                 0);
             buf_clear(b);
             moved = true;
@@ -211,8 +211,8 @@ set_up(void **state)
     static struct fixture fixture;
 
     memset(&fixture, 0, sizeof(fixture));
-    fixture.server = sftp_server_start(&backend, &fixture);
-    fixture.client = sftp_client_new();
+    fixture.server = fxp_server_start(&backend, &fixture);
+    fixture.client = fxp_client_new();
     pump(&fixture);
     *state = &fixture;
     return 0;
@@ -223,36 +223,36 @@ tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    sftp_server_end(f->server);
-    sftp_client_free(f->client);
+    fxp_server_end(f->server);
+    fxp_client_free(f->client);
     return 0;
 }
 
 static void
 open_file(struct fixture *f)
 {
-    sftp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
+    fxp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
     pump(f);
     assert_int_equal(f->type, SFTP_HANDLE);
 }
 
 /* Sends RAW bytes and reads the one packet that answers them into P. */
 static void
-exchange(struct fixture *f, struct buf *raw, struct sftp_packet *p)
+exchange(struct fixture *f, struct buf *raw, struct fxp_packet *p)
 {
     struct err e = ERR_INIT;
     struct buf *out;
     static uint8_t copy[4096];
     size_t len;
 
-    assert_int_equal(sftp_server_feed(f->server, raw->data, raw->len, &e), 0);
-    out = sftp_server_output(f->server);
+    assert_int_equal(fxp_server_feed(f->server, raw->data, raw->len, &e), 0);
+    out = fxp_server_output(f->server);
     assert_in_range(out->len, 9, sizeof(copy));
     memcpy(copy, out->data, out->len);
     len = out->len;
     buf_clear(out);
     buf_clear(raw);
-    assert_int_equal(sftp_packet_decode(p, copy, len, &e), 0);
+    assert_int_equal(fxp_packet_decode(p, copy, len, &e), 0);
 }
 
 static void
@@ -260,20 +260,19 @@ a_file_is_opened_read_and_closed(void **state)
 {
     struct fixture *f = *state;
 
-    assert_true(sftp_client_ready(f->client));
+    assert_true(fxp_client_ready(f->client));
     open_file(f);
-    sftp_client_read(f->client, f->handle, f->handle_len, 5, 8, note_reply, f);
+    fxp_client_read(f->client, f->handle, f->handle_len, 5, 8, note_reply, f);
     pump(f);
     assert_int_equal(f->data_len, 8);
     assert_memory_equal(f->data, "the file", 8);
-    sftp_client_read(f->client, f->handle, f->handle_len, 100, 8, note_reply,
-        f);
+    fxp_client_read(f->client, f->handle, f->handle_len, 100, 8, note_reply, f);
     pump(f);
     assert_int_equal(f->status, SFTP_EOF);
-    sftp_client_fstat(f->client, f->handle, f->handle_len, note_reply, f);
+    fxp_client_fstat(f->client, f->handle, f->handle_len, note_reply, f);
     pump(f);
     assert_int_equal(f->attrs.size, sizeof(content) - 1);
-    sftp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
+    fxp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
     pump(f);
     assert_int_equal(f->status, SFTP_OK);
     assert_int_equal(f->closed, 1);
@@ -285,23 +284,23 @@ a_handle_ends_with_its_close(void **state)
     struct fixture *f = *state;
 
     open_file(f);
-    sftp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
-    sftp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
+    fxp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
+    fxp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
     pump(f);
     assert_int_equal(f->status, SFTP_FAILURE);
     assert_string_equal(f->text, "invalid handle");
-    sftp_client_read(f->client, f->handle, f->handle_len, 0, 8, note_reply, f);
+    fxp_client_read(f->client, f->handle, f->handle_len, 0, 8, note_reply, f);
     pump(f);
     assert_int_equal(f->status, SFTP_FAILURE);
     /* Its number does not name the next file that takes its place. */
-    sftp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
+    fxp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
     {
         uint8_t old[SFTP_HANDLE_MAX];
 
         memcpy(old, f->handle, f->handle_len);
         pump(f);
         assert_memory_not_equal(old, f->handle, f->handle_len);
-        sftp_client_fstat(f->client, old, f->handle_len, note_reply, f);
+        fxp_client_fstat(f->client, old, f->handle_len, note_reply, f);
         pump(f);
         assert_int_equal(f->status, SFTP_FAILURE);
     }
@@ -316,12 +315,12 @@ handles_are_bounded(void **state)
 
     for (i = 0; i < SFTP_MAX_HANDLES; i++)
         open_file(f);
-    sftp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
+    fxp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
     pump(f);
     assert_int_equal(f->type, SFTP_STATUS);
     assert_int_equal(f->status, SFTP_FAILURE);
     assert_int_equal(f->opened, SFTP_MAX_HANDLES);
-    sftp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
+    fxp_client_close(f->client, f->handle, f->handle_len, note_reply, f);
     pump(f);
     open_file(f);
 }
@@ -333,7 +332,7 @@ a_refused_open_takes_no_handle(void **state)
     int i;
 
     for (i = 0; i < 2 * SFTP_MAX_HANDLES; i++) {
-        sftp_client_open(f->client, "/none", SFTP_OPEN_READ, note_reply, f);
+        fxp_client_open(f->client, "/none", SFTP_OPEN_READ, note_reply, f);
         pump(f);
         assert_int_equal(f->status, SFTP_NO_SUCH_FILE);
     }
@@ -347,17 +346,17 @@ a_waiting_read_blocks_nothing_else(void **state)
 
     open_file(f);
     f->hold = true;
-    sftp_client_read(f->client, f->handle, f->handle_len, 0, 4, note_reply, f);
-    sftp_client_stat(f->client, "/file", note_reply, f);
+    fxp_client_read(f->client, f->handle, f->handle_len, 0, 4, note_reply, f);
+    fxp_client_stat(f->client, "/file", note_reply, f);
     pump(f);
     assert_int_equal(f->type, SFTP_ATTRS);
-    assert_int_equal(sftp_server_pending(f->server), 1);
-    assert_int_equal(sftp_client_pending(f->client), 1);
-    sftp_server_reply_data(f->server, f->held[0], "late", 4);
+    assert_int_equal(fxp_server_pending(f->server), 1);
+    assert_int_equal(fxp_client_pending(f->client), 1);
+    fxp_server_reply_data(f->server, f->held[0], "late", 4);
     pump(f);
     assert_int_equal(f->type, SFTP_DATA);
     assert_memory_equal(f->data, "late", 4);
-    assert_int_equal(sftp_server_pending(f->server), 0);
+    assert_int_equal(fxp_server_pending(f->server), 0);
 }
 
 static void
@@ -371,17 +370,17 @@ unanswered_requests_are_bounded(void **state)
     f->hold = true;
     before = f->replies;
     for (i = 0; i < 100; i++)
-        sftp_client_read(f->client, f->handle, f->handle_len, 0, 4, note_reply,
+        fxp_client_read(f->client, f->handle, f->handle_len, 0, 4, note_reply,
             f);
     pump(f);
-    assert_int_equal(sftp_server_pending(f->server), 64);
+    assert_int_equal(fxp_server_pending(f->server), 64);
     assert_int_equal(f->held_count, 64);
     f->hold = false;
     for (i = 64; i > 0; i--) /* in any order */
-        sftp_server_reply_data(f->server, f->held[i - 1], "x", 1);
+        fxp_server_reply_data(f->server, f->held[i - 1], "x", 1);
     pump(f);
     assert_int_equal(f->replies - before, 100);
-    assert_int_equal(sftp_server_pending(f->server), 0);
+    assert_int_equal(fxp_server_pending(f->server), 0);
 }
 
 static void
@@ -397,23 +396,23 @@ output_is_bounded(void **state)
     open_file(f);
     f->hold = true;
     for (i = 0; i < 100; i++)
-        sftp_client_read(f->client, f->handle, f->handle_len, 0, SFTP_DATA_MAX,
+        fxp_client_read(f->client, f->handle, f->handle_len, 0, SFTP_DATA_MAX,
             note_reply, f);
-    out = sftp_client_output(f->client);
-    assert_int_equal(sftp_server_feed(f->server, out->data, out->len, &e), 0);
+    out = fxp_client_output(f->client);
+    assert_int_equal(fxp_server_feed(f->server, out->data, out->len, &e), 0);
     buf_clear(out);
     assert_int_equal(f->held_count, 64);
     while (answered < 64)
-        sftp_server_reply_data(f->server, f->held[answered++], block,
+        fxp_server_reply_data(f->server, f->held[answered++], block,
             sizeof(block));
     /* 16 MiB wait to be sent: no further request is taken before they are. */
-    out = sftp_server_output(f->server);
+    out = fxp_server_output(f->server);
     assert_int_equal(f->held_count, 64);
     buf_clear(out);
-    sftp_server_output(f->server);
+    fxp_server_output(f->server);
     assert_int_equal(f->held_count, 100);
     while (answered < 100)
-        sftp_server_reply_data(f->server, f->held[answered++], block, 1);
+        fxp_server_reply_data(f->server, f->held[answered++], block, 1);
 }
 
 static void
@@ -421,10 +420,10 @@ a_long_read_is_cut_to_the_packet(void **state)
 {
     struct fixture *f = *state;
     struct buf raw = BUF_INIT;
-    struct sftp_packet p;
+    struct fxp_packet p;
 
     open_file(f);
-    sftp_put_read(&raw, 500, f->handle, f->handle_len, 0, UINT32_MAX);
+    fxp_put_read(&raw, 500, f->handle, f->handle_len, 0, UINT32_MAX);
     exchange(f, &raw, &p);
     assert_int_equal(p.type, SFTP_DATA);
     assert_int_equal(p.data_len, sizeof(content) - 1);
@@ -436,28 +435,28 @@ a_folder_is_listed_once(void **state)
 {
     struct fixture *f = *state;
     struct buf raw = BUF_INIT;
-    struct sftp_packet p;
+    struct fxp_packet p;
     uint8_t handle[SFTP_HANDLE_SIZE];
 
-    sftp_put_path_request(&raw, SFTP_OPENDIR, 500, ".");
+    fxp_put_path_request(&raw, SFTP_OPENDIR, 500, ".");
     exchange(f, &raw, &p);
     assert_int_equal(p.type, SFTP_HANDLE);
     memcpy(handle, p.handle, sizeof(handle));
-    sftp_put_handle_request(&raw, SFTP_READDIR, 501, handle, sizeof(handle));
+    fxp_put_handle_request(&raw, SFTP_READDIR, 501, handle, sizeof(handle));
     exchange(f, &raw, &p);
     assert_int_equal(p.type, SFTP_NAME);
     assert_int_equal(p.name_count, 3);
     assert_memory_equal(p.path, ".", 1);
-    sftp_put_handle_request(&raw, SFTP_READDIR, 502, handle, sizeof(handle));
+    fxp_put_handle_request(&raw, SFTP_READDIR, 502, handle, sizeof(handle));
     exchange(f, &raw, &p);
     assert_int_equal(p.status, SFTP_EOF);
-    sftp_put_handle_request(&raw, SFTP_FSTAT, 503, handle, sizeof(handle));
+    fxp_put_handle_request(&raw, SFTP_FSTAT, 503, handle, sizeof(handle));
     exchange(f, &raw, &p);
     assert_true(S_ISDIR(p.attrs.mode));
-    sftp_put_read(&raw, 504, handle, sizeof(handle), 0, 10);
+    fxp_put_read(&raw, 504, handle, sizeof(handle), 0, 10);
     exchange(f, &raw, &p);
     assert_int_equal(p.status, SFTP_FAILURE);
-    sftp_put_handle_request(&raw, SFTP_CLOSE, 505, handle, sizeof(handle));
+    fxp_put_handle_request(&raw, SFTP_CLOSE, 505, handle, sizeof(handle));
     exchange(f, &raw, &p);
     assert_int_equal(p.status, SFTP_OK);
     buf_release(&raw);
@@ -468,7 +467,7 @@ extensions_are_served(void **state)
 {
     struct fixture *f = *state;
     struct buf raw = BUF_INIT;
-    struct sftp_packet p;
+    struct fxp_packet p;
     struct reader r;
 
     buf_put_u32(&raw, 1 + 4 + 4 + 18);
@@ -509,15 +508,15 @@ bytes_may_come_one_by_one(void **state)
     struct buf *b;
     size_t i;
 
-    sftp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
-    sftp_client_stat(f->client, "/file", note_reply, f);
-    b = sftp_client_output(f->client);
+    fxp_client_open(f->client, "/file", SFTP_OPEN_READ, note_reply, f);
+    fxp_client_stat(f->client, "/file", note_reply, f);
+    b = fxp_client_output(f->client);
     for (i = 0; i < b->len; i++)
-        assert_int_equal(sftp_server_feed(f->server, b->data + i, 1, &e), 0);
+        assert_int_equal(fxp_server_feed(f->server, b->data + i, 1, &e), 0);
     buf_clear(b);
-    b = sftp_server_output(f->server);
+    b = fxp_server_output(f->server);
     for (i = 0; i < b->len; i++)
-        assert_int_equal(sftp_client_feed(f->client, b->data + i, 1, &e), 0);
+        assert_int_equal(fxp_client_feed(f->client, b->data + i, 1, &e), 0);
     buf_clear(b);
     assert_int_equal(f->replies, 2);
     assert_int_equal(f->type, SFTP_ATTRS);

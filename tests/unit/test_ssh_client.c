@@ -45,7 +45,7 @@ struct fixture {
     unsigned logins;
     char request[512];
     /* The thread's own. */
-    struct sftp_server *sftp;
+    struct fxp_server *sftp;
     ssh_channel channel;
     struct ssh_channel_callbacks_struct channel_calls;
     bool ready;
@@ -60,11 +60,11 @@ backend_open(void *ctx, uint32_t tag, const char *path, uint32_t flags)
 
     (void)flags;
     if (strcmp(path, "/file") == 0)
-        sftp_server_reply_handle(f->sftp, tag, HANDLE_FILE);
+        fxp_server_reply_handle(f->sftp, tag, HANDLE_FILE);
     else if (strcmp(path, "/control") == 0)
-        sftp_server_reply_handle(f->sftp, tag, HANDLE_CONTROL);
+        fxp_server_reply_handle(f->sftp, tag, HANDLE_CONTROL);
     else
-        sftp_server_reply_status(f->sftp, tag, SFTP_PERMISSION_DENIED,
+        fxp_server_reply_status(f->sftp, tag, SFTP_PERMISSION_DENIED,
             "PERMISSION: not for you\nAsk an administrator.");
 }
 
@@ -74,7 +74,7 @@ backend_close(void *ctx, uint32_t tag, uint32_t handle)
     struct fixture *f = ctx;
 
     (void)handle;
-    sftp_server_reply_status(f->sftp, tag, SFTP_OK, "");
+    fxp_server_reply_status(f->sftp, tag, SFTP_OK, "");
 }
 
 static void
@@ -99,7 +99,7 @@ backend_read(void *ctx, uint32_t tag, uint32_t handle, uint64_t offset,
         n = SHORT_READ;
     if (handle == HANDLE_CONTROL && n > 7)
         n = 7;
-    sftp_server_reply_data(f->sftp, tag, n > 0 ? from + offset : from, n);
+    fxp_server_reply_data(f->sftp, tag, n > 0 ? from + offset : from, n);
 }
 
 static void
@@ -113,20 +113,20 @@ backend_write(void *ctx, uint32_t tag, uint32_t handle, uint64_t offset,
         memcpy(f->request, data, len);
         f->request[len] = '\0';
     }
-    sftp_server_reply_status(f->sftp, tag, SFTP_OK, "");
+    fxp_server_reply_status(f->sftp, tag, SFTP_OK, "");
 }
 
 static void
 backend_stat(void *ctx, uint32_t tag, const char *path)
 {
-    const struct sftp_attrs file = { FILE_SIZE, S_IFREG | 0444, 1 };
+    const struct fxp_attrs file = { FILE_SIZE, S_IFREG | 0444, 1 };
     struct fixture *f = ctx;
 
     (void)path;
-    sftp_server_reply_attrs(f->sftp, tag, &file);
+    fxp_server_reply_attrs(f->sftp, tag, &file);
 }
 
-static const struct sftp_backend backend = {
+static const struct fxp_backend backend = {
     .open = backend_open,
     .close = backend_close,
     .read = backend_read,
@@ -222,11 +222,11 @@ serve(struct fixture *f)
     struct buf *out;
     int n;
 
-    f->sftp = sftp_server_start(&backend, f);
+    f->sftp = fxp_server_start(&backend, f);
     while ((n = ssh_channel_read(f->channel, bytes, sizeof(bytes), 0)) > 0) {
-        if (sftp_server_feed(f->sftp, bytes, (size_t)n, &e) != 0)
+        if (fxp_server_feed(f->sftp, bytes, (size_t)n, &e) != 0)
             break;
-        while ((out = sftp_server_output(f->sftp))->len > 0) {
+        while ((out = fxp_server_output(f->sftp))->len > 0) {
             n = ssh_channel_write(f->channel, out->data, (uint32_t)out->len);
             if (n <= 0)
                 goto out;
@@ -234,7 +234,7 @@ serve(struct fixture *f)
         }
     }
 out:
-    sftp_server_end(f->sftp);
+    fxp_server_end(f->sftp);
 }
 
 static void *
