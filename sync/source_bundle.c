@@ -15,31 +15,7 @@ enum { OP_REMOVE = 1, OP_PUT = 2, OP_CHANGE = 3 };
 
 #define CHANGE_COLUMNS_MAX 63 /* one bit each in a varint */
 
-/* A key that some revision of the chain changed. */
-struct entry {
-    const char *table;
-    const uint8_t *key;
-    size_t key_len;
-    size_t order;           /* of appearance */
-    bool existed;           /* before that change */
-    const uint8_t *old_row; /* what it was at the start; NULL: not known */
-    size_t old_row_len;
-};
-
-/* The chain of revisions as read from history. */
-struct chain {
-    struct change_set *sets;
-    size_t set_count;
-    struct entry *entries;
-    size_t entry_count, entry_capacity;
-    struct buf ddl;
-    uint64_t ddl_count;
-    bool specials;
-    struct digest digest_before;
-    uint8_t schema_before[HASH_SIZE];
-};
-
-static void
+void
 chain_release(struct chain *c)
 {
     for (size_t i = 0; i < c->set_count; i++)
@@ -49,8 +25,8 @@ chain_release(struct chain *c)
     buf_release(&c->ddl);
 }
 
-static void
-add_entry(struct chain *c, const char *table, const uint8_t *key, size_t len,
+void
+chain_add(struct chain *c, const char *table, const uint8_t *key, size_t len,
     bool existed, const uint8_t *old_row, size_t old_row_len)
 {
     if (c->entry_count == c->entry_capacity) {
@@ -58,7 +34,7 @@ add_entry(struct chain *c, const char *table, const uint8_t *key, size_t len,
         c->entries =
             alloc_resize(c->entries, c->entry_capacity, sizeof(*c->entries));
     }
-    c->entries[c->entry_count] = (struct entry){
+    c->entries[c->entry_count] = (struct chain_entry){
         .table = table,
         .key = key,
         .key_len = len,
@@ -80,17 +56,17 @@ add_changes(struct chain *c, const struct change_set *set)
                     memcmp(x->old_key, x->new_key, x->old_key_len) == 0;
 
         if (x->old_key != NULL)
-            add_entry(c, x->table, x->old_key, x->old_key_len, true, x->old_row,
+            chain_add(c, x->table, x->old_key, x->old_key_len, true, x->old_row,
                 x->old_row_len);
         if (x->new_key != NULL && !same)
-            add_entry(c, x->table, x->new_key, x->new_key_len, false, NULL, 0);
+            chain_add(c, x->table, x->new_key, x->new_key_len, false, NULL, 0);
     }
 }
 
 static int
 compare_entries(const void *a, const void *b)
 {
-    const struct entry *x = a, *y = b;
+    const struct chain_entry *x = a, *y = b;
     size_t shorter = x->key_len < y->key_len ? x->key_len : y->key_len;
     int order = strcmp(x->table, y->table);
 
@@ -104,8 +80,8 @@ compare_entries(const void *a, const void *b)
 }
 
 /* One entry per key, the earliest: whether the key existed at the start. */
-static void
-sort_entries(struct chain *c)
+void
+chain_sort(struct chain *c)
 {
     size_t kept = 0;
 
@@ -113,7 +89,7 @@ sort_entries(struct chain *c)
         return;
     qsort(c->entries, c->entry_count, sizeof(*c->entries), compare_entries);
     for (size_t i = 1; i < c->entry_count; i++) {
-        const struct entry *a = &c->entries[kept], *b = &c->entries[i];
+        const struct chain_entry *a = &c->entries[kept], *b = &c->entries[i];
 
         if (strcmp(a->table, b->table) != 0 || a->key_len != b->key_len ||
             memcmp(a->key, b->key, a->key_len) != 0)
@@ -161,8 +137,8 @@ add_revision(struct chain *c, sqlite3_stmt *stmt, struct err *e)
     return 0;
 }
 
-static int
-read_chain(struct source *s, uint64_t from, struct chain *c, struct err *e)
+int
+chain_read(struct source *s, uint64_t from, struct chain *c, struct err *e)
 {
     sqlite3_stmt *stmt;
     int rc, r = 0;
@@ -188,7 +164,7 @@ read_chain(struct source *s, uint64_t from, struct chain *c, struct err *e)
             (unsigned long long)from, (unsigned long long)s->state.revision);
     for (size_t i = 0; i < c->set_count; i++)
         add_changes(c, &c->sets[i]);
-    sort_entries(c);
+    chain_sort(c);
     return 0;
 }
 
@@ -203,7 +179,7 @@ struct table_part {
 /* Which columns of two rows of T differ, as one bit each, and the new values of
  * those; false when the rows do not line up. */
 static bool
-row_difference(const struct table *t, const struct entry *en,
+row_difference(const struct table *t, const struct chain_entry *en,
     const struct buf *now, uint64_t *columns, struct buf *values)
 {
     struct reader a = reader_over(en->old_row, en->old_row_len);
@@ -225,7 +201,8 @@ row_difference(const struct table *t, const struct entry *en,
 }
 
 static void
-put_row(const struct table *t, const struct entry *en, struct table_part *part)
+put_row(const struct table *t, const struct chain_entry *en,
+    struct table_part *part)
 {
     uint64_t columns;
 
@@ -247,7 +224,7 @@ put_row(const struct table *t, const struct entry *en, struct table_part *part)
 }
 
 static int
-put_entry(struct source *s, const struct table *t, const struct entry *en,
+put_entry(struct source *s, const struct table *t, const struct chain_entry *en,
     struct table_part *part, struct err *e)
 {
     int found = source_find_row(s, t, false, en->key, en->key_len,
@@ -272,9 +249,9 @@ put_entry(struct source *s, const struct table *t, const struct entry *en,
 }
 
 /* Appends the varint count of tables and the tables. */
-static int
-put_tables(struct source *s, const struct entry *entries, size_t count,
-    bool differences, struct buf *body, struct err *e)
+int
+source_put_tables(struct source *s, const struct chain_entry *entries,
+    size_t count, bool differences, struct buf *body, struct err *e)
 {
     struct table_part part = { .differences = differences };
     struct buf tables = BUF_INIT;
@@ -311,8 +288,8 @@ put_tables(struct source *s, const struct entry *entries, size_t count,
     return r;
 }
 
-static void
-put_specials(struct source *s, bool present, struct buf *body)
+void
+source_put_specials(struct source *s, bool present, struct buf *body)
 {
     buf_put_u8(body, present);
     buf_put_varint(body, present ? s->specials.len : 0);
@@ -320,8 +297,8 @@ put_specials(struct source *s, bool present, struct buf *body)
         buf_put(body, s->specials.data, s->specials.len);
 }
 
-static struct bundle_header
-header_of(struct source *s, enum bundle_kind kind)
+struct bundle_header
+source_bundle_header(struct source *s, enum bundle_kind kind)
 {
     struct bundle_header h = {
         .kind = kind,
@@ -355,14 +332,14 @@ source_bundle(struct source *source, uint64_t from,
     if (s->published == NULL || from >= s->state.revision)
         return err_set(e, ERR_INVALID, "no revision after %llu",
             (unsigned long long)from);
-    h = header_of(s, BUNDLE_CHANGES);
-    if (read_chain(s, from, &c, e) != 0)
+    h = source_bundle_header(s, BUNDLE_CHANGES);
+    if (chain_read(s, from, &c, e) != 0)
         goto out;
     buf_put_varint(&body, c.ddl_count);
     buf_put(&body, c.ddl.data, c.ddl.len);
-    put_specials(s, c.specials, &body);
-    if (put_tables(s, c.entries, c.entry_count, c.ddl_count == 0, &body, e) !=
-        0)
+    source_put_specials(s, c.specials, &body);
+    if (source_put_tables(s, c.entries, c.entry_count, c.ddl_count == 0, &body,
+            e) != 0)
         goto out;
     h.from_revision = from;
     h.digest_before = c.digest_before;
@@ -371,114 +348,6 @@ source_bundle(struct source *source, uint64_t from,
     r = bundle_seal(&h, body.data, body.len, signer, out, e);
 out:
     chain_release(&c);
-    buf_release(&body);
-    return r;
-}
-
-/* The keys of a repair, as asked for by a secondary: nothing in them is
- * trusted. */
-static int
-read_keys(struct chain *c, struct change_set *names,
-    const struct schema *schema, const void *keys, size_t len, struct err *e)
-{
-    struct reader r = reader_over(keys, len);
-    uint64_t count = reader_varint(&r);
-
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t name_len = reader_varint(&r), key_len;
-        const uint8_t *name = NULL, *key = NULL;
-        const struct table *t;
-        struct reader check;
-        char *text;
-
-        if (!r.failed && name_len <= reader_left(&r))
-            name = reader_take(&r, (size_t)name_len);
-        key_len = reader_varint(&r);
-        if (!r.failed && key_len <= reader_left(&r))
-            key = reader_take(&r, (size_t)key_len);
-        if (name == NULL || key == NULL)
-            return err_set(e, ERR_CORRUPT, "malformed list of keys");
-        text = alloc_copy(name, (size_t)name_len);
-        t = schema_find_table(schema, text);
-        free(text);
-        check = reader_over(key, (size_t)key_len);
-        if (t == NULL || t->unsupported != NULL)
-            return err_set(e, ERR_NEEDS_OVERWRITE,
-                "a drifted table is not in the published copy");
-        if (value_skip(&check, t->key_count) != 0 || !reader_done(&check))
-            return err_set(e, ERR_CORRUPT, "malformed list of keys");
-        add_entry(c, change_set_table(names, t->name), key, (size_t)key_len,
-            true, NULL, 0);
-    }
-    if (!reader_done(&r))
-        return err_set(e, ERR_CORRUPT, "malformed list of keys");
-    sort_entries(c);
-    return 0;
-}
-
-/* A key may be published in other bytes than the secondary holds (NOCASE, or 1
- * for 1.0): the one asked for goes, the published one comes.  The copies live
- * in KEPT. */
-static int
-add_published_keys(struct source *s, struct chain *c, struct change_set *kept,
-    struct err *e)
-{
-    struct buf key = BUF_INIT, row = BUF_INIT;
-    size_t count = c->entry_count;
-    int found = 0;
-
-    for (size_t i = 0; found >= 0 && i < count; i++) {
-        const struct table *t =
-            schema_find_table(s->schema, c->entries[i].table);
-        const struct change *copy;
-
-        found = source_find_row(s, t, false, c->entries[i].key,
-            c->entries[i].key_len, &key, &row, e);
-        if (found != 1)
-            continue;
-        change_set_add(kept, t->name, key.data, key.len, row.data, row.len,
-            NULL, 0, NULL, 0);
-        copy = &kept->items[kept->count - 1];
-        add_entry(c, copy->table, copy->old_key, copy->old_key_len, false, NULL,
-            0);
-    }
-    buf_release(&key);
-    buf_release(&row);
-    if (found < 0)
-        return -1;
-    sort_entries(c);
-    return 0;
-}
-
-int
-source_repair(struct source *source, const void *keys, size_t keys_len,
-    const struct bundle_signer *signer, struct buf *out, struct err *e)
-{
-    struct source *s = source;
-    struct chain c = { 0 };
-    struct change_set names;
-    struct buf body = BUF_INIT;
-    struct bundle_header h;
-    int r = -1;
-
-    change_set_init(&names);
-    if (s->published == NULL) {
-        err_set(e, ERR_NOT_FOUND, "nothing is published yet");
-        goto out;
-    }
-    h = header_of(s, BUNDLE_REPAIR);
-    if (read_keys(&c, &names, s->schema, keys, keys_len, e) != 0 ||
-        add_published_keys(s, &c, &names, e) != 0)
-        goto out;
-    buf_put_varint(&body, 0);
-    put_specials(s, true, &body);
-    if (put_tables(s, c.entries, c.entry_count, false, &body, e) != 0)
-        goto out;
-    h.raw_length = body.len;
-    r = bundle_seal(&h, body.data, body.len, signer, out, e);
-out:
-    chain_release(&c);
-    change_set_release(&names);
     buf_release(&body);
     return r;
 }

@@ -11,6 +11,7 @@
  *   source_rebuild.c   the published copy made anew from the live file
  *   source_history.c   history.db
  *   source_bundle.c    bundles out of history
+ *   source_repair.c    bundles that mend drift
  *   source_image.c     the published copy as a file image
  */
 #ifndef SYNC_SOURCE_INTERNAL_H
@@ -194,6 +195,49 @@ int history_newest(struct source *s, uint64_t *revision, struct err *e);
 int history_add(struct source *s, const struct history_entry *h, struct err *e);
 /* Deletes the oldest beyond size and age. */
 int history_retain(struct source *s, struct err *e);
+
+/* source_bundle.c: what bundles are made of. */
+/* A key that some revision of the chain changed. */
+struct chain_entry {
+    const char *table;
+    const uint8_t *key;
+    size_t key_len;
+    size_t order;           /* of appearance */
+    bool existed;           /* before that change */
+    const uint8_t *old_row; /* what it was at the start; NULL: not known */
+    size_t old_row_len;
+};
+
+/* The chain of revisions as read from history. */
+struct chain {
+    struct change_set *sets;
+    size_t set_count;
+    struct chain_entry *entries;
+    size_t entry_count, entry_capacity;
+    struct buf ddl;
+    uint64_t ddl_count;
+    bool specials;
+    struct digest digest_before;
+    uint8_t schema_before[HASH_SIZE];
+};
+
+/* The changes after revision FROM; ERR_NEEDS_OVERWRITE when history does not
+ * lead from there to now. */
+int chain_read(struct source *s, uint64_t from, struct chain *c, struct err *e);
+void chain_release(struct chain *c);
+/* Adds a key; what it points to must outlive the chain's use. */
+void chain_add(struct chain *c, const char *table, const uint8_t *key,
+    size_t len, bool existed, const uint8_t *old_row, size_t old_row_len);
+/* One entry per key, the earliest, in order. */
+void chain_sort(struct chain *c);
+/* Appends the varint count of tables and the tables: each entry's published
+ * row, or its removal. */
+int source_put_tables(struct source *s, const struct chain_entry *entries,
+    size_t count, bool differences, struct buf *body, struct err *e);
+void source_put_specials(struct source *s, bool present, struct buf *body);
+/* Of the current revision, from and to. */
+struct bundle_header source_bundle_header(struct source *s,
+    enum bundle_kind kind);
 
 /* source_publish.c */
 int source_publish_now(struct source *s, bool accept,
