@@ -73,7 +73,8 @@ UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 # Programs and preloaded libraries (preload_*.c) that tests are helped by.
 TOOL_SOURCES := $(wildcard tests/bench/*.c tests/faults/*.c \
-	tests/scenario/*.c tests/interop/*.c tests/tools/*.c)
+	tests/scenario/*.c tests/interop/*.c tests/tools/*.c \
+	tests/equality/*.c)
 PRELOAD_SOURCES := $(foreach f,$(TOOL_SOURCES),\
 	$(if $(filter preload_%,$(notdir $f)),$f))
 
