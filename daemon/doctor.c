@@ -19,7 +19,7 @@
 #include "daemon/engine.h"
 #include "daemon/fleet.h"
 #include "daemon/listener.h"
-#include "sync/open.h"
+#include "sync/sound.h"
 
 /* Less than this is too little to overwrite anything. */
 #define DISK_LEAST ((uint64_t)64 * 1024 * 1024)
@@ -126,25 +126,9 @@ static int
 check_database(struct dataset *ds, void *arg, struct err *e)
 {
     sqlite3 *db = dataset_reader(ds, e);
-    sqlite3_stmt *stmt = NULL;
-    const char *verdict;
-    int r = -1;
 
     (void)arg;
-    if (db == NULL ||
-        database_prepare(db, "PRAGMA quick_check(1)", &stmt, e) != 0)
-        return -1;
-    if (sqlite3_step(stmt) != SQLITE_ROW) {
-        database_error(db, e, "could not check the database");
-    } else {
-        verdict = (const char *)sqlite3_column_text(stmt, 0);
-        if (verdict != NULL && strcmp(verdict, "ok") == 0)
-            r = 0;
-        else
-            err_set(e, ERR_CORRUPT, "%s", verdict != NULL ? verdict : "?");
-    }
-    sqlite3_finalize(stmt);
-    return r;
+    return db == NULL ? -1 : database_sound(db, e);
 }
 
 static void

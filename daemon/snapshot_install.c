@@ -12,6 +12,7 @@
 #include "sync/capture.h"
 #include "sync/open.h"
 #include "sync/schema.h"
+#include "sync/sound.h"
 
 #define WAIT_MS 2000
 #define COPY_PAGES 2048
@@ -40,15 +41,8 @@ pragma_text(sqlite3 *db, const char *sql, char *out, size_t size, struct err *e)
 static int
 check_sound(sqlite3 *db, struct err *e)
 {
-    char verdict[256];
-
-    if (pragma_text(db, "PRAGMA quick_check(1)", verdict, sizeof(verdict), e) !=
-        0)
-        return -1;
-    if (strcmp(verdict, "ok") == 0)
-        return 0;
-    return err_set(e, ERR_CORRUPT, "the uploaded database is damaged: %s",
-        verdict);
+    return database_sound(db, e) == 0 ? 0
+                                      : err_wrap(e, "the uploaded database");
 }
 
 static int

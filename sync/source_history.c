@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "sync/open.h"
+#include "sync/sound.h"
 
 static const char create_sql[] =
     "CREATE TABLE IF NOT EXISTS history(revision INTEGER PRIMARY KEY,"
@@ -31,22 +32,10 @@ static const char insert_sql[] =
 static int
 try_open(struct source *s, struct err *e)
 {
-    sqlite3_stmt *stmt;
-    int rc;
-
     if (database_open(&s->history, s->history_path, OPEN_CREATE,
             SOURCE_READ_WAIT_MS, e) != 0 ||
         database_exec(s->history, create_sql, e) != 0 ||
-        database_prepare(s->history, "PRAGMA quick_check(1)", &stmt, e) != 0)
-        return -1;
-    rc = sqlite3_step(stmt);
-    if (rc != SQLITE_ROW ||
-        strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
-        rc = err_set(e, ERR_CORRUPT, "history is damaged");
-    else
-        rc = 0;
-    sqlite3_finalize(stmt);
-    if (rc != 0)
+        database_sound(s->history, e) != 0)
         return -1;
     sqlite3_wal_autocheckpoint(s->history, 4000);
     return database_prepare(s->history, insert_sql, &s->history_insert, e);

@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "sync/open.h"
+#include "sync/sound.h"
 
 void
 source_hold(struct source *s, const char *fmt, ...)
@@ -175,23 +176,8 @@ reopen_if_moved(struct source *s, const struct file_mark *mark, struct err *e)
 static int
 check_damage(struct source *s, struct err *e)
 {
-    sqlite3_stmt *stmt;
-    const char *text;
-    int rc;
-
-    if (!s->check_file)
-        return 0;
-    if (database_prepare(s->live, "PRAGMA main.quick_check(1)", &stmt, e) != 0)
-        return -1;
-    rc = sqlite3_step(stmt);
-    text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : "";
-    if (rc != SQLITE_ROW)
-        database_error(s->live, e, "could not check the live database");
-    else if (text == NULL || strcmp(text, "ok") != 0)
-        err_set(e, ERR_CORRUPT, "%s", text != NULL ? text : "no answer");
-    else
+    if (s->check_file && database_sound(s->live, e) == 0)
         s->check_file = false;
-    sqlite3_finalize(stmt);
     return s->check_file ? -1 : 0;
 }
 

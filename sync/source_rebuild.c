@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "sync/open.h"
+#include "sync/sound.h"
 
 static int
 note_wal_pages(void *ctx, sqlite3 *db, const char *name, int pages)
@@ -34,22 +35,6 @@ configure(struct source *s, sqlite3 *db, struct err *e)
         "PRAGMA foreign_keys=OFF; PRAGMA ignore_check_constraints=ON;"
         "PRAGMA cache_size=-32768",
         e);
-}
-
-static int
-quick_check(sqlite3 *db, bool *sound, struct err *e)
-{
-    sqlite3_stmt *stmt;
-    int rc;
-
-    *sound = false;
-    if (database_prepare(db, "PRAGMA main.quick_check(1)", &stmt, e) != 0)
-        return -1;
-    rc = sqlite3_step(stmt);
-    *sound = rc == SQLITE_ROW &&
-             strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") == 0;
-    sqlite3_finalize(stmt);
-    return 0;
 }
 
 void
@@ -93,7 +78,7 @@ source_open_published(struct source *s, bool *usable, struct err *e)
     if (database_open(&s->published, s->published_path, OPEN_WRITE,
             SOURCE_READ_WAIT_MS, &why) == 0 &&
         configure(s, s->published, &why) == 0 &&
-        quick_check(s->published, &sound, &why) == 0 && sound &&
+        (sound = database_sound(s->published, &why) == 0) &&
         state_read(s->published, &s->state, &why) == 0 &&
         load_published(s, &why) == 0) {
         *usable = true;
