@@ -223,6 +223,14 @@ bring_up(struct pair *p, struct replica *r, struct err *e)
     } else if (held.state.revision != s.revision) {
         how = "changes";
         result = bundle(p, r, held.state.revision, &bytes, e);
+        /* What cannot be mended by rows is mended by everything, as the
+         * fleet does it; the reason is told. */
+        if (result != 0) {
+            note(p, "refused", e->message);
+            err_clear(e);
+            how = "overwrite";
+            result = overwrite(p, r, &bytes, e);
+        }
     }
     if (result != 0 || prove(p, r, e) != 0)
         return -1;
