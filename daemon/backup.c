@@ -22,6 +22,7 @@
 #include "daemon/engine.h"
 #include "daemon/events.h"
 #include "daemon/store.h"
+#include "sync/copy.h"
 #include "sync/open.h"
 
 #define WAIT_MS 5000
@@ -64,32 +65,14 @@ add_source(struct creation *c, const char *dir, char *name)
 static int
 copy_database(sqlite3 *from, const char *to_path, struct err *e)
 {
-    sqlite3_backup *backup = NULL;
     sqlite3 *to = NULL;
     int r = -1;
-    int rc;
 
-    if (sqlite3_open(to_path, &to) != SQLITE_OK) {
+    if (sqlite3_open(to_path, &to) != SQLITE_OK)
         database_error(to, e, "could not create a copy");
-        goto out;
-    }
     /* The staging folder is not what must survive. */
-    if (database_exec(to, "PRAGMA synchronous = OFF", e) != 0)
-        goto out;
-    backup = sqlite3_backup_init(to, "main", from, "main");
-    if (backup == NULL) {
-        database_error(to, e, "could not begin to copy");
-        goto out;
-    }
-    rc = sqlite3_backup_step(backup, -1);
-    sqlite3_backup_finish(backup);
-    if (rc != SQLITE_DONE) {
-        err_set(e, rc == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO,
-            "could not copy a database: %s", sqlite3_errstr(rc));
-        goto out;
-    }
-    r = 0;
-out:
+    else if (database_exec(to, "PRAGMA synchronous = OFF", e) == 0)
+        r = database_copy(to, from, e);
     sqlite3_close(to);
     return r;
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/stop.h"
 #include "base/version.h"
 #include "daemon/backup.h"
 #include "sync/open.h"
@@ -95,6 +96,8 @@ put_parts(sqlite3 *db, int fd, const char *name, struct hasher *hasher,
         }
         if (n == 0)
             break;
+        if (stop_check(e) != 0)
+            goto out;
         hasher_update(hasher, part, (size_t)n);
         sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
         sqlite3_bind_int64(stmt, 2, number++);

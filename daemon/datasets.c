@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "daemon/admins_schema.h"
 #include "daemon/config_schema.h"
 #include "daemon/datasets_internal.h"
@@ -103,11 +104,11 @@ open_one(struct dataset *ds, struct err *e)
     dataset_role_of(&ds->engine->node, &ds->private->role);
     /* One dataset that cannot be opened must not keep an administrator from
      * looking why: its jobs fail, and try again. */
-    if (dataset_open(ds, &open_error) != 0)
+    if (dataset_open(ds, &open_error) != 0 && stop_check(e) == 0)
         events_add(ds->engine->events, "error", "dataset-error", NULL, ds->name,
             "could not open: %s", open_error.message);
     dataset_look(ds, &ds->view);
-    return 0;
+    return stop_check(e);
 }
 
 static int

@@ -122,7 +122,7 @@ publication_report(struct publication *p, const struct err *e)
 {
     struct events *events = p->fleet->engine->events;
 
-    if (e->code == p->error.code)
+    if (e->code == p->error.code || e->code == ERR_CANCELLED)
         return;
     if (e->code == ERR_HELD)
         events_add(events, "error", "held", NULL, p->ds->name, "%s",

@@ -12,22 +12,24 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "daemon/background.h"
 #include "daemon/backup.h"
 #include "daemon/child.h"
 #include "daemon/engine.h"
 #include "daemon/listener.h"
 #include "daemon/options.h"
+#include "sync/interrupt.h"
 
 /* Everything is durable when it is acknowledged, so what is not finished by
  * then can be left to the next start. */
-#define STOP_LIMIT_US 1800000
+#define STOP_LIMIT_MS 1800
 
 static volatile sig_atomic_t exit_status = EXIT_FAILURE;
 
@@ -55,6 +57,12 @@ harden(void)
     }
 }
 
+static struct {
+    timer_t limit;
+    uv_async_t wake; /* the loop, once a stop was requested */
+    uv_signal_t reload;
+} signals;
+
 static void
 give_up(int sig)
 {
@@ -62,31 +70,40 @@ give_up(int sig)
     _exit(exit_status);
 }
 
+/* Async-signal-safe.  Whatever the loop and the threads do, it ends in time. */
 static void
-limit_stopping(void)
+begin_stopping(void)
 {
-    const struct itimerval limit = {
-        .it_value = { .tv_sec = STOP_LIMIT_US / 1000000,
-            .tv_usec = STOP_LIMIT_US % 1000000 },
+    const struct itimerspec limit = {
+        .it_value = { .tv_sec = STOP_LIMIT_MS / 1000,
+            .tv_nsec = STOP_LIMIT_MS % 1000 * 1000000L },
     };
 
-    signal(SIGALRM, give_up);
-    setitimer(ITIMER_REAL, &limit, NULL);
+    if (stop_is_requested())
+        return;
+    stop_request();
+    timer_settime(signals.limit, 0, &limit, NULL);
 }
 
-struct signals {
-    uv_signal_t terminate;
-    uv_signal_t interrupt;
-    uv_signal_t reload;
-};
-
 static void
-on_stop(uv_signal_t *handle, int sig)
+on_stop_signal(int sig)
 {
-    struct engine *engine = handle->data;
+    int saved = errno;
 
     (void)sig;
+    exit_status = EXIT_SUCCESS;
+    begin_stopping();
+    uv_async_send(&signals.wake);
+    errno = saved;
+}
+
+static void
+on_wake(uv_async_t *wake)
+{
+    struct engine *engine = wake->data;
+
     engine->stopping = true;
+    interruptible_stop_all();
     uv_stop(engine->loop);
 }
 
@@ -99,36 +116,67 @@ on_reload(uv_signal_t *handle, int sig)
     engine_reload(handle->data, &e);
 }
 
-static void
-watch(uv_signal_t *handle, struct engine *engine, uv_signal_cb fn, int sig)
+/* A handler of our own and not libuv's: it is heard while the loop is busy, as
+ * with the audit of the start. */
+static int
+watch_signals(struct engine *engine, struct err *e)
 {
-    uv_signal_init(engine->loop, handle);
-    handle->data = engine;
-    uv_signal_start(handle, fn, sig);
-    uv_unref((uv_handle_t *)handle);
+    struct sigevent on_limit = { .sigev_notify = SIGEV_SIGNAL,
+        .sigev_signo = SIGALRM };
+    struct sigaction stop = { .sa_handler = on_stop_signal,
+        .sa_flags = SA_RESTART };
+
+    if (timer_create(CLOCK_MONOTONIC, &on_limit, &signals.limit) != 0)
+        return err_set_errno(e, ERR_INTERNAL, errno, "could not make a timer");
+    signal(SIGALRM, give_up);
+    uv_async_init(engine->loop, &signals.wake, on_wake);
+    uv_unref((uv_handle_t *)&signals.wake);
+    signals.wake.data = engine;
+    uv_signal_init(engine->loop, &signals.reload);
+    uv_unref((uv_handle_t *)&signals.reload);
+    signals.reload.data = engine;
+    uv_signal_start(&signals.reload, on_reload, SIGHUP);
+    sigemptyset(&stop.sa_mask);
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGINT, &stop, NULL);
+    return 0;
 }
 
+/* The handler would wake a loop that has ended. */
 static void
-watch_signals(struct signals *s, struct engine *engine)
+unwatch_signals(void)
 {
-    watch(&s->terminate, engine, on_stop, SIGTERM);
-    watch(&s->interrupt, engine, on_stop, SIGINT);
-    watch(&s->reload, engine, on_reload, SIGHUP);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    uv_close((uv_handle_t *)&signals.wake, NULL);
+    uv_close((uv_handle_t *)&signals.reload, NULL);
+}
+
+/* Why it did not start; asked to stop is no failure. */
+static void
+report_start(struct background *background, const struct err *e)
+{
+    background_fail(background, e);
+    if (stop_is_requested())
+        log_info("stopped before it was ready");
+    else
+        report(e);
 }
 
 static int
 serve(struct engine *engine, struct background *background)
 {
-    struct signals signals;
     struct err e = ERR_INIT;
 
     engine->loop = uv_default_loop();
     engine->lock_fd = -1;
-    watch_signals(&signals, engine);
-    if (engine_start(engine, &e) != 0) {
+    if (watch_signals(engine, &e) != 0) {
         background_fail(background, &e);
         report(&e);
-        limit_stopping();
+        return EXIT_FAILURE;
+    }
+    if (engine_start(engine, &e) != 0) {
+        report_start(background, &e);
         goto out;
     }
     if (background_ready(background, engine->settings.state_dir, &e) != 0) {
@@ -140,15 +188,13 @@ serve(struct engine *engine, struct background *background)
     while (!engine->stopping)
         uv_run(engine->loop, UV_RUN_DEFAULT);
     log_info("stopping");
-    exit_status = EXIT_SUCCESS;
 out_engine:
-    limit_stopping();
+    begin_stopping();
     engine_stop(engine);
 out:
+    begin_stopping();
+    unwatch_signals();
     /* Lets closed handles and ended children go. */
-    uv_close((uv_handle_t *)&signals.terminate, NULL);
-    uv_close((uv_handle_t *)&signals.interrupt, NULL);
-    uv_close((uv_handle_t *)&signals.reload, NULL);
     uv_run(engine->loop, UV_RUN_DEFAULT);
     uv_loop_close(engine->loop);
     return exit_status;

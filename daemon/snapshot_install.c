@@ -10,12 +10,12 @@
 #include "daemon/datasets.h"
 #include "daemon/vfs_upload.h"
 #include "sync/capture.h"
+#include "sync/copy.h"
 #include "sync/open.h"
 #include "sync/schema.h"
 #include "sync/sound.h"
 
 #define WAIT_MS 2000
-#define COPY_PAGES 2048
 
 /* A pragma's first value as text. */
 static int
@@ -104,7 +104,7 @@ prepare_upload(sqlite3 *upload, sqlite3 *live, struct err *e)
     int r = -1;
 
     if (database_exec(upload, "PRAGMA journal_mode = DELETE", e) != 0 ||
-        check_sound(upload, e) != 0 || capture_remove(upload, e) != 0 ||
+        database_sound(upload, e) != 0 || capture_remove(upload, e) != 0 ||
         state_remove(upload, e) != 0 || check_same_kind(upload, live, e) != 0 ||
         match_page_size(upload, live, e) != 0)
         goto out;
@@ -122,27 +122,6 @@ out:
     return r;
 }
 
-static int
-copy_over(sqlite3 *from, sqlite3 *to, struct err *e)
-{
-    sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
-    int rc;
-
-    if (backup == NULL)
-        return database_error(to, e, "could not begin to copy");
-    do {
-        rc = sqlite3_backup_step(backup, COPY_PAGES);
-    } while (rc == SQLITE_OK);
-    sqlite3_backup_finish(backup);
-    if (rc == SQLITE_DONE)
-        return 0;
-    if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED) {
-        err_set(e, ERR_BUSY, "another program holds the live database");
-        return -1;
-    }
-    return database_error(to, e, "could not copy");
-}
-
 int
 snapshot_install(struct dataset *ds, const char *path, struct err *e)
 {
@@ -157,7 +136,8 @@ snapshot_install(struct dataset *ds, const char *path, struct err *e)
     if (database_open(&upload, path, OPEN_WRITE, WAIT_MS, e) != 0 ||
         database_open(&live, ds->live_path, OPEN_WRITE, WAIT_MS, e) != 0)
         goto out;
-    if (prepare_upload(upload, live, e) != 0 || copy_over(upload, live, e) != 0)
+    if (prepare_upload(upload, live, e) != 0 ||
+        database_copy(live, upload, e) != 0)
         goto out;
     r = source_publish(ds->source, &result, e);
 out:

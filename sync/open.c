@@ -12,8 +12,15 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/stop.h"
+#include "sync/interrupt.h"
 
 #define BUSY_STEP_US 500
+/* How often a statement asks whether to go on, in steps of SQLite's machine: a
+ * few hundred rows, well under a millisecond. */
+#define STOP_STEPS 10000
+/* A longer log is left to the next start when there is no time. */
+#define STOP_LOG_MAX (8 * 1024 * 1024)
 
 /* The deadline travels as the handler's context, so a connection needs no
  * memory of ours.  A connection waits for one lock at a time, in one thread. */
@@ -28,12 +35,24 @@ busy_step(void *ctx, int count)
 
     if (count == 0)
         wait_began_us = clock_mono_us();
+    if (stop_is_requested())
+        return 0;
     passed_us = clock_mono_us() - wait_began_us;
     /* Counting the steps too ends the wait while a test has frozen time. */
     if (passed_us >= wait_us || slept_us >= wait_us)
         return 0;
     usleep(BUSY_STEP_US);
     return 1;
+}
+
+/* Reading ends at once; a transaction that writes may end by itself. */
+static int
+stop_step(void *ctx)
+{
+    if (!stop_is_requested())
+        return 0;
+    return stop_is_overdue() ||
+           sqlite3_txn_state(ctx, NULL) != SQLITE_TXN_WRITE;
 }
 
 void
@@ -67,6 +86,7 @@ static const struct {
 } result_codes[] = {
     { SQLITE_BUSY, ERR_BUSY },
     { SQLITE_LOCKED, ERR_BUSY },
+    { SQLITE_INTERRUPT, ERR_CANCELLED },
     { SQLITE_FULL, ERR_NO_SPACE },
     { SQLITE_CORRUPT, ERR_CORRUPT },
     { SQLITE_NOTADB, ERR_CORRUPT },
@@ -150,6 +170,7 @@ configure(sqlite3 *db, enum open_mode mode, int wait_ms, struct err *e)
 {
     sqlite3_extended_result_codes(db, 1);
     database_set_wait(db, wait_ms);
+    sqlite3_progress_handler(db, STOP_STEPS, stop_step, db);
     if (sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) !=
             SQLITE_OK ||
         sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) !=
@@ -195,11 +216,24 @@ fail:
     return -1;
 }
 
+static bool
+log_is_long(sqlite3 *db)
+{
+    const char *name = sqlite3_db_filename(db, "main");
+    struct stat st;
+
+    return name != NULL && name[0] != '\0' &&
+           stat(sqlite3_filename_wal(name), &st) == 0 &&
+           st.st_size > STOP_LOG_MAX;
+}
+
 void
 database_close(sqlite3 *db)
 {
     sqlite3_stmt *s, *next;
 
+    if (db != NULL && stop_is_requested() && log_is_long(db))
+        sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     for (s = db != NULL ? sqlite3_next_stmt(db, NULL) : NULL; s != NULL;
          s = next) {
         const char *text = sqlite3_sql(s);
@@ -256,8 +290,12 @@ int
 database_checkpoint(sqlite3 *db, int mode, bool *complete, struct err *e)
 {
     int frames = -1, done = -1;
-    int rc = sqlite3_wal_checkpoint_v2(db, "main", mode, &frames, &done);
+    struct interruptible call;
+    int rc;
 
+    interruptible_begin(&call, db);
+    rc = sqlite3_wal_checkpoint_v2(db, "main", mode, &frames, &done);
+    interruptible_end(&call);
     *complete = rc == SQLITE_OK && frames == done;
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
         return database_error(db, e, "could not checkpoint");

@@ -2,7 +2,7 @@
  * Opening databases the one safe way: defensive on, trusted schema off,
  * extensions off, synchronous FULL, and a busy handler of our own that sleeps
  * 0.5 ms at a time up to a deadline (sqlite3_busy_timeout starves for seconds
- * beside a tight writer).
+ * beside a tight writer).  After stop_request no statement goes on for long.
  */
 #ifndef SYNC_OPEN_H
 #define SYNC_OPEN_H
@@ -35,7 +35,8 @@ ino_t database_shm_inode(const char *path);
 /* Changes the deadline of a connection made by database_open. */
 void database_set_wait(sqlite3 *db, int wait_ms);
 /* sqlite3_exec with the library's error in E (ERR_BUSY, ERR_NO_SPACE,
- * ERR_CORRUPT, ERR_IO or ERR_INTERNAL by result code). */
+ * ERR_CORRUPT, ERR_IO, ERR_CANCELLED after stop_request, or ERR_INTERNAL, by
+ * result code). */
 int database_exec(sqlite3 *db, const char *sql, struct err *e);
 /* Sets E from the connection's last error; returns -1. */
 int database_error(sqlite3 *db, struct err *e, const char *doing);

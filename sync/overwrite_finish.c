@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/stop.h"
 #include "sync/change.h"
 #include "sync/compare.h"
 #include "sync/drift.h"
@@ -69,7 +70,8 @@ find_drift(struct replica *r, const struct staging *s,
         return;
     if (schema_load(&schema, r->db, &e) == 0 &&
         compare_databases(r->db, schema, s->db, s->schema, changes,
-            DRIFT_BYTES_MAX, &e) != 0)
+            DRIFT_BYTES_MAX, &e) != 0 &&
+        e.code != ERR_CANCELLED)
         replica_notice(r, "drift", "could not compare all rows: %.200s",
             e.message);
     database_rollback(r->db);
@@ -88,7 +90,8 @@ note_drift(struct replica *r, const struct staging *s, struct err *e)
         return 0;
     change_set_init(&changes);
     find_drift(r, s, &changes);
-    if (changes.count > 0) {
+    result = stop_check(e);
+    if (result == 0 && changes.count > 0) {
         name_drift(r, &changes);
         result = write_drift(r, &changes, e);
     }

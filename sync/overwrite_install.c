@@ -15,6 +15,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/stop.h"
+#include "sync/copy.h"
 #include "sync/open.h"
 #include "sync/overwrite.h"
 
@@ -70,14 +72,16 @@ copy_bytes(int from, int to, const char *path, struct err *e)
 {
     uint8_t *data = alloc_bytes(COPY_SIZE);
     ssize_t n;
-    int r = 0;
+    int r;
 
-    while (r == 0 && (n = read(from, data, COPY_SIZE)) != 0) {
+    while ((r = stop_check(e)) == 0 && (n = read(from, data, COPY_SIZE)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         r = n < 0
                 ? err_set_errno(e, ERR_IO, errno, "could not read \"%s\"", path)
                 : file_write_all(to, data, (size_t)n, e);
+        if (r != 0)
+            break;
     }
     if (r == 0 && fsync(to) != 0)
         r = err_set_errno(e, ERR_IO, errno, "could not sync a backup");
@@ -237,19 +241,6 @@ leave_wal(struct replica *r, struct staging *s, bool *left, struct err *e)
 }
 
 static int
-copy_once(struct replica *r, struct staging *s, struct err *e)
-{
-    sqlite3_backup *backup = sqlite3_backup_init(r->db, "main", s->db, "main");
-
-    if (backup == NULL)
-        return database_error(r->db, e, "could not begin to install");
-    sqlite3_backup_step(backup, -1);
-    if (sqlite3_backup_finish(backup) != SQLITE_OK)
-        return database_error(r->db, e, "could not install");
-    return 0;
-}
-
-static int
 copy_into_live(struct replica *r, struct staging *s, struct err *e)
 {
     for (int n = 0; n < REPLICA_TRIES; n++) {
@@ -259,7 +250,7 @@ copy_into_live(struct replica *r, struct staging *s, struct err *e)
         err_clear(e);
         result = leave_wal(r, s, &left, e);
         if (result == 0)
-            result = copy_once(r, s, e);
+            result = database_copy(r->db, s->db, e);
         if (left)
             sqlite3_exec(r->db, "PRAGMA main.journal_mode=WAL", NULL, NULL,
                 NULL);
@@ -267,7 +258,7 @@ copy_into_live(struct replica *r, struct staging *s, struct err *e)
             r->blocker[0] = '\0';
             return 0;
         }
-        if (e->code != ERR_BUSY)
+        if (e->code != ERR_BUSY || stop_is_requested())
             return -1;
         blocker_find(r->live_path, r->blocker, sizeof(r->blocker));
         usleep(REPLICA_PAUSE_US);

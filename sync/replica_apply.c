@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/stop.h"
 #include "sync/open.h"
 #include "sync/replica_internal.h"
 
@@ -246,7 +247,7 @@ apply_with_retries(struct replica *r, struct attempt *a, struct err *e)
             a->clear_first = true;
             continue;
         }
-        if (e->code != ERR_BUSY)
+        if (e->code != ERR_BUSY || stop_is_requested())
             return -1;
         blocker_find(r->live_path, r->blocker, sizeof(r->blocker));
         usleep(REPLICA_PAUSE_US);

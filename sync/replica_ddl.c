@@ -78,7 +78,8 @@ execute_one(sqlite3 *db, const char *sql, struct err *e)
     sqlite3_finalize(stmt);
     sqlite3_set_authorizer(db, NULL, NULL);
     if (rc != SQLITE_OK) {
-        if (e->code != ERR_BUSY && e->code != ERR_NO_SPACE && e->code != ERR_IO)
+        if (e->code != ERR_BUSY && e->code != ERR_NO_SPACE &&
+            e->code != ERR_IO && e->code != ERR_CANCELLED)
             e->code = ERR_SCHEMA;
         return -1;
     }

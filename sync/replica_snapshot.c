@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "sync/copy.h"
 #include "sync/open.h"
 #include "sync/replica_internal.h"
 
@@ -40,19 +41,6 @@ sync_file(const char *path, struct err *e)
     return r;
 }
 
-static int
-copy_pages(sqlite3 *to, sqlite3 *from, struct err *e)
-{
-    sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
-
-    if (backup == NULL)
-        return database_error(to, e, "could not begin a copy");
-    sqlite3_backup_step(backup, -1);
-    if (sqlite3_backup_finish(backup) != SQLITE_OK)
-        return database_error(to, e, "could not copy");
-    return 0;
-}
-
 int
 snapshot_take(sqlite3 *from, const char *path, struct err *e)
 {
@@ -65,7 +53,7 @@ snapshot_take(sqlite3 *from, const char *path, struct err *e)
     /* The copy is synced once, at the end; a torn one is made again. */
     if (database_exec(to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF",
             e) == 0)
-        r = copy_pages(to, from, e);
+        r = database_copy(to, from, e);
     database_close(to);
     if (r == 0)
         r = sync_file(path, e);

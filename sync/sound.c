@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/stop.h"
+#include "sync/interrupt.h"
 #include "sync/open.h"
 
 /* How quick_check begins its findings about values. */
@@ -27,12 +29,15 @@ is_about_value(const char *finding)
 int
 database_sound(sqlite3 *db, struct err *e)
 {
+    struct interruptible call;
     sqlite3_stmt *stmt;
     int rc, r = 0;
 
-    if (database_prepare(db, "PRAGMA main.quick_check(2147483647)", &stmt, e) !=
-        0)
+    if (stop_check(e) != 0 ||
+        database_prepare(db, "PRAGMA main.quick_check(2147483647)", &stmt, e) !=
+            0)
         return -1;
+    interruptible_begin(&call, db);
     while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         const char *finding = (const char *)sqlite3_column_text(stmt, 0);
 
@@ -43,6 +48,10 @@ database_sound(sqlite3 *db, struct err *e)
     }
     if (r == 0 && rc != SQLITE_DONE)
         r = database_error(db, e, "could not check the database");
+    interruptible_end(&call);
     sqlite3_finalize(stmt);
+    /* Pages that an interrupted check did not come to look unused. */
+    if (r != 0)
+        stop_check(e);
     return r;
 }

@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "sync/copy.h"
 #include "sync/open.h"
 
 struct image {
@@ -84,8 +85,7 @@ static int
 copy(struct source *s, struct image *image, struct err *e)
 {
     char *path = file_join(s->config.work_dir, "image.db");
-    sqlite3_backup *backup;
-    int rc = SQLITE_ERROR, r = -1;
+    int r = -1;
 
     if (file_remove(path, e) != 0 ||
         read_size(s->published, &image->size, e) != 0)
@@ -95,18 +95,9 @@ copy(struct source *s, struct image *image, struct err *e)
             NULL) != SQLITE_OK ||
         database_exec(image->db,
             "PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF", e) != 0)
-        goto failed;
-    backup = sqlite3_backup_init(image->db, "main", s->published, "main");
-    if (backup != NULL) {
-        rc = sqlite3_backup_step(backup, -1);
-        sqlite3_backup_finish(backup);
-    }
-    if (rc != SQLITE_DONE)
-        goto failed;
-    r = take_file(image, e);
-    goto out;
-failed:
-    database_error(image->db, e, "could not copy the published copy");
+        database_error(image->db, e, "could not copy the published copy");
+    else if (database_copy(image->db, s->published, e) == 0)
+        r = take_file(image, e);
 out:
     unlink(path); /* the connection keeps it */
     free(path);

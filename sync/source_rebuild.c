@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "sync/copy.h"
 #include "sync/open.h"
 #include "sync/sound.h"
 
@@ -86,26 +87,12 @@ source_open_published(struct source *s, bool *usable, struct err *e)
     }
     source_close_published(s);
     memset(&s->state, 0, sizeof(s->state));
-    if (!sound || why.code == ERR_CORRUPT || why.code == ERR_NOT_FOUND ||
-        why.code == ERR_INTERNAL)
+    if (why.code != ERR_CANCELLED &&
+        (!sound || why.code == ERR_CORRUPT || why.code == ERR_NOT_FOUND ||
+            why.code == ERR_INTERNAL))
         return 0; /* damaged: made anew from the live file */
     *e = why;
     return -1;
-}
-
-static int
-copy_pages(sqlite3 *to, sqlite3 *from, struct err *e)
-{
-    sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
-    int rc;
-
-    if (backup == NULL)
-        return database_error(to, e, "could not copy the live database");
-    rc = sqlite3_backup_step(backup, -1);
-    sqlite3_backup_finish(backup);
-    if (rc != SQLITE_DONE)
-        return database_error(to, e, "could not copy the live database");
-    return 0;
 }
 
 /* The new copy's digest, rows and state, in its file. */
@@ -142,7 +129,7 @@ copy_live(struct source *s, const char *path, struct err *e)
         database_error(db, e, "could not make the published copy");
     else if (database_exec(db,
                  "PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF", e) == 0)
-        r = copy_pages(db, s->live, e);
+        r = database_copy(db, s->live, e);
     database_close(db);
     return r;
 }
