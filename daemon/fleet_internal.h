@@ -1,9 +1,10 @@
 /*
  * What the files of the fleet share: fleet.c (timer, rounds), fleet_publish.c
  * (publishing, bundles for all), fleet_watch.c (instant), fleet_server.c
- * (links), fleet_lane.c (one dataset on one server), fleet_send.c (bytes of a
- * bundle), fleet_overwrite.c (streams), fleet_wait.c (calls that wait),
- * fleet_json.c, fleet_commands.c, fleet_sync.c, fleet_register.c, fleet_add.c.
+ * (links), fleet_lane.c (one dataset on one server), fleet_facts.c (what it
+ * says it holds), fleet_send.c (bytes of a bundle), fleet_overwrite.c
+ * (streams), fleet_wait.c (calls that wait), fleet_json.c, fleet_commands.c,
+ * fleet_sync.c, fleet_register.c, fleet_add.c.
  *
  * The life of a change: a round begins (interval, request, commit); every
  * dataset is published on its strand; then each server that the round concerns

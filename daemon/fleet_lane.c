@@ -7,12 +7,9 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/hash.h"
-#include "base/json.h"
 #include "daemon/events.h"
+#include "daemon/fleet_facts.h"
 #include "daemon/fleet_internal.h"
-
-#define FACTS_MAX (4u * 1024 * 1024)
 
 void
 lane_init(struct lane *lane, struct server *server, struct dataset *ds)
@@ -139,113 +136,65 @@ lane_reply_failed(struct lane *lane, const struct link_reply *reply,
 
 /* Tells of drift once, with the first rows that the server names. */
 static void
-lane_report_drift(struct lane *lane, const json_t *facts)
+lane_report_drift(struct lane *lane, const struct fleet_facts *facts)
 {
     struct server *server = lane->server;
-    const json_t *list = json_member(facts, "drift");
-    const char *reason = "";
-    struct err e = ERR_INIT;
-    size_t i;
-    const json_t *row;
+    struct events *events = server->fleet->engine->events;
 
     server->drifted = true;
-    json_member_string(facts, "reason", false, &reason, &e);
-    events_add(server->fleet->engine->events, "warning", "drift",
-        server->record.name, lane->ds->name, "differs from what was pushed%s%s",
-        reason[0] != '\0' ? ": " : "", reason);
-    json_array_foreach (list, i, row) {
-        const char *table = "";
-        const char *key = "";
-
-        if (i >= 10)
-            break;
-        json_member_string(row, "table", false, &table, &e);
-        json_member_string(row, "key", false, &key, &e);
-        events_add(server->fleet->engine->events, "warning", "drift",
-            server->record.name, lane->ds->name,
-            "row drifted: table %s, key %s", table, key);
-    }
+    events_add(events, "warning", "drift", server->record.name, lane->ds->name,
+        "differs from what was pushed%s%s",
+        facts->reason[0] != '\0' ? ": " : "", facts->reason);
+    for (size_t i = 0; i < facts->row_count; i++)
+        events_add(events, "warning", "drift", server->record.name,
+            lane->ds->name, "row drifted: table %s, key %s",
+            facts->rows[i].table, facts->rows[i].key);
 }
 
-/* The strings of the facts that must be right before anything is sent. */
+/* What must be right before anything is sent. */
 static int
-lane_check_facts(struct lane *lane, const json_t *facts, struct err *e)
+lane_check_facts(const struct lane *lane, const struct fleet_facts *facts,
+    struct err *e)
 {
     const struct node *node = &lane->server->fleet->engine->node;
-    const char *cluster = "";
-    const char *role = "";
-    uint8_t id[ID_SIZE];
-    int64_t epoch = 0;
-    int64_t protocol = 0;
 
-    if (json_member_string(facts, "cluster", false, &cluster, e) != 0 ||
-        json_member_string(facts, "role", true, &role, e) != 0 ||
-        json_member_int(facts, "epoch", false, &epoch, e) != 0 ||
-        json_member_int(facts, "protocol", true, &protocol, e) != 0)
-        return -1;
-    if (protocol != 1)
-        return err_set(e, ERR_VERSION, "it speaks protocol %lld, we speak 1",
-            (long long)protocol);
-    if (strcmp(role, "secondary") != 0) {
-        err_set(e, ERR_ROLE, "it is no secondary any more but %s", role);
+    if (strcmp(facts->role, "secondary") != 0) {
+        err_set(e, ERR_ROLE, "it is no secondary any more but %s", facts->role);
         err_hint(e, "Remove the server with --force and add it again.");
         return -1;
     }
-    if (!hex_decode(cluster, id, sizeof(id)) ||
-        memcmp(id, node->cluster, sizeof(id)) != 0) {
+    if (!facts->has_cluster ||
+        memcmp(facts->cluster, node->cluster, ID_SIZE) != 0) {
         err_set(e, ERR_OTHER_CLUSTER, "it belongs to another cluster");
         err_hint(e, "Run \"lockstep node detach\" there, then add it again.");
         return -1;
     }
-    if ((uint64_t)epoch > node->epoch)
+    if (facts->epoch > node->epoch)
         return err_set(e, ERR_STALE_EPOCH,
-            "it has seen epoch %lld, ours is %llu", (long long)epoch,
-            (unsigned long long)node->epoch);
+            "it has seen epoch %llu, ours is %llu",
+            (unsigned long long)facts->epoch, (unsigned long long)node->epoch);
     return 0;
 }
 
-static int
-lane_take_facts(struct lane *lane, const json_t *facts, struct err *e)
+static void
+lane_take_facts(struct lane *lane, const struct fleet_facts *facts)
 {
     struct server_record *record = &lane->server->record;
-    const char *digest = NULL;
-    const char *keys = NULL;
-    const char *version = "";
-    const char *seen = "";
-    const char *verified = NULL;
-    int64_t revision = 0;
 
-    if (lane_check_facts(lane, facts, e) != 0)
-        return -1;
-    if (json_member_int(facts, "revision", false, &revision, e) != 0 ||
-        json_member_string(facts, "digest", false, &digest, e) != 0 ||
-        json_member_bool(facts, "drifted", false, &lane->drifted, e) != 0 ||
-        json_member_bool(facts, "needs_overwrite", false,
-            &lane->needs_overwrite, e) != 0 ||
-        json_member_string(facts, "drift_keys", false, &keys, e) != 0 ||
-        json_member_string(facts, "version", false, &version, e) != 0 ||
-        json_member_string(facts, "verified", false, &verified, e) != 0 ||
-        json_member_string(facts, "peer_address", false, &seen, e) != 0)
-        return -1;
-    digest_zero(&lane->digest);
-    if (digest != NULL && !hex_decode(digest, lane->digest.sum, HASH_SIZE))
-        return err_set(e, ERR_PROTOCOL, "its digest is not a digest");
-    lane->revision = (uint64_t)revision;
+    lane->known = true;
+    lane->revision = facts->revision;
+    lane->digest = facts->digest;
+    lane->drifted = facts->drifted;
+    lane->needs_overwrite = facts->needs_overwrite;
     buf_clear(&lane->drift_keys);
-    if (keys != NULL) {
-        size_t len;
-        uint8_t *bytes = base64_decode(keys, &len);
-
-        if (bytes == NULL)
-            return err_set(e, ERR_PROTOCOL, "its drift keys are malformed");
-        buf_put(&lane->drift_keys, bytes, len);
-        free(bytes);
-    }
-    if (verified != NULL)
-        (void)clock_parse(verified, &lane->verified_ms, e);
-    snprintf(record->version, sizeof(record->version), "%s", version);
-    snprintf(record->seen_address, sizeof(record->seen_address), "%s", seen);
-    return 0;
+    buf_put(&lane->drift_keys, facts->drift_keys.data, facts->drift_keys.len);
+    if (facts->verified_ms != 0)
+        lane->verified_ms = facts->verified_ms;
+    snprintf(record->version, sizeof(record->version), "%s", facts->version);
+    snprintf(record->seen_address, sizeof(record->seen_address), "%s",
+        facts->seen_address);
+    if (lane->drifted || (lane->needs_overwrite && lane->revision != 0))
+        lane_report_drift(lane, facts);
 }
 
 /* Deciding what to send, on the dataset's strand. */
@@ -411,26 +360,23 @@ static void
 lane_have_facts(void *ctx, const struct link_reply *reply)
 {
     struct lane *lane = ctx;
+    struct fleet_facts facts;
     struct err e = ERR_INIT;
-    json_t *facts = NULL;
 
     if (reply->type != SFTP_DATA) {
         lane_reply_failed(lane, reply, "READ");
         return;
     }
     lane->state = LANE_IDLE;
-    if (json_read_object((const char *)reply->data, reply->data_len, &facts,
-            &e) != 0 ||
-        lane_take_facts(lane, facts, &e) != 0) {
-        json_decref(facts);
+    if (fleet_facts_read(&facts, reply->data, reply->data_len, &e) != 0 ||
+        lane_check_facts(lane, &facts, &e) != 0) {
         err_wrap(&e, "what \"%s\" holds", lane->server->record.name);
+        fleet_facts_release(&facts);
         lane_failed(lane, &e);
         return;
     }
-    lane->known = true;
-    if (lane->drifted || (lane->needs_overwrite && lane->revision != 0))
-        lane_report_drift(lane, facts);
-    json_decref(facts);
+    lane_take_facts(lane, &facts);
+    fleet_facts_release(&facts);
     lane_pump(lane);
     server_progressed(lane->server);
 }
