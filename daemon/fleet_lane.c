@@ -65,6 +65,13 @@ lane_confirmed(struct lane *lane, uint64_t revision,
     lane->confirmed_ms = clock_utc_ms();
 }
 
+void
+lane_mended(struct lane *lane)
+{
+    lane->drifted = false;
+    buf_clear(&lane->drift_keys);
+}
+
 /* What a refusal means for the lane: one row per code that is special. */
 enum consequence { ASK_AGAIN, REFUSED, HELD_THERE, NEXT_ROUND };
 
@@ -198,7 +205,13 @@ lane_take_facts(struct lane *lane, const struct fleet_facts *facts)
 }
 
 /* Deciding what to send, on the dataset's strand. */
-enum verdict { SEND_NOTHING, SEND_BUNDLE, SEND_OVERWRITE, SEND_HELD };
+enum verdict {
+    SEND_NOTHING,
+    SEND_BUNDLE,
+    SEND_REPAIR,
+    SEND_OVERWRITE,
+    SEND_HELD
+};
 
 struct decision {
     struct lane *lane;
@@ -216,15 +229,14 @@ struct decision {
     struct dataset_state state;
 };
 
-/* What is wanted, without making it; REPAIR tells repair from changes. */
+/* What is wanted, without making it.  Drift is mended at the revision that is
+ * held; from there the server is caught up like any other. */
 static int
-decision_verdict(struct decision *d, struct source *source, bool *repair,
-    struct err *e)
+decision_verdict(struct decision *d, struct source *source, struct err *e)
 {
     bool known = false;
     bool chained = false;
 
-    *repair = false;
     if (d->force) {
         d->verdict = SEND_OVERWRITE;
         return 0;
@@ -239,15 +251,27 @@ decision_verdict(struct decision *d, struct source *source, bool *repair,
         d->verdict = SEND_OVERWRITE;
         return 0;
     }
-    if (d->drifted) {
-        *repair = d->revision == d->state.revision && d->drift_keys.len > 0;
-        d->verdict = *repair ? SEND_BUNDLE : SEND_OVERWRITE;
-        return 0;
-    }
-    if (d->revision == d->state.revision)
+    if (!chained || (d->drifted && d->drift_keys.len == 0))
+        d->verdict = SEND_OVERWRITE;
+    else if (d->drifted)
+        d->verdict = SEND_REPAIR;
+    else if (d->revision == d->state.revision)
         d->verdict = SEND_NOTHING;
     else
-        d->verdict = chained ? SEND_BUNDLE : SEND_OVERWRITE;
+        d->verdict = SEND_BUNDLE;
+    return 0;
+}
+
+static int
+decision_repair(struct decision *d, struct source *source, struct err *e)
+{
+    if (source_repair(source, d->revision, d->drift_keys.data,
+            d->drift_keys.len, &d->signer, &d->bundle->bytes, e) == 0)
+        return 0;
+    if (e->code != ERR_NEEDS_OVERWRITE)
+        return -1;
+    err_clear(e);
+    d->verdict = SEND_OVERWRITE;
     return 0;
 }
 
@@ -255,18 +279,16 @@ static int
 decision_work(struct dataset *ds, void *arg, struct err *e)
 {
     struct decision *d = arg;
-    bool repair;
 
     if (ds->source == NULL)
         return err_set(e, ERR_ROLE, "this node does not publish");
     source_state(ds->source, &d->state);
-    if (decision_verdict(d, ds->source, &repair, e) != 0)
+    if (decision_verdict(d, ds->source, e) != 0)
         return -1;
+    if (d->verdict == SEND_REPAIR)
+        return decision_repair(d, ds->source, e);
     if (d->verdict != SEND_BUNDLE)
         return 0;
-    if (repair)
-        return source_repair(ds->source, d->drift_keys.data, d->drift_keys.len,
-            &d->signer, &d->bundle->bytes, e);
     return source_bundle(ds->source, d->revision, &d->signer, &d->bundle->bytes,
         e);
 }
@@ -299,7 +321,11 @@ decision_act(struct lane *lane, struct decision *d)
         server_progressed(lane->server);
         break;
     case SEND_BUNDLE:
-        lane_send(lane, d->bundle, d->state.revision, &d->state.digest);
+        lane_send(lane, d->bundle, d->state.revision, &d->state.digest, true);
+        break;
+    case SEND_REPAIR:
+        lane_send(lane, d->bundle, d->revision, &d->digest,
+            d->revision == d->state.revision);
         break;
     case SEND_OVERWRITE:
         lane_overwrite(lane);
@@ -425,7 +451,8 @@ lane_send_published(struct lane *lane)
     if (p->bundle == NULL || lane->drifted || lane->needs_overwrite ||
         lane->force_overwrite || lane->revision != p->bundle_from)
         return false;
-    lane_send(lane, p->bundle, p->bundle_to.revision, &p->bundle_to.digest);
+    lane_send(lane, p->bundle, p->bundle_to.revision, &p->bundle_to.digest,
+        true);
     return true;
 }
 

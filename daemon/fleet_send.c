@@ -17,6 +17,7 @@ struct send {
     uint32_t index;
     uint64_t to_revision;
     struct digest to_digest;
+    bool confirms;
     int64_t sent_us; /* when the last frame left */
     unsigned unanswered;
     struct err error; /* of the first refused frame */
@@ -70,8 +71,11 @@ send_finish(struct send *send)
     } else {
         lane->server->record.pushes++;
         lane->server->record.last_change_ms = clock_utc_ms();
-        lane_confirmed(lane, send->to_revision, &send->to_digest,
-            send->sent_us);
+        if (send->confirms)
+            lane_confirmed(lane, send->to_revision, &send->to_digest,
+                send->sent_us);
+        else
+            lane_mended(lane);
         server_pump(lane->server);
     }
     send_free(send);
@@ -130,7 +134,7 @@ send_pump(struct send *send)
 
 void
 lane_send(struct lane *lane, struct shared_bytes *bundle, uint64_t to_revision,
-    const struct digest *to_digest)
+    const struct digest *to_digest, bool confirms)
 {
     struct send *send = alloc_zeroed(1, sizeof(*send));
 
@@ -139,6 +143,7 @@ lane_send(struct lane *lane, struct shared_bytes *bundle, uint64_t to_revision,
     send->bundle_id = lane->server->fleet->next_bundle_id++;
     send->to_revision = to_revision;
     send->to_digest = *to_digest;
+    send->confirms = confirms;
     lane->send = send;
     lane->state = LANE_SENDING;
     send_pump(send);

@@ -98,11 +98,14 @@ int source_knows(struct source *source, uint64_t revision,
  * revision, appended to OUT.  One bundle however many revisions. */
 int source_bundle(struct source *source, uint64_t from,
     const struct bundle_signer *signer, struct buf *out, struct err *e);
-/* A sealed REPAIR bundle that sets the given keys to their published rows.
- * KEYS: varint count, then each: table name (varint length, bytes), varint
- * length, key tuple. */
-int source_repair(struct source *source, const void *keys, size_t keys_len,
-    const struct bundle_signer *signer, struct buf *out, struct err *e);
+/* A sealed REPAIR bundle that sets the given keys to their rows as of REVISION,
+ * which source_knows as chained; the rows of an older one come from history.
+ * ERR_NEEDS_OVERWRITE when they cannot: the schema was changed since, or history
+ * does not lead there.  KEYS: varint count, then each: table name (varint
+ * length, bytes), varint length, key tuple; ERR_CORRUPT when malformed. */
+int source_repair(struct source *source, uint64_t revision, const void *keys,
+    size_t keys_len, const struct bundle_signer *signer, struct buf *out,
+    struct err *e);
 
 /* A pinned image of the published copy: readable from any thread, one at a
  * time, while publishing goes on. */

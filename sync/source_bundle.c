@@ -289,12 +289,12 @@ source_put_tables(struct source *s, const struct chain_entry *entries,
 }
 
 void
-source_put_specials(struct source *s, bool present, struct buf *body)
+source_put_specials(const struct buf *specials, struct buf *body)
 {
-    buf_put_u8(body, present);
-    buf_put_varint(body, present ? s->specials.len : 0);
-    if (present)
-        buf_put(body, s->specials.data, s->specials.len);
+    buf_put_u8(body, specials != NULL);
+    buf_put_varint(body, specials != NULL ? specials->len : 0);
+    if (specials != NULL)
+        buf_put(body, specials->data, specials->len);
 }
 
 struct bundle_header
@@ -337,7 +337,7 @@ source_bundle(struct source *source, uint64_t from,
         goto out;
     buf_put_varint(&body, c.ddl_count);
     buf_put(&body, c.ddl.data, c.ddl.len);
-    source_put_specials(s, c.specials, &body);
+    source_put_specials(c.specials ? &s->specials : NULL, &body);
     if (source_put_tables(s, c.entries, c.entry_count, c.ddl_count == 0, &body,
             e) != 0)
         goto out;

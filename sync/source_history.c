@@ -132,6 +132,41 @@ history_changes(struct source *s, uint64_t revision, struct change_set *set,
     return r;
 }
 
+/* The specials are those of the newest revision up to there that changed them,
+ * if history is whole in between. */
+int
+history_recall(struct source *s, uint64_t revision, int64_t *made_ms,
+    bool *known, struct buf *specials, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int rc, r = 0;
+
+    *made_ms = 0;
+    *known = false;
+    if (database_prepare(s->history,
+            "SELECT (SELECT made_ms FROM history WHERE revision=?1),"
+            " specials_new, ?1-revision=(SELECT count(*) FROM history AS h"
+            " WHERE h.revision>history.revision AND h.revision<=?1"
+            " AND h.barrier=0)"
+            " FROM history WHERE revision<=?1 AND specials_new IS NOT NULL"
+            " ORDER BY revision DESC LIMIT 1",
+            &stmt, e) != 0)
+        return -1;
+    sqlite3_bind_int64(stmt, 1, (int64_t)revision);
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW) {
+        *made_ms = sqlite3_column_int64(stmt, 0);
+        *known = sqlite3_column_int(stmt, 2) == 1;
+        if (*known)
+            buf_put(specials, sqlite3_column_blob(stmt, 1),
+                (size_t)sqlite3_column_bytes(stmt, 1));
+    } else if (rc != SQLITE_DONE) {
+        r = database_error(s->history, e, "could not read the history");
+    }
+    sqlite3_finalize(stmt);
+    return r;
+}
+
 static void
 bind_buf(sqlite3_stmt *stmt, int parameter, const struct buf *b)
 {

@@ -192,6 +192,10 @@ int history_discard_above(struct source *s, uint64_t revision, struct err *e);
 int history_changes(struct source *s, uint64_t revision, struct change_set *set,
     struct err *e);
 int history_newest(struct source *s, uint64_t *revision, struct err *e);
+/* What history tells of REVISION itself: when it was made (0: not known), and,
+ * unless *KNOWN is false, its specials, appended to SPECIALS. */
+int history_recall(struct source *s, uint64_t revision, int64_t *made_ms,
+    bool *known, struct buf *specials, struct err *e);
 int history_add(struct source *s, const struct history_entry *h, struct err *e);
 /* Deletes the oldest beyond size and age. */
 int history_retain(struct source *s, struct err *e);
@@ -234,7 +238,8 @@ void chain_sort(struct chain *c);
  * row, or its removal. */
 int source_put_tables(struct source *s, const struct chain_entry *entries,
     size_t count, bool differences, struct buf *body, struct err *e);
-void source_put_specials(struct source *s, bool present, struct buf *body);
+/* NULL: as they are there already. */
+void source_put_specials(const struct buf *specials, struct buf *body);
 /* Of the current revision, from and to. */
 struct bundle_header source_bundle_header(struct source *s,
     enum bundle_kind kind);

@@ -199,15 +199,18 @@ source_rebuild(struct source *s, const struct dataset_state *next,
     struct dataset_state state = *next;
     struct history_entry h = { .revision = next->revision, .compared = true };
     char *path = file_join(s->config.work_dir, "published.new.db");
+    struct buf specials = BUF_INIT;
     bool usable;
     int r = -1;
 
     if (file_remove(path, e) != 0 || remove_side_files(path, e) != 0)
         goto out;
-    if (make_copy(s, path, &state, e) != 0)
+    if (specials_read(s->live, &specials, e) != 0 ||
+        make_copy(s, path, &state, e) != 0)
         goto out;
     h.made_ms = state.changed_ms;
     h.rows = state.rows;
+    h.specials = &specials;
     h.digest_before = s->state.digest;
     h.digest_after = state.digest;
     memcpy(h.schema_before, s->state.schema_hash, HASH_SIZE);
@@ -227,6 +230,7 @@ source_rebuild(struct source *s, const struct dataset_state *next,
 out:
     if (r != 0)
         err_wrap(e, "could not rebuild the published copy");
+    buf_release(&specials);
     free(path);
     return r;
 }

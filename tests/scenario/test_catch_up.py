@@ -84,6 +84,45 @@ def a_killed_server_is_caught_up(t):
 
 
 @scenario
+def an_edited_server_that_is_behind_is_caught_up(t):
+    cluster = t.cluster(1, interval="1h")
+    primary, node = cluster.primary, cluster.secondaries[0]
+    fill(cluster, 200)
+    before = primary.server(node)
+    node.stop()
+    with primary.database() as db:
+        for i in range(1000):
+            db.execute("UPDATE users SET comment = ? WHERE id = ?",
+                       ("change %d" % i, i % 150 + 1))
+            if i % 250 == 249:
+                db.commit()
+                primary.run("sync", "now")
+    primary.sql("DELETE FROM users WHERE id = 20")
+    primary.sql("INSERT INTO users (id, name, uid, gid, home) VALUES "
+                "(300, 'new', 1, 1, '/')")
+    primary.run("sync", "now")
+    node.sql("UPDATE users SET comment = 'by hand' WHERE id IN (7, 180)")
+    node.sql("UPDATE users SET shell = '/by/hand' WHERE id = 20")
+    node.sql("INSERT INTO users (id, name, uid, gid, home) VALUES "
+             "(300, 'eve', 2, 2, '/')")
+    node.sql("DELETE FROM users WHERE id = 8")
+    with t.promise("a server that was edited while it was 1,000 changes "
+                   "behind is repaired and caught up, not overwritten"):
+        node.start()
+        cluster.sync()
+        cluster.wait_synchronized()
+        after = primary.server(node)
+        same(after["overwrites"], before["overwrites"], "overwrites")
+        equal(primary, node)
+    with t.promise("what was edited is kept in the drift file"):
+        kept = {d["key"]: d for d in node.drift()}
+        same(sorted(kept), ["180", "20", "300", "7", "8"], "keys")
+        for key, text in (("7", "by hand"), ("20", "/by/hand"),
+                          ("180", "by hand"), ("300", "eve")):
+            check(text in str(kept[key]), kept[key])
+
+
+@scenario
 def a_restarted_primary_goes_on(t):
     cluster = t.cluster(2, interval="1s")
     fill(cluster, 50)

@@ -323,7 +323,8 @@ repair_sends_rows_as_published(void **state)
         buf_put_varint(&keys, key.len);
         buf_put(&keys, key.data, key.len);
     }
-    if (source_repair(f.source, keys.data, keys.len, &signer, &bundle, &e) != 0)
+    if (source_repair(f.source, 1, keys.data, keys.len, &signer, &bundle, &e) !=
+        0)
         fail_msg("%s", e.message);
     assert_int_equal(ed25519_public(signer_seed, public_key, &e), 0);
     assert_int_equal(bundle_open(bundle.data, bundle.len, public_key, 1 << 20,
@@ -339,7 +340,7 @@ repair_sends_rows_as_published(void **state)
     database_close(db);
     /* Every cut of the list is refused. */
     for (size_t len = 0; len < keys.len; len++)
-        assert_int_equal(source_repair(f.source, keys.data, len, &signer,
+        assert_int_equal(source_repair(f.source, 1, keys.data, len, &signer,
                              &bundle, &e),
             -1);
     buf_release(&keys);
