@@ -1,6 +1,7 @@
 /*
  * One request on /control: written whole, answered by JSON lines; progress any
- * number of times, then a result or an error.
+ * number of times, then a result or an error.  The first READ follows the WRITE
+ * at once, and nobody waits for the CLOSE: two round trips in all.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 struct conversation {
     struct admin_client *client;
     struct wire_reply handle;
+    struct wire_reply written;
     void (*progress)(void *ctx, json_t *line);
     void *ctx;
     int wait_ms;
@@ -29,24 +31,22 @@ static int
 send_request(struct conversation *v, const char *command, json_t *args,
     struct err *e)
 {
-    struct wire_reply reply = { .done = false };
     json_t *request = json_object();
     char *text = NULL;
-    int r = -1;
+    int r = 0;
 
     json_object_set_new(request, "command", json_string(command));
     if (args != NULL)
         json_object_set(request, "args", args);
     text = json_write(request);
     if (strlen(text) > REQUEST_MAX) {
-        err_set(e, ERR_INVALID, "request of %zu bytes is too long",
+        r = err_set(e, ERR_INVALID, "request of %zu bytes is too long",
             strlen(text));
-        goto out;
+    } else {
+        fxp_client_write(v->client->sftp, v->handle.handle,
+            v->handle.handle_len, 0, text, strlen(text), wire_note_reply,
+            &v->written);
     }
-    fxp_client_write(v->client->sftp, v->handle.handle, v->handle.handle_len, 0,
-        text, strlen(text), wire_note_reply, &reply);
-    r = wire_await(v->client, &reply, v->wait_ms, e);
-out:
     /* It may hold a password. */
     explicit_bzero(text, strlen(text));
     free(text);
@@ -143,6 +143,18 @@ read_answer(struct conversation *v, struct err *e)
     return 0;
 }
 
+/* A request that was refused says why; what the READ then said does not. */
+static int
+finish_writing(struct conversation *v, struct err *e)
+{
+    struct err own = ERR_INIT;
+
+    if (wire_await(v->client, &v->written, v->wait_ms, &own) == 0)
+        return 0;
+    *e = own;
+    return -1;
+}
+
 int
 admin_client_control(struct admin_client *client, const char *command,
     json_t *args, void (*progress)(void *ctx, json_t *line), void *ctx,
@@ -152,17 +164,20 @@ admin_client_control(struct admin_client *client, const char *command,
         .progress = progress,
         .ctx = ctx,
         .wait_ms = wait_ms > 0 ? wait_ms : client->timeout_ms };
-    struct err ignored = ERR_INIT;
-    int r = -1;
+    int r;
 
     *result = NULL;
     if (wire_open(client, "/control", SFTP_OPEN_READ | SFTP_OPEN_WRITE,
             &v.handle, e) != 0)
         return -1;
-    if (send_request(&v, command, args, e) == 0 && read_answer(&v, e) == 0)
-        r = 0;
+    r = send_request(&v, command, args, e);
+    if (r == 0) {
+        r = read_answer(&v, e);
+        if (!client->broken && finish_writing(&v, e) != 0)
+            r = -1;
+    }
     if (!client->broken)
-        wire_close(client, &v.handle, &ignored);
+        wire_close_later(client, &v.handle);
     if (v.text.cap > 0)
         explicit_bzero(v.text.data, v.text.cap);
     buf_release(&v.text);

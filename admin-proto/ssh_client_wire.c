@@ -174,3 +174,21 @@ wire_close(struct admin_client *c, const struct wire_reply *handle,
         wire_note_reply, &reply);
     return wire_await(c, &reply, c->timeout_ms, e);
 }
+
+static void
+pass_over(void *ctx, const struct fxp_packet *p)
+{
+    (void)ctx;
+    (void)p;
+}
+
+void
+wire_close_later(struct admin_client *c, const struct wire_reply *handle)
+{
+    struct err ignored = ERR_INIT;
+
+    fxp_client_close(c->sftp, handle->handle, handle->handle_len, pass_over,
+        NULL);
+    if (send_output(c, &ignored) != 0)
+        c->broken = true;
+}

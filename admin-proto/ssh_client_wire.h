@@ -67,5 +67,8 @@ int wire_open(struct admin_client *c, const char *path, uint32_t flags,
 /* Closes a handle that wire_open gave, unless the connection is broken. */
 int wire_close(struct admin_client *c, const struct wire_reply *handle,
     struct err *e);
+/* The same without waiting: the reply is passed over whenever it comes, and
+ * what does not fit the window leaves with the next request. */
+void wire_close_later(struct admin_client *c, const struct wire_reply *handle);
 
 #endif
