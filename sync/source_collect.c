@@ -21,10 +21,16 @@ collection_release(struct collection *c)
 }
 
 static bool
+same_row(const struct capture_key *a, const struct capture_key *b)
+{
+    return a->table == b->table && a->key_len == b->key_len &&
+           memcmp(a->key, b->key, a->key_len) == 0;
+}
+
+static bool
 same_key(const struct capture_key *a, const struct capture_key *b)
 {
-    return a->table == b->table && a->counter == b->counter &&
-           a->key_len == b->key_len && memcmp(a->key, b->key, a->key_len) == 0;
+    return a->counter == b->counter && same_row(a, b);
 }
 
 /* Whether the journal holds nothing that was not published before.  Both are in
@@ -56,10 +62,7 @@ noted_rows_are_gone(const struct capture_keys *now,
         const struct capture_key *k = &before->items[n];
 
         /* The same order; a row noted again has a higher counter. */
-        while (i < now->count &&
-               (now->items[i].table != k->table ||
-                   now->items[i].key_len != k->key_len ||
-                   memcmp(now->items[i].key, k->key, k->key_len) != 0))
+        while (i < now->count && !same_row(&now->items[i], k))
             i++;
         if (i == now->count || now->items[i].counter < k->counter)
             return true;
@@ -155,16 +158,31 @@ collect_key(struct source *s, const struct capture_key *k, struct row_pair *p,
     return 0;
 }
 
+/* Rows that were published at this counter need no look, as long as only the
+ * log of the live file grew: a file put in its place may note other rows under
+ * the same counters.  The journal's order makes one walk enough; where a row is
+ * gone from it, the rest is looked at again. */
 static int
 collect_journal(struct source *s, struct collection *c, struct err *e)
 {
     struct row_pair pair = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT };
+    const struct capture_keys *now = &c->journal, *before = &s->journal;
+    size_t known = s->live_known && source_same_mark(&s->seen_mark, &s->mark)
+                       ? before->count
+                       : 0;
     struct taken taken;
+    size_t n = 0;
     int r = 0;
 
-    taken_init(&taken, c->journal.count);
-    for (size_t i = 0; r == 0 && i < c->journal.count; i++)
-        r = collect_key(s, &c->journal.items[i], &pair, &taken, &c->set, e);
+    taken_init(&taken, now->count);
+    for (size_t i = 0; r == 0 && i < now->count; i++) {
+        const struct capture_key *k = &now->items[i];
+        bool again = n < known && same_row(k, &before->items[n]);
+
+        if (!again || k->counter != before->items[n].counter)
+            r = collect_key(s, k, &pair, &taken, &c->set, e);
+        n += again;
+    }
     free(taken.slots);
     buf_release(&pair.old_key);
     buf_release(&pair.old_row);
