@@ -179,9 +179,14 @@ int
 dataset_shut(struct dataset *ds, bool detach, struct err *e)
 {
     struct dataset_private *p = ds->private;
+    struct err ignored = ERR_INIT;
     int r = 0;
 
     dataset_drop_moved(ds);
+    /* What was published last may wait for it; the next audit sees to it too.
+     */
+    if (ds->source != NULL)
+        source_trim(ds->source, &ignored);
     database_close(p->reader);
     p->reader = NULL;
     p->reader_seen = false;

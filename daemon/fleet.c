@@ -197,6 +197,8 @@ fleet_open(struct fleet **fleetp, struct engine *engine, struct err *e)
     fleet->timer.data = fleet;
     uv_timer_init(engine->loop, &fleet->settle);
     fleet->settle.data = fleet;
+    uv_timer_init(engine->loop, &fleet->trim);
+    fleet->trim.data = fleet;
     fleet_publications_open(fleet);
     *fleetp = fleet;
     if (fleet_load(fleet, e) != 0)
@@ -248,9 +250,11 @@ fleet_close(struct fleet *fleet)
     fleet_waiters_close(fleet);
     fleet_drop_all(fleet);
     outbound_free(fleet->out);
-    fleet_hold(fleet); /* two timers, one reference each */
+    fleet_hold(fleet); /* three timers, one reference each */
+    fleet_hold(fleet);
     uv_close((uv_handle_t *)&fleet->timer, fleet_timer_closed);
     uv_close((uv_handle_t *)&fleet->settle, fleet_timer_closed);
+    uv_close((uv_handle_t *)&fleet->trim, fleet_timer_closed);
 }
 
 void

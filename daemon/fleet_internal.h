@@ -112,6 +112,7 @@ struct publication {
     struct dataset *ds;
     bool running;
     bool again;
+    bool untrimmed;       /* published since the last trim */
     struct err error;     /* of the last attempt */
     int64_t begun_us;     /* monotonic: when the last run that ended began */
     int64_t begun_ms;     /* the same in UTC */
@@ -134,6 +135,7 @@ struct fleet {
     uv_timer_t timer;
     unsigned looks;    /* instant: since the last touch */
     uv_timer_t settle; /* instant: the moment between a commit and publishing */
+    uv_timer_t trim;   /* from a publish to the trim of its journal */
     int64_t publish_due_ms; /* monotonic */
     uint64_t next_bundle_id;
     struct waiter *waiters;

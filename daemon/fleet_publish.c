@@ -1,7 +1,8 @@
 /*
  * Publishing: each dataset on its strand, never twice at once; and the bundle
  * from the revision before, made in the same job, that serves every server
- * which is there already.
+ * which is there already.  The journal is trimmed a moment later, so that its
+ * writes do not share processor and disk with the push.
  */
 #include <stdlib.h>
 
@@ -11,6 +12,9 @@
 #include "daemon/accounts.h"
 #include "daemon/events.h"
 #include "daemon/fleet_internal.h"
+
+/* By then the acknowledgements of a small push have come. */
+#define TRIM_AFTER_MS 100
 
 struct publish_job {
     struct fleet *fleet; /* held */
@@ -147,6 +151,32 @@ fleet_pump(struct fleet *fleet)
     fleet_waiters_check(fleet);
 }
 
+static void
+fleet_trim(uv_timer_t *timer)
+{
+    static const struct dataset_job trim = { trim_work, trim_done, NULL };
+    struct fleet *fleet = timer->data;
+
+    for (size_t i = 0; i < fleet->publication_count; i++) {
+        struct publication *p = &fleet->publications[i];
+
+        if (p->untrimmed)
+            dataset_run(p->ds, &trim);
+        p->untrimmed = false;
+    }
+}
+
+/* What is published again and again is trimmed now and then all the same. */
+static void
+publication_trim_later(struct publication *p)
+{
+    uv_timer_t *timer = &p->fleet->trim;
+
+    p->untrimmed = true;
+    if (!uv_is_active((uv_handle_t *)timer))
+        uv_timer_start(timer, fleet_trim, TRIM_AFTER_MS, 0);
+}
+
 static void publication_run(struct publication *p);
 
 /* A commit that instant publishing found concerns every server. */
@@ -168,11 +198,11 @@ fleet_want_instant(struct fleet *fleet)
 static void
 publish_done(struct dataset *ds, void *arg, const struct err *e)
 {
-    static const struct dataset_job trim = { trim_work, trim_done, NULL };
     struct publish_job *job = arg;
     struct publication *p = job->publication;
     struct fleet *fleet = job->fleet;
 
+    (void)ds;
     p->running = false;
     if (!fleet->closing) {
         publication_report(p, e);
@@ -186,7 +216,7 @@ publish_done(struct dataset *ds, void *arg, const struct err *e)
             p->bundle_from = job->from;
             p->bundle_to = job->result.state;
             p->published_rows = job->result.changed_rows;
-            dataset_run(ds, &trim);
+            publication_trim_later(p);
             fleet_want_instant(fleet);
         }
         if (p->again)
