@@ -535,6 +535,26 @@ out:
 }
 
 int
+capture_present(sqlite3 *db, bool *present, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int rc;
+
+    *present = false;
+    if (database_prepare(db,
+            "SELECT 1 FROM main.sqlite_schema"
+            " WHERE name LIKE '\\_lockstep\\_%' ESCAPE '\\' LIMIT 1",
+            &stmt, e) != 0)
+        return -1;
+    rc = sqlite3_step(stmt);
+    *present = rc == SQLITE_ROW;
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE
+               ? 0
+               : database_error(db, e, "could not read the schema");
+}
+
+int
 capture_remove(sqlite3 *db, struct err *e)
 {
     struct objects found = { NULL, 0 };

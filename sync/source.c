@@ -36,6 +36,7 @@ source_new(const struct dataset_config *config, const uint8_t writer[ID_SIZE])
     s->history_path = file_join(config->work_dir, "history.db");
     memcpy(s->writer, writer, ID_SIZE);
     s->must_compare = "start";
+    s->maybe_older = true;
     return s;
 }
 
@@ -146,12 +147,16 @@ source_unpublished(struct source *source, bool *unpublished, struct err *e)
 
     (void)e;
     *unpublished = true;
-    if (s->held != NULL || s->live == NULL || !s->live_known ||
+    if (s->held != NULL || (s->live == NULL && !s->at_rest) || !s->live_known ||
         s->must_compare != NULL)
         return 0;
     if (stat(s->config.live_path, &st) != 0 || st.st_ino != s->mark.inode ||
         st.st_dev != s->mark.device)
         return 0;
+    if (s->at_rest) {
+        *unpublished = source_live_stirred(s);
+        return 0;
+    }
     database_set_wait(s->live, 0);
     /* A file that is locked now is being written. */
     if (database_data_version(s->live, &version, &ignored) == 0 &&
@@ -225,7 +230,7 @@ source_trim(struct source *source, struct err *e)
     int r = 0;
 
     if (s->live != NULL && s->live_known && s->untrimmed && s->held == NULL &&
-        !source_live_moved(s)) {
+        !source_leaves_no_trace(s) && !source_live_moved(s)) {
         database_set_wait(s->live, SOURCE_TRIM_WAIT_MS);
         r = trim_live(s, e);
         database_rollback(s->live);
@@ -324,7 +329,7 @@ source_preview(struct source *source, struct change_set *changes, struct err *e)
         change_set_init(&c.set);
     }
 out:
-    source_live_end(s);
+    source_live_rest(s);
     collection_release(&c);
     schema_free(live);
     return r;

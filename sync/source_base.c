@@ -207,6 +207,14 @@ source_new_nonce(uint64_t revision, uint8_t nonce[ID_SIZE])
         nonce[i] = (uint8_t)(revision >> (56 - 8 * i));
 }
 
+bool
+source_nonce_is_set(const uint8_t nonce[ID_SIZE])
+{
+    static const uint8_t none[ID_SIZE];
+
+    return memcmp(nonce, none, ID_SIZE) != 0;
+}
+
 static bool
 log_is_empty(const struct source *s)
 {

@@ -196,6 +196,8 @@ reason_to_compare(const struct source *s, const struct collection *c)
 {
     if (s->must_compare != NULL)
         return s->must_compare;
+    if (source_leaves_no_trace(s))
+        return "as configured";
     if (s->nonce_before && noted_rows_are_gone(&c->journal, &s->journal))
         return "the journal lost rows";
     if (s->seen_version == s->data_version)
@@ -208,10 +210,18 @@ reason_to_compare(const struct source *s, const struct collection *c)
 }
 
 int
+source_read_journal(struct source *s, struct capture_keys *keys, struct err *e)
+{
+    return source_leaves_no_trace(s)
+               ? 0
+               : capture_read(s->live, s->schema, keys, e);
+}
+
+int
 source_collect(struct source *s, struct collection *c, struct err *e)
 {
     if (specials_read(s->live, &c->specials, e) != 0 ||
-        capture_read(s->live, s->schema, &c->journal, e) != 0)
+        source_read_journal(s, &c->journal, e) != 0)
         return -1;
     c->specials_changed =
         c->specials.len != s->specials.len ||

@@ -3,7 +3,10 @@
  *
  *   source.c           life, state, questions
  *   source_live.c      the live file: is it the one that we know?
+ *   source_rest.c      the live file of another application between two looks
+ *   source_traces.c    what is ours in the live file: put there, taken away
  *   source_base.c      the live file without its log
+ *   source_older.c     a file without a nonce that may be an older copy
  *   source_collect.c   what changed, from journal or compare; the delete guard
  *   source_apply.c     the same changes made in the published copy
  *   source_publish.c   a revision from beginning to end
@@ -39,6 +42,12 @@ struct file_mark {
     off_t size;
     struct timespec modified;
     struct timespec changed;
+};
+
+/* The head of a log's index, all zero without a log: other bytes, other content.
+ * https://www.sqlite.org/walformat.html section 2.1 */
+struct log_mark {
+    uint8_t head[48];
 };
 
 /* Statements kept per table, prepared when first used. */
@@ -81,6 +90,13 @@ struct source {
     bool untrimmed;              /* a nonce is to be written */
     const char *must_compare;    /* why, or NULL */
     bool check_file;             /* another inode: look for damage first */
+    /* For CAPTURE_COMPARE, see source_older.c. */
+    bool maybe_older;                  /* start, or replaced: ask history */
+    bool replaced;                     /* another file than before, surely */
+    uint32_t file_change, seen_change; /* SQLite's counter in the main file */
+    struct log_mark log, seen_log;
+    time_t looked_at, settled_at; /* of the look that SEEN_LOG, LOG is from */
+    bool at_rest; /* the connection was closed, LOG says whether that matters */
     char *held;
 };
 
@@ -95,14 +111,19 @@ int source_held_error(const struct source *s, struct err *e);
 enum live_look source_live_begin(struct source *s, bool accept, struct err *e);
 void source_live_end(struct source *s);
 void source_live_close(struct source *s);
+/* After ERR_CORRUPT in the read transaction: holds when it is the live file
+ * that is damaged. */
+void source_live_blame(struct source *s, struct err *e);
 /* Whether what the open connection works on is not what has the name now: the
  * file, or the log beside it. */
 bool source_live_moved(const struct source *s);
-/* Installs triggers and, in a file that has none yet or is accepted, the
- * nonce; outside of any transaction. */
-int source_live_install(struct source *s, const struct schema *live_schema,
-    bool accept, bool *installed, struct err *e);
 int source_live_mark(struct source *s, struct file_mark *mark, struct err *e);
+/* Whether nothing of ours may be in the live file. */
+static inline bool
+source_leaves_no_trace(const struct source *s)
+{
+    return s->config.capture == CAPTURE_COMPARE;
+}
 bool source_same_mark(const struct file_mark *a, const struct file_mark *b);
 
 /* source_base.c */
@@ -110,11 +131,46 @@ bool source_same_mark(const struct file_mark *a, const struct file_mark *b);
  * order; the rest is random. */
 void source_new_nonce(uint64_t revision, uint8_t nonce[ID_SIZE]);
 uint64_t source_nonce_revision(const uint8_t nonce[ID_SIZE]);
+/* False while the dataset is compared: then the file has none. */
+bool source_nonce_is_set(const uint8_t nonce[ID_SIZE]);
 /* The log was written back whole, just after a trim. */
 void source_base_complete(struct source *s);
 /* Holds when the main file, without its log, is older than it was. */
 int source_base_check(struct source *s, const struct file_mark *mark,
     struct err *e);
+
+/* Opens the live file unless it is open; begins a read transaction there. */
+int source_live_open(struct source *s, struct err *e);
+int source_live_read(struct source *s, struct err *e);
+
+/* source_rest.c */
+/* Ends the read transaction.  A log is given free as well where we leave no
+ * trace: an open connection would keep it from being written back when the last
+ * program goes, and the journal mode from being changed. */
+void source_live_rest(struct source *s);
+/* In the first read transaction after a rest: makes data_version say whether
+ * anybody committed meanwhile. */
+void source_live_wake(struct source *s);
+/* Whether a file at rest may have been written to since. */
+bool source_live_stirred(struct source *s);
+
+/* source_traces.c */
+/* Installs triggers and, in a file that has none yet or is accepted, the nonce;
+ * or, for CAPTURE_COMPARE, removes what there is of ours.  Outside of any
+ * transaction. */
+int source_live_install(struct source *s, const struct schema *live_schema,
+    bool accept, bool *installed, struct err *e);
+
+/* source_older.c */
+/* Looks for signs that the file, in the read transaction just begun, is another
+ * than before; MOVED: its mark is. */
+void source_older_look(struct source *s, bool moved);
+/* The file seen is the one that is published now. */
+void source_older_settled(struct source *s);
+/* Holds when the live file may be an older copy and its rows are those of an
+ * older revision: DIGEST is that of its rows. */
+int source_older_check(struct source *s, const struct digest *digest,
+    const uint8_t schema_hash[HASH_SIZE], struct err *e);
 
 /* source_collect.c */
 struct collection {
@@ -127,6 +183,9 @@ struct collection {
 /* Reads the changes between published copy (of schema S->schema) and live file
  * (of the same tables), in the open read transaction. */
 int source_collect(struct source *s, struct collection *c, struct err *e);
+/* The journal of the live file; none where we leave no trace. */
+int source_read_journal(struct source *s, struct capture_keys *keys,
+    struct err *e);
 void collection_release(struct collection *c);
 /* Holds when SET would delete too much. */
 int source_guard(struct source *s, const struct change_set *set, struct err *e);

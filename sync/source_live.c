@@ -105,16 +105,61 @@ source_live_close(struct source *s)
         database_close(s->live);
     s->live = NULL;
     s->shm_inode = 0;
-    s->live_known = false;
+    s->live_known = s->at_rest = false;
+    s->maybe_older = s->replaced = true;
 }
 
-static int
-live_open(struct source *s, struct err *e)
+int
+source_live_open(struct source *s, struct err *e)
 {
     if (s->live != NULL)
         return 0;
-    return database_open(&s->live, s->config.live_path, OPEN_WRITE,
+    return database_open(&s->live, s->config.live_path,
+        source_leaves_no_trace(s) ? OPEN_READ : OPEN_WRITE, SOURCE_READ_WAIT_MS,
+        e);
+}
+
+/* What a program left half done when it died, only a connection that may write
+ * can take back; as the next program to open the file would. */
+static int
+recover(struct source *s, struct err *e)
+{
+    sqlite3 *db = NULL;
+    uint32_t ignored;
+    int r = database_open(&db, s->config.live_path, OPEN_WRITE,
         SOURCE_READ_WAIT_MS, e);
+
+    if (r == 0)
+        r = database_schema_cookie(db, &ignored, e);
+    database_close(db);
+    return r;
+}
+
+int
+source_live_read(struct source *s, struct err *e)
+{
+    struct err first = ERR_INIT;
+    int rc;
+
+    if (database_exec(s->live, "BEGIN", e) != 0)
+        return -1;
+    if (database_data_version(s->live, &s->seen_version, &first) == 0)
+        return 0;
+    rc = sqlite3_errcode(s->live) & 0xff;
+    database_rollback(s->live);
+    if (!source_leaves_no_trace(s) ||
+        (rc != SQLITE_READONLY && rc != SQLITE_CANTOPEN)) {
+        *e = first;
+        return -1;
+    }
+    if (recover(s, e) != 0 || database_exec(s->live, "BEGIN", e) != 0 ||
+        database_data_version(s->live, &s->seen_version, e) != 0) {
+        err_hint(e, "lockstepd only reads this file, but its folder must let "
+                    "it keep SQLite's \"-wal\", \"-shm\" and \"-journal\" "
+                    "beside it.");
+        return -1;
+    }
+    return 0;
 }
 
 /* A file that cannot be read as a database is held, if we know better. */
@@ -131,12 +176,34 @@ static int
 begin(struct source *s, struct err *e)
 {
     database_rollback(s->live);
-    if (database_exec(s->live, "BEGIN", e) != 0 ||
-        database_data_version(s->live, &s->seen_version, e) != 0)
+    if (source_live_read(s, e) != 0)
         return -1;
     if (s->shm_inode == 0)
         s->shm_inode = database_shm_inode(s->config.live_path);
     return 0;
+}
+
+/* A foreign write below SQLite (cp) shows only in pages read anew. */
+static int
+check_damage(struct source *s, struct err *e)
+{
+    if (s->check_file && database_sound(s->live, e) == 0)
+        s->check_file = false;
+    return s->check_file ? -1 : 0;
+}
+
+void
+source_live_blame(struct source *s, struct err *e)
+{
+    struct err own = ERR_INIT;
+
+    if (e->code != ERR_CORRUPT || s->live == NULL)
+        return;
+    s->check_file = true;
+    if (check_damage(s, &own) == 0)
+        return; /* it was the other side */
+    *e = own;
+    unreadable(s, e);
 }
 
 void
@@ -150,7 +217,7 @@ let_go(struct source *s)
 {
     source_live_close(s);
     s->must_compare = "the live file was replaced";
-    s->check_file = true;
+    s->check_file = !source_leaves_no_trace(s);
 }
 
 void
@@ -167,18 +234,9 @@ reopen_if_moved(struct source *s, const struct file_mark *mark, struct err *e)
     bool moved = s->live_known && (s->mark.inode != mark->inode ||
                                       s->mark.device != mark->device);
 
-    if (s->live != NULL && (moved || source_live_moved(s)))
+    if (moved || (s->live != NULL && source_live_moved(s)))
         let_go(s);
-    return live_open(s, e);
-}
-
-/* A foreign write below SQLite (cp) shows only in pages read anew. */
-static int
-check_damage(struct source *s, struct err *e)
-{
-    if (s->check_file && database_sound(s->live, e) == 0)
-        s->check_file = false;
-    return s->check_file ? -1 : 0;
+    return source_live_open(s, e);
 }
 
 static int
@@ -222,9 +280,24 @@ check_nonce(struct source *s, struct err *e)
     s->nonce_before = true;
     if (present && memcmp(nonce, s->state.nonce, ID_SIZE) == 0)
         return 0;
+    /* Until now the dataset was compared, and the file had none. */
+    if (!present && !source_nonce_is_set(s->state.nonce))
+        return 0;
     source_hold(s, "the live database was replaced by an older or foreign "
                    "copy");
     return source_held_error(s, e);
+}
+
+/* Is the file as new as what was published, as far as it shows at once? */
+static int
+check_age(struct source *s, const struct file_mark *mark, struct err *e)
+{
+    if (check_tables(s, e) != 0)
+        return -1;
+    if (source_leaves_no_trace(s))
+        return 0;
+    return check_nonce(s, e) != 0 || source_base_check(s, mark, e) != 0 ? -1
+                                                                        : 0;
 }
 
 static int
@@ -233,18 +306,22 @@ begin_checked(struct source *s, const struct file_mark *mark, bool accept,
 {
     bool moved = !s->live_known || !source_same_mark(mark, &s->mark);
 
-    if (live_open(s, e) != 0)
+    if (source_live_open(s, e) != 0)
         return -1;
     if (moved)
         sqlite3_db_release_memory(s->live);
     if (begin(s, e) != 0)
         return -1;
+    if (source_leaves_no_trace(s))
+        source_live_wake(s);
     *look = LIVE_SAME;
     if (!moved && s->seen_version == s->data_version &&
         s->must_compare == NULL && !accept)
         return 0;
     *look = LIVE_CHANGED;
-    if (!moved) {
+    /* What was read of the log's index just now is not newer than the next
+     * snapshot. */
+    if (!moved || source_leaves_no_trace(s)) {
         database_rollback(s->live);
         sqlite3_db_release_memory(s->live);
         if (begin(s, e) != 0)
@@ -252,16 +329,15 @@ begin_checked(struct source *s, const struct file_mark *mark, bool accept,
     }
     if (check_damage(s, e) != 0)
         return -1;
+    if (source_leaves_no_trace(s))
+        source_older_look(s, moved);
     if (accept) {
-        s->nonce_before = false;
+        s->nonce_before = s->maybe_older = s->replaced = false;
         s->base_revision = 0;
         memset(&s->base_mark, 0, sizeof(s->base_mark));
         return 0;
     }
-    if (check_tables(s, e) != 0 || check_nonce(s, e) != 0 ||
-        source_base_check(s, mark, e) != 0)
-        return -1;
-    return 0;
+    return check_age(s, mark, e);
 }
 
 enum live_look
@@ -291,43 +367,4 @@ source_live_begin(struct source *s, bool accept, struct err *e)
     }
     s->seen_mark = mark;
     return look;
-}
-
-/* The first nonce of a file that has none, or that is ACCEPTed with another. */
-static int
-write_first_nonce(struct source *s, bool accept, struct err *e)
-{
-    uint8_t nonce[ID_SIZE];
-    bool present;
-
-    if (capture_read_nonce(s->live, nonce, &present, e) != 0)
-        return -1;
-    if (present && s->state.revision > 0 && !accept)
-        return 0;
-    if (s->state.revision > 0)
-        memcpy(nonce, s->state.nonce_next, ID_SIZE);
-    else
-        source_new_nonce(0, nonce);
-    if (database_exec(s->live, "BEGIN IMMEDIATE", e) != 0)
-        return -1;
-    if (capture_write_nonce(s->live, nonce, e) == 0)
-        database_exec(s->live, "COMMIT", e);
-    database_rollback(s->live);
-    return e->code == ERR_NONE ? 0 : -1;
-}
-
-int
-source_live_install(struct source *s, const struct schema *live_schema,
-    bool accept, bool *installed, struct err *e)
-{
-    struct err own = ERR_INIT;
-
-    buf_clear(&s->needs_compare);
-    if (capture_install(s->live, live_schema, installed, &s->needs_compare,
-            &own) != 0 ||
-        write_first_nonce(s, accept, &own) != 0) {
-        *e = own;
-        return err_wrap(e, "could not prepare the live database");
-    }
-    return 0;
 }

@@ -113,6 +113,11 @@ prepare_next(struct publish *p, struct err *e)
     p->next.revision = newest + 1;
     p->next.changed_ms = clock_utc_ms();
     memcpy(p->next.writer, s->writer, ID_SIZE);
+    if (source_leaves_no_trace(s)) {
+        memset(p->next.nonce, 0, ID_SIZE);
+        memset(p->next.nonce_next, 0, ID_SIZE);
+        return 0;
+    }
     if (capture_read_nonce(s->live, p->next.nonce, &present, e) != 0)
         return -1;
     source_new_nonce(p->next.revision, p->next.nonce_next);
@@ -280,7 +285,9 @@ apply(struct publish *p, bool *rebuild_it, struct err *e)
         return -1;
     }
     add_to_digest(p);
-    if ((specials && apply_specials(p, e) != 0) || commit(p, specials, e) != 0)
+    if ((specials && apply_specials(p, e) != 0) ||
+        source_older_check(s, &p->next.digest, p->next.schema_hash, e) != 0 ||
+        commit(p, specials, e) != 0)
         return -1;
     s->state = p->next;
     if (specials) {
@@ -297,7 +304,8 @@ report(struct publish *p)
     p->result->changed_rows = p->c.set.count;
     p->result->compared = p->c.compare_reason != NULL;
     p->result->compare_reason = p->c.compare_reason;
-    if (p->c.compare_reason != NULL && p->next.revision > 1)
+    if (p->c.compare_reason != NULL && p->next.revision > 1 &&
+        !source_leaves_no_trace(p->s))
         source_notice(p->s, "compare", p->c.compare_reason);
 }
 
@@ -329,7 +337,7 @@ publish_whole(struct publish *p, struct err *e)
         return -1;
     if (digest_equal(&digest, &s->state.digest) &&
         memcmp(schema->hash, s->state.schema_hash, HASH_SIZE) == 0) {
-        if (capture_read(s->live, s->schema, &p->c.journal, e) != 0)
+        if (source_read_journal(s, &p->c.journal, e) != 0)
             return -1;
         keep_journal(p);
         return 0;
@@ -459,6 +467,7 @@ source_publish_now(struct source *s, bool accept, struct publish_result *result,
     else if (look == LIVE_CHANGED)
         r = publish_changed(&p, e);
     if (r != 0) {
+        source_live_blame(s, e);
         abandon(&p);
     } else if (look == LIVE_CHANGED) {
         s->live_known = true;
@@ -466,10 +475,11 @@ source_publish_now(struct source *s, bool accept, struct publish_result *result,
         s->data_version = s->seen_version;
         s->cookie = p.cookie;
         s->must_compare = NULL;
+        source_older_settled(s);
         free(s->held);
         s->held = NULL;
     }
-    source_live_end(s);
+    source_live_rest(s);
     collection_release(&p.c);
     buf_release(&p.ddl);
     schema_free(p.live_schema);

@@ -206,7 +206,8 @@ source_rebuild(struct source *s, const struct dataset_state *next,
     if (file_remove(path, e) != 0 || remove_side_files(path, e) != 0)
         goto out;
     if (specials_read(s->live, &specials, e) != 0 ||
-        make_copy(s, path, &state, e) != 0)
+        make_copy(s, path, &state, e) != 0 ||
+        source_older_check(s, &state.digest, state.schema_hash, e) != 0)
         goto out;
     h.made_ms = state.changed_ms;
     h.rows = state.rows;
