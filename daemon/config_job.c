@@ -13,6 +13,7 @@
 #include "daemon/engine.h"
 #include "daemon/events.h"
 #include "daemon/fleet.h"
+#include "sync/author.h"
 #include "sync/open.h"
 
 #define WAIT_MS 2000
@@ -20,6 +21,7 @@
 struct running_job {
     struct config_job job;
     struct config_task task;
+    const char *who; /* the call's */
 };
 
 void
@@ -51,23 +53,31 @@ wipe_secrets(const json_t *args)
     }
 }
 
+/* The journal before and after tells history which rows are this caller's. */
 static int
-work_in_transaction(struct running_job *running, struct err *e)
+work_in_transaction(struct running_job *running, struct dataset *ds,
+    struct err *e)
 {
     struct config_job *job = &running->job;
+    struct author_marks before = { 0 }, after = { 0 };
+    int r = -1;
 
     if (database_exec(job->db, "PRAGMA foreign_keys=ON", e) != 0 ||
-        database_exec(job->db, "BEGIN IMMEDIATE", e) != 0)
-        return -1;
-    if (running->task.work(job, e) != 0) {
+        database_exec(job->db, "BEGIN IMMEDIATE", e) != 0 ||
+        author_marks_read(&before, job->db, e) != 0 ||
+        running->task.work(job, e) != 0 ||
+        author_marks_read(&after, job->db, e) != 0 ||
+        database_exec(job->db, "COMMIT", e) != 0) {
         database_rollback(job->db);
-        return -1;
+        goto out;
     }
-    if (database_exec(job->db, "COMMIT", e) != 0) {
-        database_rollback(job->db);
-        return -1;
-    }
-    return 0;
+    if (ds->source != NULL)
+        source_note_author(ds->source, running->who, &before, &after);
+    r = 0;
+out:
+    author_marks_release(&before);
+    author_marks_release(&after);
+    return r;
 }
 
 static int
@@ -94,7 +104,8 @@ job_work(struct dataset *ds, void *arg, struct err *e)
     if (database_open(&job->db, ds->live_path, write ? OPEN_WRITE : OPEN_READ,
             WAIT_MS, e) != 0)
         return -1;
-    r = write ? work_in_transaction(running, e) : work_in_snapshot(running, e);
+    r = write ? work_in_transaction(running, ds, e)
+              : work_in_snapshot(running, e);
     database_close(job->db);
     job->db = NULL;
     if (r != 0 && e->code == ERR_BUSY) {
@@ -158,6 +169,7 @@ config_run(struct control_call *call, const struct config_task *task, void *ctx)
     running->job.engine = engine;
     running->job.args = control_args(call);
     running->job.ctx = ctx;
+    running->who = control_who(call);
     dataset_run(ds, &(struct dataset_job){ .work = job_work,
                         .done = job_done,
                         .arg = running });

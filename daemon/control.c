@@ -22,6 +22,9 @@ struct control_call {
     void *ctx;
     const struct control_command *command;
     bool *finished; /* while run() is on the stack */
+    bool (*has_room)(void *ctx);
+    void (*ready)(void *arg); /* waits for room */
+    void *ready_arg;
 };
 
 /* Each table ends with a command without a name. */
@@ -29,6 +32,7 @@ static const struct control_command *const families[] = {
     control_node_commands,
     control_fleet_commands,
     control_dataset_commands,
+    control_diff_commands,
     control_user_commands,
     control_group_commands,
     control_folder_commands,
@@ -103,6 +107,40 @@ send_line(struct control_call *call, const char *name, json_t *content,
     if (call->sink != NULL)
         call->sink(call->ctx, text, len + 1, last);
     free(text);
+}
+
+void
+control_lines(struct control_call *call, const char *text, size_t len)
+{
+    if (call->sink != NULL)
+        call->sink(call->ctx, text, len, false);
+}
+
+bool
+control_has_room(struct control_call *call, void (*ready)(void *arg), void *arg)
+{
+    if (call->sink == NULL || call->has_room == NULL ||
+        call->has_room(call->ctx))
+        return true;
+    call->ready = ready;
+    call->ready_arg = arg;
+    return false;
+}
+
+void
+control_call_limit(struct control_call *call, bool (*has_room)(void *ctx))
+{
+    call->has_room = has_room;
+}
+
+void
+control_call_ready(struct control_call *call)
+{
+    void (*ready)(void *arg) = call->ready;
+
+    call->ready = NULL;
+    if (ready != NULL)
+        ready(call->ready_arg);
 }
 
 void

@@ -46,6 +46,10 @@ struct control_call *control_run(struct engine *engine, enum role role,
     void (*sink)(void *ctx, const char *line, size_t len, bool last),
     void *ctx);
 void control_call_detach(struct control_call *call);
+/* Whoever reads the answer: HAS_ROOM tells whether more may be made, and
+ * control_call_ready is called when that becomes true. */
+void control_call_limit(struct control_call *call, bool (*has_room)(void *ctx));
+void control_call_ready(struct control_call *call);
 
 struct engine *control_engine(const struct control_call *call);
 const json_t *control_args(const struct control_call *call); /* an object */
@@ -53,9 +57,22 @@ enum role control_role(const struct control_call *call);
 /* Who asks, for events: "admin from 127.0.0.1". */
 const char *control_who(const struct control_call *call);
 void control_progress(struct control_call *call, json_t *line); /* steals */
+/* Progress lines made already, each with its newline; they may come in any
+ * pieces. */
+void control_lines(struct control_call *call, const char *text, size_t len);
+/* Whether the caller has read so much of the answer that more may be made; if
+ * not, READY is called on the loop, once, when he has or nobody listens any
+ * more.  For answers without a bound. */
+bool control_has_room(struct control_call *call, void (*ready)(void *arg),
+    void *arg);
 void control_finish(struct control_call *call, json_t *result); /* steals; NULL
                                                                    is {} */
 void control_fail(struct control_call *call, const struct err *e);
+
+/* control_dataset.c: the dataset that argument "name" names; NULL with the call
+ * failed. */
+struct dataset;
+struct dataset *control_dataset(struct control_call *call);
 
 /* The tables, one per family, each ended by an entry without a name. */
 /* control_node.c: status, events list, node *, doctor */
@@ -64,6 +81,8 @@ extern const struct control_command control_node_commands[];
 extern const struct control_command control_fleet_commands[];
 /* control_dataset.c: dataset * */
 extern const struct control_command control_dataset_commands[];
+/* control_diff.c: dataset diff, dataset history */
+extern const struct control_command control_diff_commands[];
 /* config_users.c: user *, user key * */
 extern const struct control_command control_user_commands[];
 /* config_groups.c: group * */

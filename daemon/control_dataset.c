@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "daemon/control.h"
+#include "daemon/control_diff.h"
 #include "daemon/datasets.h"
 #include "daemon/engine.h"
 #include "daemon/events.h"
@@ -17,7 +18,6 @@
 /* What a job on a dataset works out for a call. */
 struct dataset_call {
     struct control_call *call;
-    int64_t revision; /* of show; 0: all */
     json_t *history;
     bool equal;
     struct publish_result published;
@@ -27,14 +27,17 @@ static void
 run_list(struct control_call *call)
 {
     const struct engine *engine = control_engine(call);
+    json_t *list = json_array();
+    size_t i;
 
-    control_finish(call,
-        json_pack("{s:o}", "datasets", datasets_json(engine->datasets)));
+    for (i = 0; i < datasets_count(engine->datasets); i++)
+        json_array_append_new(list,
+            dataset_json(datasets_at(engine->datasets, i)));
+    control_finish(call, json_pack("{s:o}", "datasets", list));
 }
 
-/* The dataset that the call names; NULL with the call failed. */
-static struct dataset *
-named_dataset(struct control_call *call)
+struct dataset *
+control_dataset(struct control_call *call)
 {
     struct dataset *ds = NULL;
     const char *name = NULL;
@@ -55,17 +58,15 @@ named_dataset(struct control_call *call)
 static void
 start(struct control_call *call, enum dataset_need need,
     int (*work)(struct dataset *ds, void *arg, struct err *e),
-    void (*done)(struct dataset *ds, void *arg, const struct err *e),
-    int64_t revision)
+    void (*done)(struct dataset *ds, void *arg, const struct err *e))
 {
-    struct dataset *ds = named_dataset(call);
+    struct dataset *ds = control_dataset(call);
     struct dataset_call *dc;
 
     if (ds == NULL)
         return;
     dc = alloc_zeroed(1, sizeof(*dc));
     dc->call = call;
-    dc->revision = revision;
     dataset_run_on(ds, need,
         &(struct dataset_job){ .work = work, .done = done, .arg = dc });
 }
@@ -82,21 +83,6 @@ finish(struct dataset_call *dc, json_t *result, const struct err *e)
     free(dc);
 }
 
-static json_t *
-only_revision(json_t *history, int64_t revision)
-{
-    json_t *kept = json_array();
-    json_t *entry;
-    size_t i;
-
-    json_array_foreach (history, i, entry) {
-        if (json_integer_value(json_object_get(entry, "revision")) == revision)
-            json_array_append(kept, entry);
-    }
-    json_decref(history);
-    return kept;
-}
-
 static int
 show_work(struct dataset *ds, void *arg, struct err *e)
 {
@@ -106,11 +92,7 @@ show_work(struct dataset *ds, void *arg, struct err *e)
         dc->history = json_array();
         return 0;
     }
-    if (source_history(ds->source, HISTORY_MAX, &dc->history, e) != 0)
-        return -1;
-    if (dc->revision != 0)
-        dc->history = only_revision(dc->history, dc->revision);
-    return 0;
+    return source_history(ds->source, HISTORY_MAX, &dc->history, e);
 }
 
 static void
@@ -132,11 +114,12 @@ run_show(struct control_call *call)
     int64_t revision = 0;
 
     if (json_member_int(control_args(call), "revision", false, &revision, &e) !=
-        0) {
+        0)
         control_fail(call, &e);
-        return;
-    }
-    start(call, DATASET_ANY, show_work, show_done, revision);
+    else if (revision != 0)
+        diff_show_revision(call, revision);
+    else
+        start(call, DATASET_ANY, show_work, show_done);
 }
 
 static int
@@ -170,7 +153,7 @@ verify_done(struct dataset *ds, void *arg, const struct err *e)
 static void
 run_verify(struct control_call *call)
 {
-    start(call, DATASET_ANY, verify_work, verify_done, 0);
+    start(call, DATASET_ANY, verify_work, verify_done);
 }
 
 static int
@@ -204,7 +187,7 @@ accept_done(struct dataset *ds, void *arg, const struct err *e)
 static void
 run_accept(struct control_call *call)
 {
-    start(call, DATASET_SOURCE, accept_work, accept_done, 0);
+    start(call, DATASET_SOURCE, accept_work, accept_done);
 }
 
 static const char *const no_arguments[] = { NULL };

@@ -9,21 +9,18 @@
 #include "base/json.h"
 #include "daemon/events.h"
 #include "daemon/fleet_internal.h"
-#include "sync/value.h"
 
 #define WAIT_MS 30000
 #define INTERVAL_MIN_MS 1000
 #define INTERVAL_MAX_MS (24 * 60 * 60 * 1000)
-#define PREVIEW_ROWS_MAX 1000
 
 /* "sync now" */
 
 struct sync_call {
     size_t count;
     bool wait;
-    const char *names; /* behind the numbers */
-    size_t before_count;
-    uint64_t before[]; /* revisions, one per publication of that moment */
+    uint64_t before[PUSH_DATASETS_MAX];
+    char names[];
 };
 
 static json_t *
@@ -31,11 +28,12 @@ published_json(struct fleet *fleet, const struct sync_call *s)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < s->before_count; i++) {
-        const struct publication *p = fleet->publications[i];
+    for (size_t i = 0; i < fleet->publication_count && i < PUSH_DATASETS_MAX;
+         i++) {
+        const struct publication *p = &fleet->publications[i];
         uint64_t revision = p->ds->view.state.revision;
 
-        if (!p->ds->active || revision == s->before[i])
+        if (revision == s->before[i])
             continue;
         json_array_append_new(list,
             json_pack("{s:s, s:I, s:I}", "dataset", p->ds->name, "revision",
@@ -64,9 +62,9 @@ static int
 sync_held(const struct fleet *fleet, struct err *e)
 {
     for (size_t i = 0; i < fleet->publication_count; i++) {
-        const struct publication *p = fleet->publications[i];
+        const struct publication *p = &fleet->publications[i];
 
-        if (!p->ds->active || p->error.code == ERR_NONE)
+        if (p->error.code == ERR_NONE)
             continue;
         *e = p->error;
         if (e->code == ERR_HELD)
@@ -131,7 +129,6 @@ sync_call_new(struct control_call *call, struct fleet *fleet)
     struct buf text = BUF_INIT;
     struct err e = ERR_INIT;
     struct sync_call *s = NULL;
-    size_t before_size;
     size_t i;
     const json_t *item;
 
@@ -147,15 +144,12 @@ sync_call_new(struct control_call *call, struct fleet *fleet)
         }
         buf_put(&text, name, strlen(name) + 1);
     }
-    before_size = fleet->publication_count * sizeof(s->before[0]);
-    s = alloc_zeroed(1, sizeof(*s) + before_size + text.len + 1);
+    s = alloc_zeroed(1, sizeof(*s) + text.len + 1);
     s->count = json_array_size(names);
-    s->before_count = fleet->publication_count;
-    s->names = (const char *)s->before + before_size;
     if (text.len > 0)
-        memcpy((char *)s->before + before_size, text.data, text.len);
-    for (i = 0; i < s->before_count; i++)
-        s->before[i] = fleet->publications[i]->ds->view.state.revision;
+        memcpy(s->names, text.data, text.len);
+    for (i = 0; i < fleet->publication_count && i < PUSH_DATASETS_MAX; i++)
+        s->before[i] = fleet->publications[i].ds->view.state.revision;
 out:
     buf_release(&text);
     return s;
@@ -190,99 +184,6 @@ sync_start(struct control_call *call, struct fleet *fleet, bool wait,
     fleet_publish(fleet, NULL);
 }
 
-/* "sync now --dry-run" */
-
-struct preview {
-    struct control_call *call;
-    json_t *changes;
-    size_t pending;
-    struct err error;
-};
-
-struct preview_job {
-    struct preview *preview;
-    struct change_set set;
-};
-
-static int
-preview_work(struct dataset *ds, void *arg, struct err *e)
-{
-    struct preview_job *job = arg;
-
-    return ds->source == NULL ? 0 : source_preview(ds->source, &job->set, e);
-}
-
-static json_t *
-preview_json(const struct dataset *ds, const struct change_set *set)
-{
-    static const char *const operations[] = { "~", "+", "-" };
-    size_t counts[3] = { 0, 0, 0 };
-    json_t *rows = json_array();
-
-    for (size_t i = 0; i < set->count; i++) {
-        const struct change *c = &set->items[i];
-        size_t kind = c->old_row == NULL ? 1 : c->new_row == NULL ? 2 : 0;
-        char key[256];
-
-        counts[kind]++;
-        if (i >= PREVIEW_ROWS_MAX)
-            continue;
-        if (c->new_row != NULL)
-            value_show(c->new_key, c->new_key_len, key, sizeof(key));
-        else
-            value_show(c->old_key, c->old_key_len, key, sizeof(key));
-        json_array_append_new(rows,
-            json_pack("{s:s, s:s, s:o}", "op", operations[kind], "table",
-                c->table, "key", json_text(key)));
-    }
-    return json_pack("{s:s, s:I, s:I, s:I, s:o}", "dataset", ds->name,
-        "changed", (json_int_t)counts[0], "added", (json_int_t)counts[1],
-        "removed", (json_int_t)counts[2], "rows", rows);
-}
-
-static void
-preview_done(struct dataset *ds, void *arg, const struct err *e)
-{
-    struct preview_job *job = arg;
-    struct preview *p = job->preview;
-
-    if (e->code != ERR_NONE)
-        p->error = *e;
-    else
-        json_array_append_new(p->changes, preview_json(ds, &job->set));
-    change_set_release(&job->set);
-    free(job);
-    if (--p->pending > 0)
-        return;
-    if (p->error.code != ERR_NONE) {
-        control_fail(p->call, &p->error);
-        json_decref(p->changes);
-    } else {
-        control_finish(p->call, json_pack("{s:o}", "changes", p->changes));
-    }
-    free(p);
-}
-
-static void
-sync_preview(struct control_call *call, struct fleet *fleet)
-{
-    struct preview *p = alloc_zeroed(1, sizeof(*p));
-
-    p->call = call;
-    p->changes = json_array();
-    p->pending = datasets_count(fleet->engine->datasets);
-    for (size_t i = 0; i < fleet->publication_count; i++) {
-        if (!fleet->publications[i]->ds->active)
-            continue;
-        struct preview_job *arg = alloc_zeroed(1, sizeof(*arg));
-
-        arg->preview = p;
-        change_set_init(&arg->set);
-        const struct dataset_job job = { preview_work, preview_done, arg };
-        dataset_run(fleet->publications[i]->ds, &job);
-    }
-}
-
 void
 command_sync_now(struct control_call *call)
 {
@@ -298,7 +199,7 @@ command_sync_now(struct control_call *call)
         json_member_int(args, "timeout_ms", false, &timeout_ms, &e) != 0)
         control_fail(call, &e);
     else if (dry_run)
-        sync_preview(call, fleet);
+        command_sync_preview(call);
     else
         sync_start(call, fleet, wait, timeout_ms > 0 ? timeout_ms : WAIT_MS);
 }

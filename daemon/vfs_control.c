@@ -16,6 +16,9 @@
 
 #define REQUEST_MAX ((size_t)64 * 1024)
 #define WAITING_MAX 128
+/* So much of an answer may be made ahead of its reader; what lies further back
+ * than that is dropped. */
+#define AHEAD_MAX ((uint64_t)1024 * 1024)
 
 struct waiting_read {
     uint32_t tag;
@@ -28,6 +31,9 @@ struct control_reply {
     unsigned references;
     struct vfs_session *session; /* perhaps closed: then nobody listens */
     struct buf lines;
+    uint64_t dropped;          /* bytes of the answer before LINES */
+    uint64_t read_to;          /* the furthest that was asked for */
+    struct control_call *call; /* NULL when it has finished */
     bool finished;
     uint32_t mtime_s;
     struct waiting_read waiting[WAITING_MAX];
@@ -40,14 +46,66 @@ struct control_file {
     struct control_reply *reply; /* NULL until the request runs */
 };
 
+static uint64_t
+reply_length(const struct control_reply *r)
+{
+    return r->dropped + r->lines.len;
+}
+
+/* Without a reader, nothing is kept waiting. */
+static bool
+reply_has_room(void *ctx)
+{
+    const struct control_reply *r = ctx;
+
+    return r->session->closed || r->references == 1 ||
+           reply_length(r) < r->read_to + AHEAD_MAX;
+}
+
+/* Lets a command go on that waits for its reader. */
+static void
+reply_go_on(struct control_reply *r)
+{
+    if (r->call != NULL && reply_has_room(r))
+        control_call_ready(r->call);
+}
+
 static void
 reply_release(struct control_reply *r)
 {
-    if (r == NULL || --r->references > 0)
+    if (r == NULL)
         return;
+    if (--r->references > 0) {
+        reply_go_on(r);
+        return;
+    }
     vfs_session_release(r->session);
     buf_release(&r->lines);
     free(r);
+}
+
+static void
+reply_slice(struct control_reply *r, const struct waiting_read *w)
+{
+    if (w->offset < r->dropped)
+        vfs_reply_status(r->session, w->tag, SFTP_FAILURE,
+            "INVALID: this part of a long answer was read already");
+    else
+        vfs_reply_slice(r->session, w->tag, &r->lines, w->offset - r->dropped,
+            w->length);
+}
+
+/* Of a long answer, only what was not read yet and a little before it is
+ * kept. */
+static void
+drop_read(struct control_reply *r)
+{
+    uint64_t read = r->read_to < reply_length(r) ? r->read_to : reply_length(r);
+
+    if (read < r->dropped + 2 * AHEAD_MAX)
+        return;
+    buf_consume(&r->lines, (size_t)(read - AHEAD_MAX - r->dropped));
+    r->dropped = read - AHEAD_MAX;
 }
 
 /* Answers the reads that can be answered now. */
@@ -60,12 +118,13 @@ serve_waiting(struct control_reply *r)
     for (i = 0; i < r->waiting_count; i++) {
         struct waiting_read w = r->waiting[i];
 
-        if (w.offset >= r->lines.len && !r->finished)
+        if (w.offset >= reply_length(r) && !r->finished)
             r->waiting[kept++] = w;
         else
-            vfs_reply_slice(r->session, w.tag, &r->lines, w.offset, w.length);
+            reply_slice(r, &w);
     }
     r->waiting_count = kept;
+    drop_read(r);
 }
 
 static void
@@ -77,6 +136,8 @@ take_line(void *ctx, const char *line, size_t len, bool last)
     if (!r->session->closed)
         buf_put(&r->lines, line, len);
     r->finished = last;
+    if (last)
+        r->call = NULL;
     r->mtime_s = (uint32_t)(clock_utc_ms() / 1000);
     serve_waiting(r);
     if (last)
@@ -96,8 +157,10 @@ run(struct control_file *file)
     reply_release(s->last_reply);
     s->last_reply = r;
     file->reply = r;
-    control_run(s->vfs->engine, s->role, s->who,
+    r->call = control_run(s->vfs->engine, s->role, s->who,
         (const char *)file->request.data, file->request.len, take_line, r);
+    if (r->call != NULL)
+        control_call_limit(r->call, reply_has_room);
     if (file->request.data != NULL)
         explicit_bzero(file->request.data, file->request.len);
     buf_clear(&file->request);
@@ -106,6 +169,7 @@ run(struct control_file *file)
 static void
 control_read(struct vfs_file *f, uint32_t tag, uint64_t offset, uint32_t length)
 {
+    const struct waiting_read w = { tag, offset, length };
     struct control_file *file = (struct control_file *)f;
     struct control_reply *r;
 
@@ -114,16 +178,20 @@ control_read(struct vfs_file *f, uint32_t tag, uint64_t offset, uint32_t length)
     r = file->reply;
     if (r == NULL) {
         vfs_reply_status(f->session, tag, SFTP_EOF, "");
-    } else if (offset < r->lines.len || r->finished) {
-        vfs_reply_slice(f->session, tag, &r->lines, offset, length);
+        return;
+    }
+    if (offset + length > r->read_to && offset <= reply_length(r))
+        r->read_to = offset + length;
+    if (offset < reply_length(r) || r->finished) {
+        reply_slice(r, &w);
+        drop_read(r);
     } else if (r->waiting_count == WAITING_MAX) {
         vfs_reply_status(f->session, tag, SFTP_FAILURE,
             "BUSY: too many reads are waiting");
     } else {
-        r->waiting[r->waiting_count++] = (struct waiting_read){ .tag = tag,
-            .offset = offset,
-            .length = length };
+        r->waiting[r->waiting_count++] = w;
     }
+    reply_go_on(r);
 }
 
 static void
@@ -158,7 +226,7 @@ control_stat(struct vfs_file *f, uint32_t tag)
         .mtime_s = (uint32_t)(clock_utc_ms() / 1000) };
 
     if (file->reply != NULL) {
-        attrs.size = file->reply->lines.len;
+        attrs.size = reply_length(file->reply);
         attrs.mtime_s = file->reply->mtime_s;
     }
     vfs_reply_attrs(f->session, tag, &attrs);
@@ -214,13 +282,15 @@ vfs_control_attributes(struct vfs_session *s, struct dataset *ds,
     (void)ds;
     if (s->last_reply == NULL)
         return;
-    attrs->size = s->last_reply->lines.len;
+    attrs->size = reply_length(s->last_reply);
     attrs->mtime_s = s->last_reply->mtime_s;
 }
 
 void
 control_session_end(struct vfs_session *s)
 {
-    reply_release(s->last_reply);
+    struct control_reply *r = s->last_reply;
+
     s->last_reply = NULL;
+    reply_release(r);
 }

@@ -9,7 +9,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "sync/compare.h"
 #include "sync/open.h"
 
 #define DEFAULT_HISTORY_BYTES ((uint64_t)256 << 20)
@@ -35,6 +34,7 @@ source_new(const struct dataset_config *config, const uint8_t writer[ID_SIZE])
     s->published_path = file_join(config->work_dir, "published.db");
     s->history_path = file_join(config->work_dir, "history.db");
     memcpy(s->writer, writer, ID_SIZE);
+    s->authors = authors_new();
     s->must_compare = "start";
     s->maybe_older = true;
     return s;
@@ -51,6 +51,7 @@ source_close(struct source *s)
     database_close(s->history);
     buf_release(&s->specials);
     buf_release(&s->needs_compare);
+    authors_free(s->authors);
     free(s->held);
     free(s->published_path);
     free(s->history_path);
@@ -85,12 +86,13 @@ source_open(struct source **source, const struct dataset_config *config,
     *source = NULL;
     if (source_open_published(s, &usable, e) != 0 || history_open(s, e) != 0)
         goto fail;
-    if (usable && history_discard_above(s, s->state.revision, e) != 0)
+    if (usable && (history_discard_above(s, s->state.revision, e) != 0 ||
+                      history_name_schema(s, e) != 0))
         goto fail;
     if (existed && !usable)
         source_notice(s, "overwrite-needed",
             "the published copy was damaged and is made anew");
-    if ((s->config.off ? source_stand_off(s, e) : audit(s, e)) != 0)
+    if (audit(s, e) != 0)
         goto fail;
     *source = s;
     return 0;
@@ -300,37 +302,9 @@ source_set_cluster(struct source *source, const uint8_t cluster[ID_SIZE],
     return 0;
 }
 
-int
-source_preview(struct source *source, struct change_set *changes, struct err *e)
+void
+source_note_author(struct source *source, const char *who,
+    const struct author_marks *before, const struct author_marks *after)
 {
-    struct source *s = source;
-    struct collection c = { .compare_reason = NULL };
-    struct schema *live = NULL;
-    uint32_t cookie;
-    int r = -1;
-
-    if (source_live_begin(s, false, e) == LIVE_ERROR)
-        goto out;
-    if (s->published == NULL) {
-        err_set(e, ERR_NOT_FOUND, "nothing is published yet");
-        goto out;
-    }
-    if (schema_load(&live, s->live, e) != 0 ||
-        database_schema_cookie(s->live, &cookie, e) != 0)
-        goto out;
-    if (s->live_known && cookie == s->cookie)
-        r = source_collect(s, &c, e);
-    else
-        r = compare_databases(s->published, s->schema, s->live, live, &c.set,
-            SOURCE_COMPARE_MAX, e);
-    if (r == 0) {
-        change_set_release(changes);
-        *changes = c.set;
-        change_set_init(&c.set);
-    }
-out:
-    source_live_rest(s);
-    collection_release(&c);
-    schema_free(live);
-    return r;
+    authors_note(source->authors, who, before, after);
 }

@@ -21,8 +21,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "sync/author.h"
 #include "sync/bundle.h"
 #include "sync/change.h"
+#include "sync/shape.h"
 #include "sync/state.h"
 
 /* How a primary finds what changed in a live database (and a secondary drift). */
@@ -40,8 +42,6 @@ struct dataset_config {
     int delete_guard_percent;        /* default 20; 0 is off */
     enum capture_mode capture;       /* of a source */
     enum capture_mode drift_capture; /* of a replica; compare: by scrubs */
-    bool off; /* a source takes its traces out of the live file and publishes
-                 nothing until it is opened again without */
     /* Tells the daemon something that an administrator should read as an event;
      * KIND is a short word ("compare", "overwrite-needed", "drift"). */
     void (*notice)(void *ctx, const char *kind, const char *text);
@@ -141,13 +141,56 @@ void overwrite_stream_progress(const struct overwrite_stream *stream,
     uint64_t *done, uint64_t *total);
 void overwrite_stream_close(struct overwrite_stream *stream);
 
+/* Notes that WHO changed what the journal of the live database shows to differ
+ * (sync/author.h); the revision that publishes it will say so. */
+void source_note_author(struct source *source, const char *who,
+    const struct author_marks *before, const struct author_marks *after);
+
 /* What history holds, newest first, at most MAX entries, as a JSON array:
- * [{revision, time, rows, digest, writer, ddl, compared}]. */
+ * [{revision, time, rows, added, changed, removed, who, found, reason, ddl,
+ * whole, digest, writer}].  FOUND is "triggers" or "compare", WHOLE that its
+ * rows were too many to keep; null is not known. */
 struct json_t;
 int source_history(struct source *source, size_t max, struct json_t **list,
     struct err *e);
-/* What the next publish would send, without publishing: for --dry-run. */
-int source_preview(struct source *source, struct change_set *changes,
-    struct err *e);
+
+/* Where rows that differ go, one at a time. */
+struct diff_sink {
+    /* One statement of a schema change; OP '+' is new, '-' is gone. */
+    void (*schema)(void *ctx, char op, const char *sql, size_t len);
+    /* One row (struct change), with the names of its table on either side, of
+     * which one or both may be NULL: not known.  -1 with E stops. */
+    int (*row)(void *ctx, const struct change *c, const struct shape *old,
+        const struct shape *new, struct err *e);
+    void *ctx;
+};
+
+struct diff_summary {
+    uint64_t from_revision;
+    uint64_t to_revision;
+    bool whole;           /* everything would be sent: no rows were given */
+    char why[256];        /* of WHOLE */
+    struct json_t *entry; /* of source_show: as in source_history; owned */
+};
+
+/* What the next publish would send, without publishing. */
+int source_preview(struct source *source, const struct diff_sink *sink,
+    struct diff_summary *summary, struct err *e);
+/* From what somebody holds who is at REVISION with DIGEST to what is published
+ * now; whole when history does not lead there. */
+int source_difference(struct source *source, uint64_t revision,
+    const struct digest *digest, const struct diff_sink *sink,
+    struct diff_summary *summary, struct err *e);
+/* The newest revision that was there before UTC_MS, and its digest; 0 when
+ * history does not reach back so far. */
+int source_revision_at(struct source *source, int64_t utc_ms,
+    uint64_t *revision, struct digest *digest, struct err *e);
+/* The given keys (as for source_repair) as they are published: changes with an
+ * old_key and, where there is such a row, the new key and row. */
+int source_published_rows(struct source *source, const void *keys,
+    size_t keys_len, const struct diff_sink *sink, struct err *e);
+/* What one revision changed; ERR_NOT_FOUND when history does not hold it. */
+int source_show(struct source *source, uint64_t revision,
+    const struct diff_sink *sink, struct diff_summary *summary, struct err *e);
 
 #endif

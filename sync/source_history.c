@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "sync/open.h"
+#include "sync/shape.h"
 #include "sync/sound.h"
 
 static const char create_sql[] =
@@ -23,21 +24,60 @@ static const char create_sql[] =
     " schema_before BLOB NOT NULL, schema_after BLOB NOT NULL,"
     " ddl BLOB, specials_new BLOB, changes BLOB,"
     " barrier INTEGER NOT NULL, compared INTEGER NOT NULL,"
-    " bytes INTEGER NOT NULL)";
+    " bytes INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS shapes(hash BLOB PRIMARY KEY, tables BLOB NOT"
+    " NULL) WITHOUT ROWID";
+/* What history.db got since the first version; NULL in older entries. */
+static const char widen_sql[] = "BEGIN IMMEDIATE;"
+                                "ALTER TABLE history ADD COLUMN who TEXT;"
+                                "ALTER TABLE history ADD COLUMN reason TEXT;"
+                                "ALTER TABLE history ADD COLUMN added INTEGER;"
+                                "ALTER TABLE history ADD COLUMN changed"
+                                " INTEGER;"
+                                "ALTER TABLE history ADD COLUMN removed"
+                                " INTEGER;"
+                                "COMMIT";
 static const char insert_sql[] =
     "INSERT OR REPLACE INTO history(revision,made_ms,writer,rows,digest_before,"
     "digest_after,schema_before,schema_after,ddl,specials_new,changes,barrier,"
-    "compared,bytes) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)";
+    "compared,bytes,who,reason,added,changed,removed) VALUES(?1,?2,?3,?4,?5,?6,"
+    "?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)";
+
+/* A file of an earlier version gets the columns that came later. */
+static int
+widen(sqlite3 *db, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int rc;
+
+    if (database_prepare(db,
+            "SELECT 1 FROM pragma_table_info('history') WHERE name='removed'",
+            &stmt, e) != 0)
+        return -1;
+    rc = sqlite3_step(stmt);
+    sqlite3_finalize(stmt);
+    if (rc == SQLITE_ROW)
+        return 0;
+    if (rc != SQLITE_DONE)
+        return database_error(db, e, "could not read the history");
+    if (database_exec(db, widen_sql, e) == 0)
+        return 0;
+    database_rollback(db);
+    return -1;
+}
 
 static int
 try_open(struct source *s, struct err *e)
 {
+    memset(s->named_schema, 0, HASH_SIZE);
     if (database_open(&s->history, s->history_path, OPEN_CREATE,
             SOURCE_READ_WAIT_MS, e) != 0 ||
         database_exec(s->history, create_sql, e) != 0 ||
         database_sound(s->history, e) != 0)
         return -1;
     sqlite3_wal_autocheckpoint(s->history, 4000);
+    if (widen(s->history, e) != 0)
+        return -1;
     return database_prepare(s->history, insert_sql, &s->history_insert, e);
 }
 
@@ -177,6 +217,54 @@ bind_buf(sqlite3_stmt *stmt, int parameter, const struct buf *b)
             b->len > 0 ? (const void *)b->data : "", b->len, SQLITE_STATIC);
 }
 
+static void
+bind_text(sqlite3_stmt *stmt, int parameter, const char *text)
+{
+    sqlite3_bind_text(stmt, parameter, text, -1, SQLITE_STATIC);
+}
+
+/* No counts by kind for a barrier. */
+static void
+bind_counts(sqlite3_stmt *stmt, int parameter, const struct history_entry *h)
+{
+    if (h->changes == NULL)
+        return;
+    sqlite3_bind_int64(stmt, parameter, (int64_t)h->added);
+    sqlite3_bind_int64(stmt, parameter + 1, (int64_t)h->changed);
+    sqlite3_bind_int64(stmt, parameter + 2, (int64_t)h->removed);
+}
+
+int
+history_name_schema(struct source *s, struct err *e)
+{
+    struct shapes shapes = SHAPES_INIT;
+    struct buf tables = BUF_INIT;
+    sqlite3_stmt *stmt = NULL;
+    int r = -1;
+
+    if (s->schema == NULL ||
+        memcmp(s->named_schema, s->schema->hash, HASH_SIZE) == 0)
+        return 0;
+    shapes_of_schema(&shapes, s->schema);
+    shapes_encode(&shapes, &tables);
+    if (database_prepare(s->history,
+            "INSERT OR IGNORE INTO shapes VALUES(?1,?2)", &stmt, e) != 0)
+        goto out;
+    sqlite3_bind_blob(stmt, 1, s->schema->hash, HASH_SIZE, SQLITE_STATIC);
+    bind_buf(stmt, 2, &tables);
+    if (sqlite3_step(stmt) != SQLITE_DONE) {
+        database_error(s->history, e, "could not write the history");
+        goto out;
+    }
+    memcpy(s->named_schema, s->schema->hash, HASH_SIZE);
+    r = 0;
+out:
+    sqlite3_finalize(stmt);
+    buf_release(&tables);
+    shapes_release(&shapes);
+    return r;
+}
+
 static size_t
 size_of(const struct buf *b)
 {
@@ -189,6 +277,8 @@ history_add(struct source *s, const struct history_entry *h, struct err *e)
     sqlite3_stmt *stmt = s->history_insert;
     int rc;
 
+    if (history_name_schema(s, e) != 0)
+        return -1;
     sqlite3_bind_int64(stmt, 1, (int64_t)h->revision);
     sqlite3_bind_int64(stmt, 2, h->made_ms);
     sqlite3_bind_blob(stmt, 3, s->writer, ID_SIZE, SQLITE_STATIC);
@@ -205,6 +295,9 @@ history_add(struct source *s, const struct history_entry *h, struct err *e)
     sqlite3_bind_int64(stmt, 14,
         (int64_t)(256 + size_of(h->ddl) + size_of(h->specials) +
                   size_of(h->changes)));
+    bind_text(stmt, 15, h->who);
+    bind_text(stmt, 16, h->reason);
+    bind_counts(stmt, 17, h);
     rc = sqlite3_step(stmt);
     sqlite3_reset(stmt);
     sqlite3_clear_bindings(stmt);
@@ -216,14 +309,16 @@ history_add(struct source *s, const struct history_entry *h, struct err *e)
 int
 history_retain(struct source *s, struct err *e)
 {
-    char sql[512];
+    char sql[768];
 
     /* The newest entry stays, whatever its size and age. */
     snprintf(sql, sizeof(sql),
         "DELETE FROM history WHERE revision<(SELECT max(revision) FROM history)"
         " AND (made_ms<%lld OR revision<=(SELECT coalesce(max(revision),0)"
         " FROM (SELECT revision, sum(bytes) OVER (ORDER BY revision DESC) AS"
-        " kept FROM history) WHERE kept>%llu))",
+        " kept FROM history) WHERE kept>%llu));"
+        "DELETE FROM shapes WHERE hash NOT IN (SELECT schema_before FROM"
+        " history UNION SELECT schema_after FROM history)",
         (long long)(clock_utc_ms() - s->config.history_age_ms),
         (unsigned long long)s->config.history_bytes);
     return database_exec(s->history, sql, e);
@@ -273,50 +368,4 @@ source_knows(struct source *source, uint64_t revision,
     }
     sqlite3_finalize(stmt);
     return r;
-}
-
-static json_t *
-entry_json(sqlite3_stmt *stmt)
-{
-    json_t *o = json_object();
-
-    json_object_set_new(o, "revision",
-        json_integer(sqlite3_column_int64(stmt, 0)));
-    json_object_set_new(o, "time", json_time(sqlite3_column_int64(stmt, 1)));
-    json_object_set_new(o, "rows", json_integer(sqlite3_column_int64(stmt, 2)));
-    json_object_set_new(o, "digest",
-        json_hex(sqlite3_column_blob(stmt, 3),
-            (size_t)sqlite3_column_bytes(stmt, 3)));
-    json_object_set_new(o, "writer",
-        json_hex(sqlite3_column_blob(stmt, 4),
-            (size_t)sqlite3_column_bytes(stmt, 4)));
-    json_object_set_new(o, "ddl", json_boolean(sqlite3_column_int(stmt, 5)));
-    json_object_set_new(o, "compared",
-        json_boolean(sqlite3_column_int(stmt, 6)));
-    return o;
-}
-
-int
-source_history(struct source *source, size_t max, struct json_t **list,
-    struct err *e)
-{
-    sqlite3_stmt *stmt;
-    int rc;
-
-    *list = NULL;
-    if (database_prepare(source->history,
-            "SELECT revision,made_ms,rows,digest_after,writer,ddl IS NOT NULL,"
-            "compared FROM history ORDER BY revision DESC LIMIT ?1",
-            &stmt, e) != 0)
-        return -1;
-    sqlite3_bind_int64(stmt, 1, max > INT32_MAX ? INT32_MAX : (int64_t)max);
-    *list = json_array();
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
-        json_array_append_new(*list, entry_json(stmt));
-    sqlite3_finalize(stmt);
-    if (rc == SQLITE_DONE)
-        return 0;
-    json_decref(*list);
-    *list = NULL;
-    return database_error(source->history, e, "could not read the history");
 }

@@ -13,6 +13,8 @@
  *   source_ddl.c       schema changes repeated in the published copy
  *   source_rebuild.c   the published copy made anew from the live file
  *   source_history.c   history.db
+ *   source_show.c      history for people
+ *   source_diff.c      what would be sent
  *   source_bundle.c    bundles out of history
  *   source_repair.c    bundles that mend drift
  *   source_image.c     the published copy as a file image
@@ -24,6 +26,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "sync/author.h"
 #include "sync/capture.h"
 #include "sync/source.h"
 
@@ -68,6 +71,8 @@ struct source {
     sqlite3 *history;
     sqlite3 *live;
     sqlite3_stmt *history_insert;
+    uint8_t named_schema[HASH_SIZE]; /* history has its names */
+    struct authors *authors;
     struct dataset_state state;
     struct schema *schema; /* of the published copy; NULL before the first */
     struct table_statements *statements; /* one per table of SCHEMA */
@@ -244,6 +249,9 @@ struct history_entry {
     const struct buf *specials; /* NULL: unchanged */
     const struct buf *changes;  /* NULL: a barrier */
     bool compared;
+    const char *reason; /* why compared; NULL: triggers noted it */
+    const char *who;    /* who made the changes; NULL: not known */
+    uint64_t added, changed, removed;
 };
 int history_open(struct source *s, struct err *e);
 int history_discard_above(struct source *s, uint64_t revision, struct err *e);
@@ -256,6 +264,21 @@ int history_newest(struct source *s, uint64_t *revision, struct err *e);
 int history_recall(struct source *s, uint64_t revision, int64_t *made_ms,
     bool *known, struct buf *specials, struct err *e);
 int history_add(struct source *s, const struct history_entry *h, struct err *e);
+/* Keeps the names of S->schema, by which its revisions can be shown later. */
+int history_name_schema(struct source *s, struct err *e);
+/* What one revision changed, with the names of before and after it; none when
+ * history does not know them.  Released by the caller, also on error. */
+struct history_rows {
+    struct change_set set;
+    struct shapes before, after;
+    bool whole; /* a barrier: no rows were kept */
+};
+/* source_show.c: reads it, giving its DDL to SINK; *ENTRY (NULL: not wanted) is
+ * as in source_history, a new reference. */
+int history_entry_read(struct source *s, uint64_t revision,
+    struct history_rows *rows, const struct diff_sink *sink,
+    struct json_t **entry, struct err *e);
+void history_rows_release(struct history_rows *rows);
 /* Deletes the oldest beyond size and age. */
 int history_retain(struct source *s, struct err *e);
 
@@ -313,11 +336,5 @@ source_notice(const struct source *s, const char *kind, const char *text)
     if (s->config.notice != NULL)
         s->config.notice(s->config.ctx, kind, text);
 }
-
-/* source_off.c */
-/* Opening with capture off: every trace of ours leaves the live file. */
-int source_stand_off(struct source *s, struct err *e);
-/* Sets E; returns -1. */
-int source_refuse_off(const struct source *s, struct err *e);
 
 #endif

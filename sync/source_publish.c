@@ -204,6 +204,18 @@ apply_specials(struct publish *p, struct err *e)
         p->c.specials.len, e);
 }
 
+static void
+count_kinds(const struct change_set *set, struct history_entry *h)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct change *c = &set->items[i];
+
+        h->added += c->old_row == NULL;
+        h->removed += c->new_row == NULL;
+    }
+    h->changed = set->count - h->added - h->removed;
+}
+
 /* History first, then the published copy: a history entry alone is discarded,
  * a published revision without its history could never be sent. */
 static int
@@ -220,9 +232,13 @@ commit(struct publish *p, bool specials, struct err *e)
         .ddl = p->has_ddl ? &p->ddl : NULL,
         .specials = specials ? &p->c.specials : NULL,
         .compared = p->c.compare_reason != NULL,
+        .reason = p->c.compare_reason,
     };
+    char *who = authors_of(s->authors, &p->c.set, &p->c.journal);
     int r = -1;
 
+    h.who = who;
+    count_kinds(&p->c.set, &h);
     memcpy(h.schema_before, s->state.schema_hash, HASH_SIZE);
     memcpy(h.schema_after, p->next.schema_hash, HASH_SIZE);
     if (p->c.set.bytes <= SOURCE_CHANGES_MAX) {
@@ -244,6 +260,7 @@ commit(struct publish *p, bool specials, struct err *e)
     r = 0;
 out:
     buf_release(&changes);
+    free(who);
     return r;
 }
 
@@ -461,8 +478,6 @@ source_publish_now(struct source *s, bool accept, struct publish_result *result,
     int r = -1;
 
     memset(result, 0, sizeof(*result));
-    if (s->config.off)
-        return source_refuse_off(s, e);
     look = source_live_begin(s, accept, e);
     if (look == LIVE_SAME)
         r = 0;
@@ -480,6 +495,7 @@ source_publish_now(struct source *s, bool accept, struct publish_result *result,
         source_older_settled(s);
         free(s->held);
         s->held = NULL;
+        authors_published(s->authors);
     }
     source_live_rest(s);
     collection_release(&p.c);

@@ -197,7 +197,9 @@ source_rebuild(struct source *s, const struct dataset_state *next,
     const char *why, struct err *e)
 {
     struct dataset_state state = *next;
-    struct history_entry h = { .revision = next->revision, .compared = true };
+    struct history_entry h = { .revision = next->revision,
+        .compared = true,
+        .reason = next->revision > 1 ? why : "the first revision" };
     char *path = file_join(s->config.work_dir, "published.new.db");
     struct buf specials = BUF_INIT;
     bool usable;
@@ -225,6 +227,8 @@ source_rebuild(struct source *s, const struct dataset_state *next,
         err_set(e, ERR_IO, "the new published copy cannot be read");
         goto out;
     }
+    if (history_name_schema(s, e) != 0)
+        goto out;
     if (state.revision > 1)
         source_notice(s, "overwrite-needed", why);
     r = 0;

@@ -68,15 +68,7 @@ value_put_column(struct buf *b, sqlite3_stmt *stmt, int column)
     }
 }
 
-/* One decoded value; DATA is borrowed. */
-struct value {
-    enum value_type type;
-    uint64_t bits;
-    const uint8_t *data;
-    size_t len;
-};
-
-static int
+int
 value_read(struct reader *r, struct value *v)
 {
     uint64_t len;

@@ -12,6 +12,7 @@
 
 #include <sqlite3.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -24,6 +25,16 @@ enum value_type {
     VALUE_BLOB
 };
 
+/* One decoded value; DATA is borrowed from what was read. */
+struct value {
+    enum value_type type;
+    uint64_t bits; /* of INTEGER and REAL */
+    const uint8_t *data;
+    size_t len;
+};
+
+/* Reads one value; -1 (and R failed) when malformed. */
+int value_read(struct reader *r, struct value *v);
 /* Appends column COLUMN of the current row of STMT. */
 void value_put_column(struct buf *b, sqlite3_stmt *stmt, int column);
 void value_put_integer(struct buf *b, int64_t v);

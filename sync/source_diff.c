@@ -1,0 +1,415 @@
+/*
+ * What would be sent: from the published copy to the live database, and from an
+ * older revision to the published copy.
+ */
+#include "sync/source_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sync/compare.h"
+#include "sync/open.h"
+
+static const struct schema_object *
+find_object(const struct schema *s, const struct schema_object *wanted)
+{
+    for (size_t i = 0; i < s->object_count; i++)
+        if (strcmp(s->objects[i].type, wanted->type) == 0 &&
+            strcmp(s->objects[i].name, wanted->name) == 0)
+            return &s->objects[i];
+    return NULL;
+}
+
+/* The stored objects of A that B does not have just so. */
+static void
+show_objects(const struct schema *a, const struct schema *b, char op,
+    const struct diff_sink *sink)
+{
+    for (size_t i = 0; i < a->object_count; i++) {
+        const struct schema_object *o = &a->objects[i];
+        const struct schema_object *other = find_object(b, o);
+
+        if (o->sql != NULL && (other == NULL || other->sql == NULL ||
+                                  strcmp(other->sql, o->sql) != 0))
+            sink->schema(sink->ctx, op, o->sql, strlen(o->sql));
+    }
+}
+
+/* The rows that differ, in the open read transaction of the live file. */
+static int
+preview_rows(struct source *s, const struct schema *live, bool collect,
+    struct change_set *set, struct err *e)
+{
+    struct collection c = { .compare_reason = NULL };
+    int r;
+
+    if (!collect)
+        return compare_databases(s->published, s->schema, s->live, live, set,
+            SOURCE_COMPARE_MAX, e);
+    r = source_collect(s, &c, e);
+    if (r == 0) {
+        *set = c.set;
+        change_set_init(&c.set);
+    }
+    collection_release(&c);
+    return r;
+}
+
+static int
+give_rows(const struct change_set *set, const struct schema *old_schema,
+    const struct schema *new_schema, const struct diff_sink *sink,
+    struct err *e)
+{
+    struct shapes old = SHAPES_INIT, new = SHAPES_INIT;
+    int r = 0;
+
+    shapes_of_schema(&old, old_schema);
+    shapes_of_schema(&new, new_schema);
+    for (size_t i = 0; r == 0 && i < set->count; i++) {
+        const struct change *c = &set->items[i];
+
+        r = sink->row(sink->ctx, c, shapes_find(&old, c->table),
+            shapes_find(&new, c->table), e);
+    }
+    shapes_release(&old);
+    shapes_release(&new);
+    return r;
+}
+
+/* A file that is held because it was replaced is looked at all the same, and
+ * stays as suspect as it was. */
+static int
+begin_preview(struct source *s, struct err *e)
+{
+    bool nonce_before = s->nonce_before;
+    bool maybe_older = s->maybe_older, replaced = s->replaced;
+    uint64_t base_revision = s->base_revision;
+    struct file_mark base_mark = s->base_mark;
+    bool held = s->held != NULL;
+    enum live_look look = source_live_begin(s, held, e);
+
+    if (held) {
+        s->nonce_before = nonce_before;
+        s->maybe_older = maybe_older;
+        s->replaced = replaced;
+        s->base_revision = base_revision;
+        s->base_mark = base_mark;
+    }
+    return look == LIVE_ERROR ? -1 : 0;
+}
+
+int
+source_preview(struct source *source, const struct diff_sink *sink,
+    struct diff_summary *summary, struct err *e)
+{
+    struct source *s = source;
+    struct change_set set;
+    struct schema *live = NULL;
+    uint32_t cookie;
+    int r = -1;
+
+    change_set_init(&set);
+    memset(summary, 0, sizeof(*summary));
+    summary->from_revision = s->state.revision;
+    summary->to_revision = s->state.revision + 1;
+    if (begin_preview(s, e) != 0)
+        goto out;
+    if (s->published == NULL) {
+        err_set(e, ERR_NOT_FOUND, "nothing is published yet");
+        goto out;
+    }
+    if (schema_load(&live, s->live, e) != 0 ||
+        database_schema_cookie(s->live, &cookie, e) != 0)
+        goto out;
+    r = preview_rows(s, live,
+        s->live_known && s->held == NULL && cookie == s->cookie, &set, e);
+    if (r != 0 && e->code == ERR_INVALID) {
+        summary->whole = true;
+        snprintf(summary->why, sizeof(summary->why), "%.200s", e->message);
+        err_clear(e);
+        r = 0;
+        goto out;
+    }
+    if (r != 0)
+        goto out;
+    show_objects(s->schema, live, '-', sink);
+    show_objects(live, s->schema, '+', sink);
+    r = give_rows(&set, s->schema, live, sink, e);
+out:
+    source_live_rest(s);
+    change_set_release(&set);
+    schema_free(live);
+    return r;
+}
+
+/* The keys that were dealt with: table name, NUL, key tuple. */
+struct seen_key {
+    uint8_t *bytes;
+    size_t len;
+};
+
+struct seen {
+    struct seen_key *slots; /* open addressing; SIZE is a power of two */
+    size_t size;
+    size_t count;
+};
+
+static size_t
+slot_of(const struct seen *s, const uint8_t *bytes, size_t len)
+{
+    uint64_t h = 14695981039346656037ull;
+    size_t slot;
+
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ bytes[i]) * 1099511628211ull;
+    slot = (size_t)(h ^ (h >> 32)) & (s->size - 1);
+    while (s->slots[slot].bytes != NULL &&
+           (s->slots[slot].len != len ||
+               memcmp(s->slots[slot].bytes, bytes, len) != 0))
+        slot = (slot + 1) & (s->size - 1);
+    return slot;
+}
+
+static void
+seen_grow(struct seen *s)
+{
+    struct seen bigger = { .size = s->size == 0 ? 64 : s->size * 2,
+        .count = s->count };
+
+    bigger.slots = alloc_zeroed(bigger.size, sizeof(*bigger.slots));
+    for (size_t i = 0; i < s->size; i++)
+        if (s->slots[i].bytes != NULL)
+            bigger.slots[slot_of(&bigger, s->slots[i].bytes, s->slots[i].len)] =
+                s->slots[i];
+    free(s->slots);
+    *s = bigger;
+}
+
+/* True when the key is new; it is noted then. */
+static bool
+seen_add(struct seen *s, const char *table, const uint8_t *key, size_t len)
+{
+    struct buf b = BUF_INIT;
+    struct seen_key *slot;
+
+    if (s->count * 2 >= s->size)
+        seen_grow(s);
+    buf_put(&b, table, strlen(table) + 1);
+    buf_put(&b, key, len);
+    slot = &s->slots[slot_of(s, b.data, b.len)];
+    if (slot->bytes != NULL) {
+        buf_release(&b);
+        return false;
+    }
+    slot->bytes = buf_steal(&b, &slot->len);
+    s->count++;
+    return true;
+}
+
+static void
+seen_release(struct seen *s)
+{
+    for (size_t i = 0; i < s->size; i++)
+        free(s->slots[i].bytes);
+    free(s->slots);
+}
+
+/* The net difference of a chain of revisions under way. */
+struct chain_diff {
+    struct source *s;
+    const struct diff_sink *sink;
+    struct shapes now;
+    struct seen seen;
+    struct buf key, row; /* as published */
+};
+
+/* Gives one key: as it was before the chain, and as it is published. */
+static int
+give_key(struct chain_diff *d, const struct change *was,
+    const struct shape *old, const uint8_t *key, size_t key_len, struct err *e)
+{
+    const struct table *t = schema_find_table(d->s->schema, was->table);
+    struct change c = { .table = was->table };
+    int found = 0;
+
+    if (t != NULL && t->unsupported == NULL)
+        found =
+            source_find_row(d->s, t, false, key, key_len, &d->key, &d->row, e);
+    if (found < 0)
+        return -1;
+    /* The same key in other bytes is an entry of its own. */
+    if (found == 1 &&
+        (d->key.len != key_len || memcmp(d->key.data, key, key_len) != 0))
+        found = 0;
+    if (was->old_key != NULL) {
+        c.old_key = was->old_key;
+        c.old_key_len = was->old_key_len;
+        c.old_row = was->old_row;
+        c.old_row_len = was->old_row_len;
+    }
+    if (found == 1) {
+        c.new_key = d->key.data;
+        c.new_key_len = d->key.len;
+        c.new_row = d->row.data;
+        c.new_row_len = d->row.len;
+    }
+    if ((c.old_row == NULL && c.new_row == NULL) ||
+        (c.old_row != NULL && c.new_row != NULL &&
+            c.old_row_len == c.new_row_len &&
+            memcmp(c.old_row, c.new_row, c.new_row_len) == 0))
+        return 0;
+    return d->sink->row(d->sink->ctx, &c, old, shapes_find(&d->now, c.table),
+        e);
+}
+
+static int
+give_change(struct chain_diff *d, const struct history_rows *rows,
+    const struct change *c, struct err *e)
+{
+    const struct shape *old = shapes_find(&rows->before, c->table);
+    struct change added = { .table = c->table };
+
+    if (old == NULL)
+        old = shapes_find(&rows->after, c->table);
+    if (c->old_key != NULL &&
+        seen_add(&d->seen, c->table, c->old_key, c->old_key_len) &&
+        give_key(d, c, old, c->old_key, c->old_key_len, e) != 0)
+        return -1;
+    if (c->new_key != NULL &&
+        seen_add(&d->seen, c->table, c->new_key, c->new_key_len))
+        return give_key(d, &added, old, c->new_key, c->new_key_len, e);
+    return 0;
+}
+
+static int
+give_revision(struct chain_diff *d, uint64_t revision, struct err *e)
+{
+    struct history_rows rows = { .whole = false };
+    int r = history_entry_read(d->s, revision, &rows, d->sink, NULL, e);
+
+    for (size_t i = 0; r == 0 && i < rows.set.count; i++)
+        r = give_change(d, &rows, &rows.set.items[i], e);
+    history_rows_release(&rows);
+    return r;
+}
+
+int
+source_difference(struct source *source, uint64_t revision,
+    const struct digest *digest, const struct diff_sink *sink,
+    struct diff_summary *summary, struct err *e)
+{
+    struct chain_diff d = { .s = source, .sink = sink };
+    bool known, chained;
+    int r = 0;
+
+    memset(summary, 0, sizeof(*summary));
+    summary->from_revision = revision;
+    summary->to_revision = source->state.revision;
+    if (source->published == NULL)
+        return err_set(e, ERR_NOT_FOUND, "nothing is published yet");
+    if (source_knows(source, revision, digest, &known, &chained, e) != 0)
+        return -1;
+    if (!chained) {
+        summary->whole = true;
+        snprintf(summary->why, sizeof(summary->why), "%s",
+            revision == 0 ? "it holds nothing yet"
+            : known       ? "history does not lead from what it holds"
+                          : "it holds what this primary never made");
+        return 0;
+    }
+    shapes_of_schema(&d.now, source->schema);
+    for (uint64_t i = revision + 1; r == 0 && i <= source->state.revision; i++)
+        r = give_revision(&d, i, e);
+    seen_release(&d.seen);
+    shapes_release(&d.now);
+    buf_release(&d.key);
+    buf_release(&d.row);
+    return r;
+}
+
+int
+source_revision_at(struct source *source, int64_t utc_ms, uint64_t *revision,
+    struct digest *digest, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int rc;
+
+    *revision = 0;
+    digest_zero(digest);
+    if (database_prepare(source->history,
+            "SELECT revision,digest_after FROM history WHERE made_ms<?1"
+            " ORDER BY revision DESC LIMIT 1",
+            &stmt, e) != 0)
+        return -1;
+    sqlite3_bind_int64(stmt, 1, utc_ms);
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW && sqlite3_column_bytes(stmt, 1) == HASH_SIZE) {
+        *revision = (uint64_t)sqlite3_column_int64(stmt, 0);
+        memcpy(digest->sum, sqlite3_column_blob(stmt, 1), HASH_SIZE);
+    }
+    sqlite3_finalize(stmt);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return database_error(source->history, e, "could not read the history");
+    return 0;
+}
+
+/* One key of the list; an unknown table is none of ours to show. */
+static int
+give_published(struct source *s, const struct shapes *shapes, struct reader *r,
+    const struct diff_sink *sink, struct buf *key, struct buf *row,
+    struct err *e)
+{
+    uint64_t name_len = reader_varint(r), key_len;
+    const uint8_t *name = NULL, *wanted = NULL;
+    const struct table *t;
+    struct change c = { .table = NULL };
+    char *text;
+    int found;
+
+    if (!r->failed && name_len <= reader_left(r))
+        name = reader_take(r, (size_t)name_len);
+    key_len = reader_varint(r);
+    if (!r->failed && key_len <= reader_left(r))
+        wanted = reader_take(r, (size_t)key_len);
+    if (name == NULL || wanted == NULL)
+        return err_set(e, ERR_CORRUPT, "malformed list of keys");
+    text = alloc_copy(name, (size_t)name_len);
+    t = schema_find_table(s->schema, text);
+    free(text);
+    if (t == NULL || t->unsupported != NULL)
+        return 0;
+    found = source_find_row(s, t, false, wanted, (size_t)key_len, key, row, e);
+    if (found < 0)
+        return -1;
+    c.table = t->name;
+    c.old_key = (uint8_t *)(uintptr_t)wanted;
+    c.old_key_len = (size_t)key_len;
+    if (found == 1) {
+        c.new_key = key->data;
+        c.new_key_len = key->len;
+        c.new_row = row->data;
+        c.new_row_len = row->len;
+    }
+    return sink->row(sink->ctx, &c, NULL, shapes_find(shapes, t->name), e);
+}
+
+int
+source_published_rows(struct source *source, const void *keys, size_t keys_len,
+    const struct diff_sink *sink, struct err *e)
+{
+    struct reader r = reader_over(keys, keys_len);
+    uint64_t count = reader_varint(&r);
+    struct shapes shapes = SHAPES_INIT;
+    struct buf key = BUF_INIT, row = BUF_INIT;
+    int result = 0;
+
+    shapes_of_schema(&shapes, source->schema);
+    for (uint64_t i = 0; result == 0 && i < count; i++)
+        result = give_published(source, &shapes, &r, sink, &key, &row, e);
+    shapes_release(&shapes);
+    buf_release(&key);
+    buf_release(&row);
+    return result;
+}
