@@ -44,6 +44,10 @@ int cli_connect(struct cli *cli, struct admin_client **client, struct err *e);
 #define LONG_WAIT_MS (24 * 3600 * 1000)
 int cli_control(struct cli *cli, const char *name, json_t *args, int wait_ms,
     json_t **result, struct err *e);
+/* The same with each progress line handed to PROGRESS instead. */
+int cli_control_lines(struct cli *cli, const char *name, json_t *args,
+    int wait_ms, void (*progress)(void *ctx, json_t *line), void *ctx,
+    json_t **result, struct err *e);
 /* Runs COMMAND as the control command of its own name and shows the result. */
 int cli_run_plain(struct cli *cli, const struct command *command, json_t *args,
     struct err *e);

@@ -2,6 +2,7 @@
  * dataset: what is replicated.
  */
 #include "base/json.h"
+#include "manager-tui/changes.h"
 #include "manager-tui/cli.h"
 #include "manager-tui/results.h"
 
@@ -40,8 +41,19 @@ static const struct column history_columns[] = {
     { "REVISION", "revision", COLUMN_TEXT, false },
     { "TIME", "time", COLUMN_TIME, false },
     { "ROWS", "rows", COLUMN_TEXT, false },
-    { "COMPARED", "compared", COLUMN_YES_NO, false },
+    { "+", "added", COLUMN_TEXT, false },
+    { "-", "removed", COLUMN_TEXT, false },
+    { "~", "changed", COLUMN_TEXT, false },
+    { "DDL", "ddl", COLUMN_YES_NO, false },
+    { "WHO", "who", COLUMN_TEXT, false },
+    { "FOUND BY", "found", COLUMN_TEXT, false },
+    { "REASON", "reason", COLUMN_TEXT, true },
     COLUMNS_END,
+};
+
+static const struct view history_views[] = {
+    { "history", true, history_columns, "History holds no revision." },
+    VIEWS_END,
 };
 
 /* The dataset comes as a member or as the result itself. */
@@ -110,16 +122,43 @@ run_accept(struct cli *cli, const struct command *command, json_t *args,
     return 0;
 }
 
-static const struct option show_options[] = {
-    { "revision", "N", OPTION_INT, "revision", "from history" },
+static int
+run_show(struct cli *cli, const struct command *command, json_t *args,
+    struct err *e)
+{
+    if (json_object_get(args, "revision") == NULL)
+        return cli_run_plain(cli, command, args, e);
+    return changes_run(cli, "dataset show", args, false, e);
+}
+
+static int
+run_diff(struct cli *cli, const struct command *command, json_t *args,
+    struct err *e)
+{
+    (void)command;
+    return changes_run(cli, "dataset diff", args, false, e);
+}
+
+static const struct option history_options[] = {
+    { "limit", "N", OPTION_INT, "limit", "the newest so many (default 20)" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 
 const struct command dataset_commands[] = {
     { "dataset", "list", "", "the datasets of this node", "dataset list\n", "",
         NULL, NULL, list_views },
-    { "dataset", "show", "NAME", "one dataset and its history",
-        "dataset show config\n", "name", show_options, NULL, show_views },
+    { "dataset", "show", "NAME [REVISION]",
+        "one dataset and its history, or the rows of a revision",
+        "dataset show config\ndataset show config 17\n", "name #revision?",
+        NULL, run_show, show_views },
+    { "dataset", "history", "NAME", "what was published: when, who, how much",
+        "dataset history config\ndataset history config --limit 100\n", "name",
+        history_options, NULL, history_views },
+    { "dataset", "diff", "NAME [SERVER]",
+        "what would be published, or sent to a server, row by row",
+        "dataset diff config\ndataset diff config edge-1\n"
+        "dataset diff config --json\n",
+        "name server?", NULL, run_diff, NULL },
     { "dataset", "verify", "NAME", "recompute the digest from all rows",
         "dataset verify config\n", "name", NULL, run_verify, verify_views },
     { "dataset", "accept", "NAME", "publish what was held on this primary",

@@ -2,6 +2,7 @@
  * sync: publishing and pushing now, and how often it happens by itself.
  */
 #include "base/json.h"
+#include "manager-tui/changes.h"
 #include "manager-tui/cli.h"
 #include "manager-tui/results.h"
 
@@ -19,18 +20,9 @@ static const struct column pushed_columns[] = {
     COLUMNS_END,
 };
 
-static const struct column preview_columns[] = {
-    { "DATASET", "dataset", COLUMN_TEXT, false },
-    { "ADDED", "added", COLUMN_TEXT, false },
-    { "CHANGED", "changed", COLUMN_TEXT, false },
-    { "REMOVED", "removed", COLUMN_TEXT, false },
-    COLUMNS_END,
-};
-
 static const struct view now_views[] = {
     { "published", true, published_columns, "Nothing new was published." },
     { "servers", true, pushed_columns, NULL },
-    { "changes", true, preview_columns, "Nothing would be sent." },
     VIEWS_END,
 };
 
@@ -39,10 +31,13 @@ run_now(struct cli *cli, const struct command *command, json_t *args,
     struct err *e)
 {
     json_t *result = NULL;
-    bool wait = false;
+    bool wait = false, dry_run = false;
 
-    if (json_member_bool(args, "wait", false, &wait, e) != 0)
+    if (json_member_bool(args, "wait", false, &wait, e) != 0 ||
+        json_member_bool(args, "dry_run", false, &dry_run, e) != 0)
         return -1;
+    if (dry_run)
+        return changes_run(cli, "sync now", args, true, e);
     if (wait && cli->timeout_ms > 0) {
         json_object_set_new(args, "timeout_ms", json_integer(cli->timeout_ms));
         /* The node says what was not reached in time; hear it out. */
@@ -58,7 +53,8 @@ run_now(struct cli *cli, const struct command *command, json_t *args,
 static const struct option now_options[] = {
     { "wait", NULL, OPTION_FLAG, "wait",
         "until every server is synchronized, or cannot be" },
-    { "dry-run", NULL, OPTION_FLAG, "dry_run", "only show what would be sent" },
+    { "dry-run", NULL, OPTION_FLAG, "dry_run",
+        "only show what would be sent, row by row" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 
@@ -75,7 +71,7 @@ static const struct option config_options[] = {
 const struct command sync_commands[] = {
     { "sync", "now", "[NAME...]", "publish and push at once",
         "sync now\nsync now --wait\nsync now edge-1 edge-2 --wait "
-        "--timeout 10\nsync now --dry-run\n",
+        "--timeout 10\nsync now --dry-run\nsync now --dry-run edge-1\n",
         "servers*", now_options, run_now, now_views },
     { "sync", "status", "", "what is pushed when", "sync status\n", "", NULL,
         NULL, sync_views },

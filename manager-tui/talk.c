@@ -98,19 +98,28 @@ on_progress(void *ctx, json_t *line)
 }
 
 int
-cli_control(struct cli *cli, const char *name, json_t *args, int wait_ms,
-    json_t **result, struct err *e)
+cli_control_lines(struct cli *cli, const char *name, json_t *args, int wait_ms,
+    void (*progress)(void *ctx, json_t *line), void *ctx, json_t **result,
+    struct err *e)
 {
     struct admin_client *client;
-    int r;
 
     *result = NULL;
     if (cli_client(cli, &client, e) != 0)
         return -1;
     if (wait_ms > 0 && cli->timeout_ms > 0)
         wait_ms = (int)cli->timeout_ms;
-    r = admin_client_control(client, name, args, on_progress, cli, wait_ms,
+    return admin_client_control(client, name, args, progress, ctx, wait_ms,
         result, e);
+}
+
+int
+cli_control(struct cli *cli, const char *name, json_t *args, int wait_ms,
+    json_t **result, struct err *e)
+{
+    int r = cli_control_lines(cli, name, args, wait_ms, on_progress, cli,
+        result, e);
+
     cli_end_progress(cli);
     return r;
 }
