@@ -543,7 +543,8 @@ capture_present(sqlite3 *db, bool *present, struct err *e)
     *present = false;
     if (database_prepare(db,
             "SELECT 1 FROM main.sqlite_schema"
-            " WHERE name LIKE '\\_lockstep\\_%' ESCAPE '\\' LIMIT 1",
+            " WHERE name LIKE '\\_lockstep\\_%' ESCAPE '\\'"
+            " AND tbl_name<>'_lockstep_state' LIMIT 1",
             &stmt, e) != 0)
         return -1;
     rc = sqlite3_step(stmt);

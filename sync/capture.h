@@ -32,7 +32,7 @@ int capture_install(sqlite3 *db, const struct schema *s, bool *installed,
 /* True when every trigger and table is there, letter by letter. */
 int capture_intact(sqlite3 *db, const struct schema *s, bool *intact,
     struct err *e);
-/* Whether the file holds anything of ours, _lockstep_state included. */
+/* Whether the file holds anything of ours but _lockstep_state. */
 int capture_present(sqlite3 *db, bool *present, struct err *e);
 /* Removes every trace of ours but _lockstep_state. */
 int capture_remove(sqlite3 *db, struct err *e);

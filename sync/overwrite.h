@@ -51,7 +51,7 @@ int staging_open(struct staging *s, const struct replica *r,
 /* Proves structure and every row against the header; uses two threads. */
 int staging_prove(struct staging *s, const struct overwrite *o, struct err *e);
 /* Puts in what a secondary adds. */
-int staging_complete(struct staging *s, struct err *e);
+int staging_complete(struct staging *s, const struct replica *r, struct err *e);
 void staging_close(struct staging *s);
 
 /* overwrite_install.c */

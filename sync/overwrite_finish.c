@@ -171,7 +171,7 @@ finish(struct replica *r, struct overwrite *o, struct staging *s, struct err *e)
         return -1;
     state = s->state;
     if (prove_and_backup(o, s, &backup, e) == 0 && note_drift(r, s, e) == 0 &&
-        staging_complete(s, e) == 0)
+        staging_complete(s, r, e) == 0)
         installed = install_staging(r, s, o->staging_path, e) == 0;
     install_settle_backup(r, backup.path, installed);
     free(backup.path);

@@ -265,17 +265,15 @@ staging_open(struct staging *s, const struct replica *r,
 }
 
 int
-staging_complete(struct staging *s, struct err *e)
+staging_complete(struct staging *s, const struct replica *r, struct err *e)
 {
-    struct buf needs_compare = BUF_INIT;
-    bool installed;
-    int r;
+    bool changed;
 
-    r = capture_install(s->db, s->schema, &installed, &needs_compare, e);
-    buf_release(&needs_compare);
-    if (r != 0 || database_exec(s->db, "BEGIN IMMEDIATE", e) != 0)
+    if (replica_settle_traces(r, s->db, s->schema, &changed, e) != 0 ||
+        database_exec(s->db, "BEGIN IMMEDIATE", e) != 0)
         return -1;
-    if (capture_write_nonce(s->db, s->state.nonce, e) == 0 &&
+    if ((r->drift_capture != CAPTURE_TRIGGERS ||
+            capture_write_nonce(s->db, s->state.nonce, e) == 0) &&
         state_write(s->db, &s->state, e) == 0)
         return database_exec(s->db, "COMMIT", e);
     database_rollback(s->db);

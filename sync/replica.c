@@ -65,6 +65,7 @@ replica_open(struct replica **replicap, const struct dataset_config *config,
     r->name = alloc_string(config->name);
     r->live_path = alloc_string(config->live_path);
     r->work_dir = alloc_string(config->work_dir);
+    r->drift_capture = config->drift_capture;
     r->notice = config->notice;
     r->notice_ctx = config->ctx;
     r->hasher = hasher_new();
@@ -152,7 +153,7 @@ replica_drift(struct replica *r, size_t max, struct buf *keys, json_t **list,
     if (replica_examine(r, e) != 0)
         return -1;
     if (r->drifted && r->db != NULL && r->schema != NULL &&
-        !r->needs_overwrite && capture_read(r->db, r->schema, &found, e) != 0)
+        !r->needs_overwrite && replica_read_journal(r, &found, e) != 0)
         return -1;
     count = found.count < max ? found.count : max;
     if (keys != NULL) {

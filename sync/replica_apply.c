@@ -142,14 +142,10 @@ out:
 static int
 settle_schema(struct replica *r, struct err *e)
 {
-    struct buf needs_compare = BUF_INIT;
-    bool installed;
-    int result;
+    bool changed;
 
-    result = capture_install(r->db, r->schema, &installed, &needs_compare, e);
-    buf_release(&needs_compare);
     r->suspect = true;
-    return result;
+    return replica_settle_traces(r, r->db, r->schema, &changed, e);
 }
 
 /* BEGIN IMMEDIATE, and proof that the file is still the one examined. */

@@ -93,21 +93,15 @@ replica_mark_equal(struct replica *r)
 static int
 restore_triggers(struct replica *r, struct err *e)
 {
-    struct buf needs_compare = BUF_INIT;
-    bool intact = false, installed;
-    int result = -1;
+    bool changed;
 
     if (r->state.revision == 0)
         return 0; /* not ours yet */
-    if (capture_intact(r->db, r->schema, &intact, e) != 0)
+    if (replica_settle_traces(r, r->db, r->schema, &changed, e) != 0)
         return -1;
-    if (intact)
-        return 0;
-    result = capture_install(r->db, r->schema, &installed, &needs_compare, e);
-    buf_release(&needs_compare);
-    if (result == 0 && !r->fresh)
+    if (changed && !r->fresh && r->drift_capture == CAPTURE_TRIGGERS)
         replica_notice(r, "drift", "triggers were missing and made again");
-    return result;
+    return 0;
 }
 
 static int
@@ -142,7 +136,7 @@ read_findings(struct replica *r, struct findings *f, struct err *e)
         buf_clear(&r->specials);
         if (digest_scan(r->db, r->schema, &f->digest, &f->rows, e) != 0 ||
             specials_read(r->db, &r->specials, e) != 0 ||
-            capture_read(r->db, r->schema, &f->keys, e) != 0)
+            replica_read_journal(r, &f->keys, e) != 0)
             goto out;
     }
     result = 0;
@@ -210,9 +204,8 @@ judge(struct replica *r, struct findings *f)
     else if (f->keys.count > 0)
         mark_drifted(r, &f->keys);
     else
-        mark_lost(r, true,
-            "rows were changed on this server past its "
-            "triggers");
+        mark_lost(r, true, "rows were changed on this server%s",
+            r->drift_capture == CAPTURE_TRIGGERS ? " past its triggers" : "");
 }
 
 /* The thorough way. */

@@ -4,6 +4,7 @@
  *
  *   replica.c            open, close, trust, status, detach, copy
  *   replica_live.c       the live connection: opened, watched, reloaded
+ *   replica_traces.c     triggers and journal: installed, read, or removed
  *   replica_examine.c    is the file still what was pushed?  heartbeat, scrub
  *   replica_apply.c      a bundle in one transaction, with retries
  *   replica_statements.c prepared statements of the tables
@@ -47,6 +48,7 @@ struct replica {
     char *name;
     char *live_path;
     char *work_dir;
+    enum capture_mode drift_capture;
     void (*notice)(void *ctx, const char *kind, const char *text);
     void *notice_ctx;
 
@@ -117,6 +119,15 @@ int live_begin(struct replica *r, struct err *e);
 int live_commit(struct replica *r, struct err *e);
 /* Shortens a long WAL; best effort.  IDLE: nobody waits for the answer. */
 void live_checkpoint(struct replica *r, bool idle);
+
+/* replica_traces.c */
+/* Makes DB, of SCHEMA, have the triggers and journals that it should, or none;
+ * *CHANGED when it had others. */
+int replica_settle_traces(const struct replica *r, sqlite3 *db,
+    const struct schema *schema, bool *changed, struct err *e);
+/* The journal, in the open transaction; empty where there is none. */
+int replica_read_journal(const struct replica *r, struct capture_keys *keys,
+    struct err *e);
 
 /* replica_examine.c */
 /* Cheap when nothing moved; else finds out what became of the file.  Succeeds

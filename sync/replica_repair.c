@@ -159,8 +159,7 @@ repair_rows(struct replica *r, const struct buf *bytes, struct row_work *w,
     if (body.failed || ddl != 0)
         return err_set(e, ERR_CORRUPT, "a repair changes no schema");
     if (body_read_specials(w, &body, e) != 0 || rows_apply(w, body, e) != 0 ||
-        rows_apply_specials(w, e) != 0 ||
-        capture_read(r->db, r->schema, keys, e) != 0)
+        rows_apply_specials(w, e) != 0 || replica_read_journal(r, keys, e) != 0)
         return -1;
     split_keys(r, body, keys, split);
     return 0;

@@ -62,6 +62,23 @@ write_first_nonce(struct source *s, bool accept, struct err *e)
     return e->code == ERR_NONE ? 0 : -1;
 }
 
+/* Also the state row, which the file of a server has that was a secondary. */
+static int
+any_traces(sqlite3 *db, bool *present, struct err *e)
+{
+    struct dataset_state ignored;
+
+    if (capture_present(db, present, e) != 0)
+        return -1;
+    if (*present)
+        return 0;
+    *present = state_read(db, &ignored, e) == 0 || e->code == ERR_CORRUPT;
+    if (!*present && e->code != ERR_NOT_FOUND)
+        return -1;
+    err_clear(e);
+    return 0;
+}
+
 /* Through a connection of its own, as the other may be one that only reads. */
 static int
 remove_traces(struct source *s, struct err *e)
@@ -72,7 +89,7 @@ remove_traces(struct source *s, struct err *e)
 
     if (database_open(&db, s->config.live_path, OPEN_WRITE, SOURCE_READ_WAIT_MS,
             e) != 0 ||
-        capture_present(db, &present, e) != 0)
+        any_traces(db, &present, e) != 0)
         goto out;
     if (!present)
         r = 0;
@@ -100,7 +117,7 @@ leave_no_trace(struct source *s, struct err *e)
             source_nonce_is_set(s->state.nonce_next)) &&
         note_nonce(s, none, e) != 0)
         return -1;
-    if (capture_present(s->live, &present, e) != 0)
+    if (any_traces(s->live, &present, e) != 0)
         return -1;
     return present ? remove_traces(s, e) : 0;
 }

@@ -21,6 +21,7 @@ struct pair {
     char *live;
     struct primary primary;
     struct replica *replica;
+    enum capture_mode drift_capture; /* as of the next pair_reopen */
     struct buf bundle; /* the last one made */
     unsigned notices;  /* told as events */
     char last_notice[512];
@@ -52,6 +53,7 @@ pair_reopen(struct pair *p)
         .name = "config",
         .live_path = p->live,
         .work_dir = p->dir,
+        .drift_capture = p->drift_capture,
         .notice = note_event,
         .ctx = p,
     };

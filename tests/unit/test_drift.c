@@ -450,6 +450,89 @@ repair_of_another_revision_is_refused(void **state)
     assert_in_sync(p);
 }
 
+/* Names of what is ours in the live file. */
+static void
+expect_traces(struct pair *p, bool triggers)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+
+    assert_int_equal(sqlite3_open(p->live, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db,
+            "SELECT count(*), count(*) FILTER (WHERE type='trigger')"
+            " FROM sqlite_schema WHERE name LIKE '%lockstep%'",
+            -1, &stmt, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    if (triggers)
+        assert_true(sqlite3_column_int(stmt, 1) > 0);
+    else
+        assert_int_equal(sqlite3_column_int(stmt, 0), 1); /* the state row */
+    sqlite3_finalize(stmt);
+    database_close(db);
+}
+
+static void
+drift_is_found_without_triggers(void **state)
+{
+    static const char *const cases[] = {
+        "UPDATE users SET n=99 WHERE id=2",
+        "DELETE FROM users WHERE id=1",
+        "UPDATE keys SET k='ALPHA' WHERE k='alpha'",
+        "UPDATE plain SET b=x'00'",
+    };
+    struct pair *p = *state;
+    struct err e = ERR_INIT;
+
+    p->drift_capture = CAPTURE_COMPARE;
+    pair_reopen(p);
+    assert_in_sync(p);
+    expect_traces(p, false);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct replica_status status;
+
+        by_hand(p, "UPDATE users SET n=n+1; UPDATE users SET n=n-1");
+        assert_in_sync(p);
+        run_sql(p->primary.db, "UPDATE users SET n=n+1 WHERE id=3");
+        pair_push(p);
+        by_hand(p, cases[i]);
+        assert_refused(pair_heartbeat(p, &e), ERR_NEEDS_OVERWRITE, e);
+        assert_refused(pair_heartbeat(p, &e), ERR_NEEDS_OVERWRITE, e);
+        assert_refused(pair_try_push(p, &e), ERR_NEEDS_OVERWRITE, e);
+        replica_status(p->replica, &status);
+        assert_true(status.drifted);
+        assert_string_equal(status.reason, "rows were changed on this server");
+        pair_overwrite(p);
+        assert_in_sync(p);
+        expect_traces(p, false);
+    }
+    assert_int_equal(drift_lines(p, "\"found\":\"2, 'bob', 99\""), 1);
+    assert_int_equal(drift_lines(p, ""), 5);
+}
+
+static void
+triggers_may_be_taken_out_and_put_back(void **state)
+{
+    struct pair *p = *state;
+    struct err e = ERR_INIT;
+
+    for (int i = 0; i < 2; i++) {
+        p->drift_capture = CAPTURE_COMPARE;
+        pair_reopen(p);
+        assert_in_sync(p);
+        expect_traces(p, false);
+        p->drift_capture = CAPTURE_TRIGGERS;
+        pair_reopen(p);
+        assert_in_sync(p);
+        expect_traces(p, true);
+        by_hand(p, "UPDATE users SET n=99 WHERE id=2");
+        assert_refused(pair_heartbeat(p, &e), ERR_DRIFTED, e);
+        CHECK(pair_repair(p, &e));
+        assert_in_sync(p);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -471,6 +554,8 @@ main(void)
         TEST(drift_while_we_were_away_is_found),
         TEST(flipped_byte_is_found_by_a_scrub),
         TEST(repair_of_another_revision_is_refused),
+        TEST(drift_is_found_without_triggers),
+        TEST(triggers_may_be_taken_out_and_put_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
