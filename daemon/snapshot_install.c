@@ -104,7 +104,7 @@ prepare_upload(sqlite3 *upload, sqlite3 *live, struct err *e)
     int r = -1;
 
     if (database_exec(upload, "PRAGMA journal_mode = DELETE", e) != 0 ||
-        database_sound(upload, e) != 0 || capture_remove(upload, e) != 0 ||
+        check_sound(upload, e) != 0 || capture_remove(upload, e) != 0 ||
         state_remove(upload, e) != 0 || check_same_kind(upload, live, e) != 0 ||
         match_page_size(upload, live, e) != 0)
         goto out;
