@@ -42,6 +42,9 @@ PORT = 14983
 SLOW = float(os.environ.get("LOCKSTEP_TEST_SLOWNESS",
                             "4" if "asan" in BUILD else "1"))
 
+# What a sanitizer says of any process of a node.
+SANITIZER = re.compile(r"^.*(?:Sanitizer:|runtime error:).*$", re.MULTILINE)
+
 # The exit codes of the command line.
 DONE, ERROR, USAGE, PARTLY, UNREACHABLE, KEY, STALE, NOT_PRIMARY, HELD = \
     range(9)
@@ -207,7 +210,9 @@ class Node:
         self.told = True
 
     def stop(self, deadline=20):
-        """SIGTERM; returns the seconds it took and expects exit code 0."""
+        """SIGTERM; returns the seconds it took and expects exit code 0, and
+        that no sanitizer had anything to say so far."""
+        self.check_log()
         if self.process is None:
             return 0.0
         began = time.monotonic()
@@ -221,7 +226,14 @@ class Node:
         self.process = None
         check(code == 0, "%s ended with %d:\n%s" %
               (self.name, code, self.log()[-2000:]))
+        self.check_log()
         return took
+
+    def check_log(self):
+        """The sanitizers of child processes report into the node's log."""
+        report = SANITIZER.search(self.log())
+        check(report is None, lambda: "%s: %s\n%s" % (
+            self.name, report[0], self.log()[report.start():][:4000]))
 
     def kill9(self):
         """Kills the engine and whatever it started."""

@@ -51,7 +51,8 @@ fixture_start(struct engine *engine, const char *folder)
 {
     struct err e = ERR_INIT;
 
-    log_init("test", LOG_LEVEL_ERROR);
+    /* What children say on standard error, a sanitizer's report too. */
+    log_init("test", LOG_LEVEL_INFO);
     memset(engine, 0, sizeof(*engine));
     /* Of its own: what a failed test leaves running blocks no other. */
     engine->loop = alloc_zeroed(1, sizeof(*engine->loop));

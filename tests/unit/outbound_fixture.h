@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "daemon/outbound.h"
 #include "tests/unit/tiny_engine.h"
 
@@ -84,6 +85,8 @@ set_up(void **state)
     struct fixture *f = alloc_zeroed(1, sizeof(*f));
     struct err e = ERR_INIT;
 
+    /* What children say on standard error, a sanitizer's report too. */
+    log_init("test", LOG_LEVEL_INFO);
     alarm(HANG_S); /* a test that hangs fails */
     uv_loop_init(&f->loop);
     if (child_setup(&f->loop, &e) != 0 ||

@@ -264,7 +264,6 @@ events_are_listed_by_time_server_and_number(void **state)
 
     (void)state;
     fixture_start(&engine, folder);
-    log_init("test", LOG_LEVEL_ERROR + 1);
     events_add(engine.events, "info", "a", "edge", NULL, "one");
     events_add(engine.events, "info", "a", "core", NULL, "two");
     events_add(engine.events, "info", "a", "edge", NULL, "three");

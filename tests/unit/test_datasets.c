@@ -193,7 +193,6 @@ rows_stay_through_enrolment_and_detachment(void **state)
     struct engine engine;
 
     (void)state;
-    log_init("test", LOG_LEVEL_ERROR + 1);
     fixture_start(&engine, folder);
     execute(folder, ADD_ANN);
     run(&engine, "config", publish);

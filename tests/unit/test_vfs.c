@@ -329,7 +329,6 @@ events_never_wait(void **state)
 
     (void)state;
     start(&engine, &folder);
-    log_init("test", LOG_LEVEL_ERROR + 1);
     events_add(engine.events, "info", "a", NULL, NULL, "first");
     login(&p, &engine, ROLE_VIEWER);
     handle = open_file(&p, "/events.jsonl", SFTP_OPEN_READ);
@@ -387,7 +386,6 @@ an_upload_that_is_no_database_changes_nothing(void **state)
 
     (void)state;
     start(&engine, &folder);
-    log_init("test", LOG_LEVEL_ERROR + 1);
     revision = datasets_find(engine.datasets, "config")->view.state.revision;
     login(&p, &engine, ROLE_ADMIN);
     handle = open_file(&p, "/datasets/config/snapshot.db", SFTP_OPEN_WRITE);

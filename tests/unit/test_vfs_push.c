@@ -71,7 +71,6 @@ the_first_refused_frame_poisons_until_the_facts_are_read(void **state)
 
     (void)state;
     start(&engine, &folder);
-    log_init("test", LOG_LEVEL_ERROR + 1);
     push_heartbeat_encode(&none, &payload);
     heartbeat.payload = payload.data;
     heartbeat.payload_len = payload.len;
@@ -149,7 +148,6 @@ only_the_primary_itself_counts_as_heard(void **state)
 
     (void)state;
     start(&engine, &folder);
-    log_init("test", LOG_LEVEL_ERROR + 1);
     enroll(&engine);
     push_heartbeat_encode(&none, &payload);
     heartbeat.payload = payload.data;
