@@ -3,6 +3,7 @@
  */
 #include "sync/digest.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,15 +15,21 @@ digest_zero(struct digest *d)
     memset(d, 0, sizeof(*d));
 }
 
+/* The sum is a big-endian number: its words from the last to the first. */
 void
 digest_add_hash(struct digest *d, const uint8_t hash[HASH_SIZE])
 {
-    unsigned carry = 0;
+    uint64_t a, b, carry = 0;
 
-    for (int i = HASH_SIZE - 1; i >= 0; i--) {
-        carry += (unsigned)d->sum[i] + hash[i];
-        d->sum[i] = (uint8_t)carry;
-        carry >>= 8;
+    for (int i = HASH_SIZE - 8; i >= 0; i -= 8) {
+        memcpy(&a, d->sum + i, 8);
+        memcpy(&b, hash + i, 8);
+        a = be64toh(a);
+        b = be64toh(b);
+        carry = __builtin_add_overflow(a, carry, &a);
+        carry += __builtin_add_overflow(a, b, &a);
+        a = htobe64(a);
+        memcpy(d->sum + i, &a, 8);
     }
 }
 
@@ -73,40 +80,48 @@ digest_row_hash(struct hasher *h, const char *table, const void *key,
     hasher_finish(h, out);
 }
 
+/* What digest_row_hash takes piece by piece lies here in one, because it is
+ * done for every row there is. */
+static int
+scan_rows(sqlite3 *db, const struct table *t, sqlite3_stmt *stmt,
+    struct digest *d, uint64_t *rows, struct err *e)
+{
+    struct hasher *h = hasher_new();
+    struct buf row = BUF_INIT;
+    uint8_t hash[HASH_SIZE];
+    size_t head;
+    int rc;
+
+    buf_put_varint(&row, strlen(t->name));
+    buf_put(&row, t->name, strlen(t->name));
+    head = row.len;
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        row.len = head;
+        table_read_row(t, stmt, &row, &row);
+        hasher_update(h, row.data, row.len);
+        hasher_finish(h, hash);
+        digest_add_hash(d, hash);
+        (*rows)++;
+    }
+    hasher_free(h);
+    buf_release(&row);
+    return rc == SQLITE_DONE ? 0
+                             : database_error(db, e, "could not read all rows");
+}
+
 int
 digest_scan_table(sqlite3 *db, const struct table *t, struct digest *d,
     uint64_t *rows, struct err *e)
 {
-    struct hasher *h = NULL;
-    struct buf key = BUF_INIT, row = BUF_INIT;
     sqlite3_stmt *stmt = NULL;
     char *sql = table_select_all_sql(t);
-    uint8_t hash[HASH_SIZE];
-    int rc, r = -1;
+    int r = database_prepare(db, sql, &stmt, e);
 
-    if (database_prepare(db, sql, &stmt, e) != 0)
-        goto out;
-    h = hasher_new();
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        buf_clear(&key);
-        buf_clear(&row);
-        table_read_row(t, stmt, &key, &row);
-        digest_row_hash(h, t->name, key.data, key.len, row.data, row.len, hash);
-        digest_add_hash(d, hash);
-        (*rows)++;
-    }
-    if (rc != SQLITE_DONE) {
-        database_error(db, e, "could not read all rows");
-        goto out;
-    }
-    r = 0;
-out:
+    if (r == 0)
+        r = scan_rows(db, t, stmt, d, rows, e);
     if (r != 0)
         err_wrap(e, "table \"%s\"", t->name);
     sqlite3_finalize(stmt);
-    hasher_free(h);
-    buf_release(&key);
-    buf_release(&row);
     free(sql);
     return r;
 }
