@@ -155,8 +155,8 @@ install_backup(struct replica *r, char **pathp, struct err *e)
     clock_format(clock_utc_ms(), stamp);
     path = alloc_format("%s/%s-r%llu.db", folder, stamp,
         (unsigned long long)r->state.revision);
-    if ((r->db != NULL ? snapshot_take(r->db, path, e)
-                       : copy_damaged(r, path, e)) != 0 ||
+    if ((r->db != NULL ? live_copy(r, path, e) : copy_damaged(r, path, e)) !=
+            0 ||
         file_sync_folder(folder, e) != 0)
         goto out;
     *pathp = path;

@@ -190,7 +190,7 @@ replica_copy(struct replica *r, const char *path, struct err *e)
     if (r->db == NULL)
         return err_set(e, ERR_NOT_FOUND, "dataset \"%s\": %s", r->name,
             r->reason);
-    if (snapshot_take(r->db, path, e) != 0)
+    if (live_copy(r, path, e) != 0)
         return err_wrap(e, "could not copy dataset \"%s\"", r->name);
     return 0;
 }

@@ -119,6 +119,8 @@ int live_begin(struct replica *r, struct err *e);
 int live_commit(struct replica *r, struct err *e);
 /* Shortens a long WAL; best effort.  IDLE: nobody waits for the answer. */
 void live_checkpoint(struct replica *r, bool idle);
+/* A consistent, durable copy at PATH (0600, replaced); writes the log back. */
+int live_copy(struct replica *r, const char *path, struct err *e);
 
 /* replica_traces.c */
 /* Makes DB, of SCHEMA, have the triggers and journals that it should, or none;

@@ -491,6 +491,33 @@ old_content_is_kept_three_times(void **state)
     }
 }
 
+/* A reader keeps the log from being written back: the file alone is older. */
+static void
+old_content_is_kept_while_its_log_is_read(void **state)
+{
+    struct pair *p = *state;
+    sqlite3 *reader = NULL;
+    struct err e = ERR_INIT;
+    struct digest old;
+    char last[300];
+    char *live = p->live;
+
+    pair_overwrite(p);
+    CHECK(database_open(&reader, p->live, OPEN_READ, 1000, &e));
+    run_sql(reader, "BEGIN; SELECT count(*) FROM users");
+    run_sql(p->primary.db, "UPDATE users SET n=n+1");
+    pair_push(p);
+    old = pair_live_digest(p);
+    run_sql(p->primary.db, "UPDATE users SET n=n+1");
+    primary_publish(&p->primary);
+    pair_overwrite(p);
+    assert_int_equal(count_backups(p, last, sizeof(last)), 1);
+    p->live = last;
+    assert_memory_equal(pair_live_digest(p).sum, old.sum, HASH_SIZE);
+    p->live = live;
+    database_close(reader);
+}
+
 static void
 leftovers_are_removed_at_start(void **state)
 {
@@ -529,6 +556,7 @@ main(void)
         TEST(tables_that_cannot_be_written_here_are_refused),
         TEST(an_image_that_is_not_what_its_header_says_is_refused),
         TEST(old_content_is_kept_three_times),
+        TEST(old_content_is_kept_while_its_log_is_read),
         TEST(leftovers_are_removed_at_start),
     };
 
