@@ -31,8 +31,9 @@ struct overwrite {
     struct buf next; /* what the job made, and how far it came */
     bool next_ended;
     uint64_t next_done;
-    struct buf pending; /* to be sent */
-    bool ended;         /* the stream has no more */
+    struct buf pending; /* to be sent, from pending_at on */
+    size_t pending_at;
+    bool ended; /* the stream has no more */
     uint64_t bundle_id;
     uint32_t index;
     unsigned unanswered;
@@ -56,6 +57,12 @@ overwrite_free(struct overwrite *o)
     free(o);
 }
 
+static size_t
+overwrite_pending(const struct overwrite *o)
+{
+    return o->pending.len - o->pending_at;
+}
+
 /* Ends it once nothing is under way any more; true when it was freed. */
 static bool
 overwrite_end(struct overwrite *o)
@@ -70,7 +77,7 @@ overwrite_end(struct overwrite *o)
     }
     if (o->unanswered > 0)
         return false;
-    if (o->error.code == ERR_NONE && !(o->ended && o->pending.len == 0))
+    if (o->error.code == ERR_NONE && !(o->ended && overwrite_pending(o) == 0))
         return false;
     lane->overwrite = NULL;
     lane->state = LANE_IDLE;
@@ -115,21 +122,21 @@ overwrite_send_frame(struct overwrite *o)
 {
     struct lane *lane = o->lane;
     struct buf out = BUF_INIT;
-    size_t take = o->pending.len < PUSH_FRAME_PAYLOAD_MAX
-                      ? o->pending.len
-                      : PUSH_FRAME_PAYLOAD_MAX;
+    size_t pending = overwrite_pending(o);
+    size_t take =
+        pending < PUSH_FRAME_PAYLOAD_MAX ? pending : PUSH_FRAME_PAYLOAD_MAX;
     const struct push_frame frame = {
         .kind = PUSH_BUNDLE,
         .bundle_id = o->bundle_id,
         .index = o->index++,
-        .last = o->ended && take == o->pending.len,
+        .last = o->ended && take == pending,
         .ordered = o->ordered,
-        .payload = o->pending.data,
+        .payload = o->pending.data + o->pending_at,
         .payload_len = take,
     };
 
     push_frame_encode(&frame, &out);
-    buf_consume(&o->pending, take);
+    o->pending_at += take;
     o->unanswered++;
     o->sent_us = clock_mono_us();
     link_write(lane->server->link, lane->handle, lane->handle_len, 0, out.data,
@@ -151,6 +158,25 @@ overwrite_make(void *arg)
     overwrite_stream_progress(o->stream, &o->next_done, &total);
 }
 
+/* What was made is behind what is pending; nothing is copied once that is
+ * sent. */
+static void
+overwrite_take_next(struct overwrite *o)
+{
+    struct buf sent;
+
+    buf_consume(&o->pending, o->pending_at);
+    o->pending_at = 0;
+    if (o->pending.len > 0) {
+        buf_put(&o->pending, o->next.data, o->next.len);
+    } else {
+        sent = o->pending;
+        o->pending = o->next;
+        o->next = sent;
+    }
+    buf_clear(&o->next);
+}
+
 static void
 overwrite_made(void *arg, bool cancelled)
 {
@@ -161,8 +187,7 @@ overwrite_made(void *arg, bool cancelled)
         return;
     if (o->job_error.code != ERR_NONE && o->error.code == ERR_NONE)
         o->error = o->job_error;
-    buf_put(&o->pending, o->next.data, o->next.len);
-    buf_clear(&o->next);
+    overwrite_take_next(o);
     o->ended = o->next_ended;
     o->done_bytes = o->next_done;
     if (o->lane != NULL)
@@ -185,12 +210,12 @@ static void
 overwrite_pump(struct overwrite *o)
 {
     if (o->lane != NULL && o->error.code == ERR_NONE && o->stream != NULL) {
-        while (o->pending.len > 0 && overwrite_may_send(o)) {
-            if (!o->ended && o->pending.len < PUSH_FRAME_PAYLOAD_MAX)
+        while (overwrite_pending(o) > 0 && overwrite_may_send(o)) {
+            if (!o->ended && overwrite_pending(o) < PUSH_FRAME_PAYLOAD_MAX)
                 break;
             overwrite_send_frame(o);
         }
-        if (!o->busy && !o->ended && o->pending.len < 2 * PIECE_BYTES) {
+        if (!o->busy && !o->ended && overwrite_pending(o) < 2 * PIECE_BYTES) {
             o->busy = true;
             strand_run(o->strand, overwrite_make, overwrite_made, o);
         }
