@@ -84,8 +84,9 @@ int push_stream(struct push_link *l, struct err *e);
 int push_request(struct push_link *l, const uint8_t *body, size_t len,
     struct err *e);
 void push_requests_free(struct push_link *l);
-/* An idle link keeps no bulk buffer: there may be thousands. */
-void push_forget_bulk(struct push_link *l);
+/* An idle link keeps no bulk buffer: there may be thousands.  True when there
+ * was one. */
+bool push_forget_bulk(struct push_link *l);
 /* A peer that does not answer; ERR_TIMEOUT.  NOW is monotonic. */
 int push_check_progress(struct push_link *l, int64_t now_ms, struct err *e);
 

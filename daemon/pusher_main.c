@@ -5,6 +5,7 @@
  */
 #include "daemon/pusher.h"
 
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -36,7 +37,8 @@ static struct {
     struct push_link *buckets[BUCKETS];
     struct push_link *all;
     struct push_link *dead;
-    bool ticking; /* some link may have a deadline */
+    bool ticking;  /* some link may have a deadline */
+    bool had_bulk; /* buffers were freed that the heap still holds */
     int64_t next_tick_ms;
     bool over; /* the engine is gone */
 } pusher;
@@ -338,7 +340,7 @@ check_deadlines(int64_t now)
         struct push_link *next = l->all_next;
         struct err e = ERR_INIT;
 
-        push_forget_bulk(l);
+        pusher.had_bulk |= push_forget_bulk(l);
         if (l->deadline_ms != 0 && now >= l->deadline_ms)
             (void)push_fail_timeout(l, &e);
         else
@@ -348,6 +350,11 @@ check_deadlines(int64_t now)
         else if (l->deadline_ms != 0 || l->pending > 0)
             pusher.ticking = true;
         l = next;
+    }
+    /* Once nothing is under way, what the bulk left goes back. */
+    if (pusher.had_bulk && !pusher.ticking) {
+        pusher.had_bulk = false;
+        (void)malloc_trim(0);
     }
 }
 

@@ -13,7 +13,10 @@
 #define WINDOW_SIZE (4u * 1024 * 1024) /* what a bulk sender is granted */
 #define GROW_AFTER (1024u * 1024)
 #define READ_SIZE (32u * 1024)  /* below libssh's first window */
-#define WRITE_SIZE (64u * 1024) /* bounds what libssh holds for a slow peer */
+/* libssh keeps two buffers as large as the largest packet, rounded up to a
+ * power of two, for as long as a link lives: 8 KiB each, with its frame. */
+#define WRITE_SIZE (8u * 1024 - 64)
+#define IDLE_CAPACITY 4096 /* of our own output, once all is answered */
 #define BYTES_EVERY_MS 1000
 #define REPLY_MS 30000
 #define WRITE_REPLY_MS (15 * 60 * 1000) /* an overwrite's last frame */
@@ -240,16 +243,18 @@ push_request(struct push_link *l, const uint8_t *body, size_t len,
     return push_stream(l, e);
 }
 
-void
+bool
 push_forget_bulk(struct push_link *l)
 {
     struct buf *out;
 
     if (l->sftp == NULL || l->pending > 0)
-        return;
+        return false;
     out = fxp_client_output(l->sftp);
-    if (out->len == 0 && out->cap > WRITE_SIZE)
-        buf_release(out);
+    if (out->len > 0 || out->cap <= IDLE_CAPACITY)
+        return false;
+    buf_release(out);
+    return true;
 }
 
 int
