@@ -4,6 +4,8 @@
 #   make check         every test; the last line counts them (TESTS=base: some)
 #   make check-asan    the same under AddressSanitizer and UBSan
 #   make check-faults  kill, disk and clock faults
+#   make check-equality  ten thousand random databases (LOCKSTEP_SCHEMAS)
+#   make soak          steady writing for SOAK_MINUTES (60), watched for growth
 #   make bench         speed and memory against their targets
 #   make fuzz          every fuzz target for FUZZ_SECONDS (60) each
 #   make lint          layering, style and static analysis
@@ -97,8 +99,8 @@ PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(PRELOAD_SOURCES))
 PROGRAMS := $(if $(wildcard daemon/main.c),$(BUILD)/lockstepd) \
 	$(if $(wildcard manager-tui/main.c),$(BUILD)/lockstep)
 
-.PHONY: all tests check check-asan check-faults bench fuzz fuzz-programs \
-	lint demo install clean
+.PHONY: all tests check check-asan check-faults check-equality soak bench \
+	fuzz fuzz-programs lint demo install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -161,6 +163,12 @@ check-faults: tests
 	@if [ -x tests/faults/run ]; then \
 		LOCKSTEP_BUILD=$(abspath $(BUILD)) tests/faults/run; \
 	else echo "tests/faults/run is missing" >&2; exit 1; fi
+
+check-equality: tests
+	LOCKSTEP_BUILD=$(abspath $(BUILD)) tests/equality/run
+
+soak: tests
+	LOCKSTEP_BUILD=$(abspath $(BUILD)) tests/soak/run
 
 bench: tests
 	@if [ -x tests/bench/run ]; then \
