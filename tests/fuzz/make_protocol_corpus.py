@@ -1,9 +1,12 @@
 #!/usr/bin/python3
-"""Writes the seed corpora of fuzz_sftp and fuzz_push_frame beside itself.
+"""Writes the seed corpora of fuzz_sftp, fuzz_push_frame, fuzz_facts and
+fuzz_repair beside itself.
 
 Each seed is a short honest conversation, or one that breaks one rule; the
 fuzzer mutates from there.
 """
+import base64
+import json
 import os
 import struct
 
@@ -115,6 +118,72 @@ FRAMES = {
 }
 
 
+def integer(n):
+    return b"\1" + struct.pack(">q", n)
+
+
+def string(s):
+    return b"\3" + bytes([len(s)]) + s
+
+
+def keys(*pairs):
+    return bytes([len(pairs)]) + b"".join(
+        bytes([len(table)]) + table + bytes([len(key)]) + key
+        for table, key in pairs)
+
+
+# As fuzz_repair.c's tables are.
+KEYS = {
+    "none": keys(),
+    "user": keys((b"users", integer(1))),
+    "users": keys(*((b"users", integer(n)) for n in (1, 2, 3, 4, -1))),
+    "folded": keys((b"keys", string(b"A")), (b"keys", string(b"a"))),
+    "pairs": keys((b"two", integer(2) + integer(1)),
+                  (b"two", b"\4\1\0" + b"\2" + struct.pack(">d", 1))),
+    "mixed": keys((b"users", integer(2)), (b"keys", string(b"b")),
+                  (b"counted", integer(1)), (b"two", b"\0\0")),
+    "no-table": keys((b"nothing", integer(1))),
+    "short": keys((b"users", integer(1)))[:-1],
+    "text-as-rowid": keys((b"users", string(b"1"))),
+}
+
+FACTS = {
+    "protocol": 1, "node": {"id": "00" * 16, "name": "edge-1"},
+    "version": "0.1.0", "role": "secondary", "cluster": "5a" * 16, "epoch": 1,
+    "dataset": "config", "writer": "77" * 16, "revision": 9,
+    "digest": "d1" * 32, "schema_hash": "5c" * 32, "rows": 120,
+    "drifted": False, "drift_rows": 0, "needs_overwrite": False, "reason": "",
+    "blocker": None, "drift_hold": False,
+    "verified": "2024-02-29T12:00:00.000Z", "drift_keys": None, "drift": [],
+    "disk_free": 123456789, "peer_address": "127.0.0.1",
+}
+DRIFTED = dict(
+    FACTS, drifted=True, drift_rows=12, reason="changed on this server: x",
+    drift_keys=base64.b64encode(KEYS["users"]).decode(),
+    drift=[{"table": "users", "key": "%d" % n} for n in range(12)])
+
+
+def document(facts, **changed):
+    return json.dumps(dict(facts, **changed),
+                      separators=(",", ":")).encode() + b"\n"
+
+
+DOCUMENTS = {
+    "equal": document(FACTS),
+    "drifted": document(DRIFTED),
+    "empty": document(FACTS, revision=0, digest="00" * 32, verified=None,
+                      needs_overwrite=True, role="standalone", cluster=None),
+    "long": document(DRIFTED, reason="\u20ac" * 200, version="v" * 100,
+                     drift=[{"table": "t" * 300, "key": "k" * 600}]),
+    "protocol-2": document(FACTS, protocol=2),
+    "negative": document(FACTS, revision=-1),
+    "odd-digest": document(FACTS, digest="d1" * 31),
+    "no-stamp": document(FACTS, verified="yesterday"),
+    "odd-drift": document(FACTS, drift=["users", {"table": 1}]),
+    "no-base64": document(DRIFTED, drift_keys="AAA*"),
+}
+
+
 def write(folder, seeds):
     os.makedirs(folder, exist_ok=True)
     for name, data in seeds.items():
@@ -131,6 +200,11 @@ def main():
     seeds["client-byte-by-byte"] = b"\x01" + CLIENT["replies"]
     write(os.path.join(corpus, "sftp"), seeds)
     write(os.path.join(corpus, "push_frame"), FRAMES)
+    write(os.path.join(corpus, "facts"), DOCUMENTS)
+    # The first byte: which revision.
+    write(os.path.join(corpus, "repair"),
+          {"%s-%d" % (n, i): bytes([i]) + d
+           for n, d in KEYS.items() for i in (0, 3)})
 
 
 if __name__ == "__main__":
