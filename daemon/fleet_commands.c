@@ -6,12 +6,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "daemon/events.h"
 #include "daemon/fleet_internal.h"
-#include "daemon/link_control.h"
 
 /* An overwrite of a large dataset takes its time. */
 #define OVERWRITE_WAIT_MS (60 * 60 * 1000)
@@ -133,135 +131,6 @@ command_server_overwrite(struct control_call *call)
     fleet_wait(fleet, call, &server, 1, OVERWRITE_WAIT_MS, true,
         finish_with_server, alloc_string(server->record.name));
     fleet_begin_round(fleet, server);
-}
-
-/* Removal: the server is released first, unless that is given up. */
-
-struct removal {
-    struct control_call *call;
-    struct server *server; /* held */
-    struct link *link;
-    struct link_control *exchange;
-    bool force;
-    uv_timer_t deadline;
-};
-
-static void
-removal_closed(uv_handle_t *handle)
-{
-    struct removal *r = handle->data;
-
-    server_release(r->server);
-    free(r);
-}
-
-static void
-server_forget(struct server *server, struct control_call *call, bool released)
-{
-    struct fleet *fleet = server->fleet;
-    json_t *result = json_pack("{s:s, s:b}", "removed", server->record.name,
-        "released", released);
-    struct err e = ERR_INIT;
-
-    if (!server->removed) {
-        if (store_server_delete(fleet->engine->node.store, server->record.id,
-                &e) != 0) {
-            json_decref(result);
-            control_fail(call, &e);
-            return;
-        }
-        events_add(fleet->engine->events, "info", "server-removed",
-            server->record.name, NULL, "removed by %s%s", control_who(call),
-            released ? "" : ", without telling it");
-        fleet_drop(fleet, server); /* may free it */
-        fleet_schedule(fleet);
-    }
-    control_finish(call, result);
-}
-
-static void
-removal_end(struct removal *r, const struct err *e)
-{
-    link_control_cancel(r->exchange);
-    if (e->code == ERR_NONE || r->force) {
-        server_forget(r->server, r->call, e->code == ERR_NONE);
-    } else {
-        struct err refused = *e;
-
-        err_wrap(&refused, "could not tell \"%s\" that it is released",
-            r->server->record.name);
-        err_hint(&refused, "With --force it is removed here all the same; then "
-                           "run \"lockstep node detach\" there.");
-        control_fail(r->call, &refused);
-    }
-    uv_close((uv_handle_t *)&r->deadline, removal_closed);
-}
-
-static void
-removal_released(void *ctx, const json_t *result, const struct err *e)
-{
-    struct removal *r = ctx;
-
-    (void)result;
-    r->exchange = NULL;
-    removal_end(r, e);
-}
-
-static void
-removal_expired(uv_timer_t *timer)
-{
-    struct removal *r = timer->data;
-    struct err e = ERR_INIT;
-
-    err_set(&e, ERR_NO_ANSWER, "no answer");
-    if (r->exchange != NULL && !r->server->removed)
-        server_disconnect(r->server);
-    removal_end(r, &e);
-}
-
-static void
-command_server_remove(struct control_call *call)
-{
-    struct server *server = command_server(call);
-    struct removal *r;
-    struct err e = ERR_INIT;
-    bool force = false;
-    char cluster[2 * ID_SIZE + 1];
-    json_t *args;
-
-    if (server == NULL)
-        return;
-    if (json_member_bool(control_args(call), "force", false, &force, &e) != 0) {
-        control_fail(call, &e);
-        return;
-    }
-    if (!server->ready) {
-        if (force) {
-            server_forget(server, call, false);
-            return;
-        }
-        err_set(&e, ERR_UNREACHABLE,
-            "\"%s\" is not reachable, so it cannot be "
-            "told that it is released",
-            server->record.name);
-        err_hint(&e, "With --force it is removed here all the same; then run "
-                     "\"lockstep node detach\" there.");
-        control_fail(call, &e);
-        return;
-    }
-    r = alloc_zeroed(1, sizeof(*r));
-    r->call = call;
-    r->server = server;
-    server_hold(server);
-    r->force = force;
-    uv_timer_init(server->fleet->engine->loop, &r->deadline);
-    r->deadline.data = r;
-    uv_timer_start(&r->deadline, removal_expired, 10000, 0);
-    hex_encode(server->fleet->engine->node.cluster, ID_SIZE, cluster);
-    args = json_pack("{s:s}", "cluster", cluster);
-    r->exchange = link_control_run(server->link, "node release", args,
-        removal_released, r);
-    json_decref(args);
 }
 
 /* The table. */

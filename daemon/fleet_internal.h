@@ -4,7 +4,8 @@
  * (links), fleet_lane.c (one dataset on one server), fleet_facts.c (what it
  * says it holds), fleet_send.c (bytes of a bundle), fleet_overwrite.c
  * (streams), fleet_wait.c (calls that wait), fleet_json.c, fleet_diff.c,
- * fleet_commands.c, fleet_sync.c, fleet_register.c, fleet_add.c.
+ * fleet_commands.c, fleet_remove.c, fleet_sync.c, fleet_register.c,
+ * fleet_add.c.
  *
  * The life of a change: a round begins (interval, request, commit); every
  * dataset is published on its strand; then each server that the round concerns
@@ -104,6 +105,7 @@ struct server {
     uint64_t round_trip_us;
     uint64_t bytes_before; /* sent over earlier links */
     int64_t saved_mono_ms;
+    struct removal *removal; /* under way, or NULL */
 };
 
 /* Publishing of one dataset. */
@@ -236,6 +238,13 @@ void fleet_waiters_progress(struct server *server, const char *step,
 /* The server that argument "name" names; fails the call and returns NULL
  * else. */
 struct server *command_server(struct control_call *call);
+
+/* fleet_remove.c */
+struct removal;
+void command_server_remove(struct control_call *call);
+/* The server's link is up, or gone (replies to come never will). */
+void removal_link_ready(struct removal *r);
+void removal_link_lost(struct removal *r, const struct err *e);
 
 /* fleet_sync.c */
 void command_sync_now(struct control_call *call);

@@ -160,6 +160,12 @@ server_disconnect(struct server *server)
 
     server_link_down(server);
     link_close(link);
+    if (server->removal != NULL) {
+        struct err e = ERR_INIT;
+
+        err_set(&e, ERR_CANCELLED, "disconnected");
+        removal_link_lost(server->removal, &e);
+    }
 }
 
 static void
@@ -176,6 +182,10 @@ server_ready(void *ctx)
     if (address != NULL)
         snprintf(server->record.last_address,
             sizeof(server->record.last_address), "%s", address);
+    if (server->removal != NULL) {
+        removal_link_ready(server->removal);
+        return;
+    }
     if (!server->wanted) {
         server->wanted = true;
         server->wanted_us = clock_mono_us();
@@ -191,6 +201,10 @@ server_closed(void *ctx, const struct err *e)
     bool was_ready = server->ready;
 
     server_link_down(server);
+    if (server->removal != NULL) {
+        removal_link_lost(server->removal, e);
+        return;
+    }
     server->key_changed = e->code == ERR_KEY_CHANGED;
     server->refused = e->code == ERR_LOGIN || e->code == ERR_VERSION;
     server->unreachable = !server->key_changed && !server->refused;

@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+"""server remove, when the link drops before the answer is there."""
+# timeout: 120
+
+import select
+import socket
+import subprocess
+import threading
+
+from lockstep import DONE, LOCKSTEP, PORT, check, run, same, scenario, wait_for
+
+
+class Line(threading.Thread):
+    """A TCP line to a node.  Once armed it lets so many requests of the
+    caller's, and the answers to them, pass; the request after those passes
+    too, but its answer is kept back."""
+
+    def __init__(self, address, target):
+        super().__init__(daemon=True)
+        self.target = target
+        self.listener = socket.create_server((address, PORT))
+        self.callers = {}  # to the connection that leads to the node
+        self.left = None
+        self.asking = False
+        self.closed = False
+        self.start()
+
+    def arm(self, requests):
+        self.asking = False
+        self.left = requests
+
+    def keeps_back(self):
+        return self.left is not None and self.left < 0
+
+    def run(self):
+        while not self.closed:
+            nodes = {n: c for c, n in self.callers.items()}
+            ends = list(self.callers)
+            if not self.keeps_back():
+                ends += list(nodes)
+            try:
+                ready, _, _ = select.select([self.listener] + ends, [], [],
+                                            0.05)
+                for end in ready:
+                    if end is self.listener:
+                        self.connect()
+                    elif end in self.callers:
+                        self.pass_on(end, self.callers[end], True)
+                    elif end in nodes and not self.keeps_back():
+                        self.pass_on(end, nodes[end], False)
+            except (OSError, ValueError):
+                continue
+
+    def connect(self):
+        caller, _ = self.listener.accept()
+        self.callers[caller] = socket.create_connection((self.target, PORT), 5)
+
+    def pass_on(self, end, other, request):
+        data = end.recv(65536)
+        if not data:
+            self.drop(end if request else other)
+            return
+        if self.left is not None and request and not self.asking:
+            self.left -= 1
+        self.asking = request
+        other.sendall(data)
+
+    def drop(self, caller):
+        node = self.callers.pop(caller, None)
+        if node is not None:
+            caller.close()
+            node.close()
+
+    def cut(self):
+        """Ends what is open; what comes anew passes."""
+        self.left = None
+        for caller in list(self.callers):
+            self.drop(caller)
+
+    def close(self):
+        self.closed = True
+        self.cut()
+        self.listener.close()
+        self.join()
+
+
+def through_a_line(t):
+    """A cluster of one secondary, added through a line."""
+    primary, node = t.node("primary"), t.node("second")
+    primary.cli("sync", "config", "--interval", "1h")
+    line = Line(t.addresses.get(7), node.address)
+    primary.cli("server", "add", line.listener.getsockname()[0], "--name",
+                node.name, "--password-file", node.password_file(),
+                "--fingerprint", node.fingerprint())
+    primary.cli("sync", "now", "--wait")
+    return primary, node, line
+
+
+def remove(primary, node):
+    return subprocess.Popen(
+        [LOCKSTEP, "--state-dir", primary.directory, "--json", "--yes",
+         "server", "remove", node.name], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, text=True)
+
+
+def removed(command, primary, node):
+    out, _ = command.communicate(timeout=30)
+    same(command.returncode, DONE, "exit code, of " + out)
+    check('"released": true' in out or '"released":true' in out, out)
+    same([s["name"] for s in primary.servers()], [primary.name], "servers")
+    same(node.status()["node"]["role"], "standalone", "role")
+
+
+@scenario
+def the_answer_to_a_release_is_lost(t):
+    primary, node, line = through_a_line(t)
+    with t.promise("a server that was released, whose answer was lost, is "
+                   "removed without force"):
+        line.arm(2)  # OPEN and WRITE; the answer to READ is kept back
+        command = remove(primary, node)
+        wait_for(lambda: node.status()["node"]["role"] == "standalone", 10,
+                 "released")
+        check(command.poll() is None, "it did not wait for the answer")
+        line.cut()
+        removed(command, primary, node)
+    line.close()
+
+
+@scenario
+def the_release_itself_is_lost(t):
+    primary, node, line = through_a_line(t)
+    with t.promise("a server that was not reached before the link dropped is "
+                   "told again, and removed without force"):
+        line.arm(0)
+        command = remove(primary, node)
+        wait_for(line.keeps_back, 10, "asked")
+        same(node.status()["node"]["role"], "secondary", "role")
+        line.cut()
+        removed(command, primary, node)
+    line.close()
+
+
+if __name__ == "__main__":
+    run(110)
