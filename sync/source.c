@@ -45,6 +45,7 @@ source_close(struct source *s)
 {
     if (s == NULL)
         return;
+    source_newest_release(s);
     source_live_close(s);
     source_close_published(s);
     sqlite3_finalize(s->history_insert);
@@ -231,6 +232,7 @@ source_trim(struct source *source, struct err *e)
     bool complete;
     int r = 0;
 
+    source_newest_release(s);
     if (s->live != NULL && s->live_known && s->untrimmed && s->held == NULL &&
         !source_leaves_no_trace(s) && !source_live_moved(s)) {
         database_set_wait(s->live, SOURCE_TRIM_WAIT_MS);

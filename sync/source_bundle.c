@@ -46,14 +46,20 @@ chain_add(struct chain *c, const char *table, const uint8_t *key, size_t len,
     c->entry_count++;
 }
 
+static bool
+same_key(const struct change *x)
+{
+    return x->old_key != NULL && x->new_key != NULL &&
+           x->old_key_len == x->new_key_len &&
+           memcmp(x->old_key, x->new_key, x->old_key_len) == 0;
+}
+
 static void
 add_changes(struct chain *c, const struct change_set *set)
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct change *x = &set->items[i];
-        bool same = x->old_key != NULL && x->new_key != NULL &&
-                    x->old_key_len == x->new_key_len &&
-                    memcmp(x->old_key, x->new_key, x->old_key_len) == 0;
+        bool same = same_key(x);
 
         if (x->old_key != NULL)
             chain_add(c, x->table, x->old_key, x->old_key_len, true, x->old_row,
@@ -61,6 +67,61 @@ add_changes(struct chain *c, const struct change_set *set)
         if (x->new_key != NULL && !same)
             chain_add(c, x->table, x->new_key, x->new_key_len, false, NULL, 0);
     }
+}
+
+bool
+source_newest_leads_from(const struct source *s, uint64_t from)
+{
+    return s->newest.revision != 0 && s->newest.revision == s->state.revision &&
+           from + 1 == s->newest.revision;
+}
+
+void
+source_newest_release(struct source *s)
+{
+    change_set_release(&s->newest.set);
+    s->newest.revision = 0;
+}
+
+static void
+know_row(struct chain *c, const uint8_t *row, size_t len)
+{
+    struct chain_entry *entry = &c->entries[c->entry_count - 1];
+
+    entry->known = true;
+    entry->new_row = row;
+    entry->new_row_len = len;
+}
+
+/* The chain of the one revision whose changes are in memory. */
+static void
+chain_take_newest(struct source *s, struct chain *c)
+{
+    const struct newest_changes *newest = &s->newest;
+    size_t count;
+
+    for (size_t i = 0; i < newest->set.count; i++) {
+        const struct change *x = &newest->set.items[i];
+        bool same = same_key(x);
+
+        if (x->old_key != NULL) {
+            chain_add(c, x->table, x->old_key, x->old_key_len, true, x->old_row,
+                x->old_row_len);
+            know_row(c, same ? x->new_row : NULL, x->new_row_len);
+        }
+        if (x->new_key != NULL && !same) {
+            chain_add(c, x->table, x->new_key, x->new_key_len, false, NULL, 0);
+            know_row(c, x->new_row, x->new_row_len);
+        }
+    }
+    c->specials = newest->specials;
+    c->digest_before = newest->digest_before;
+    memcpy(c->schema_before, s->state.schema_hash, HASH_SIZE);
+    count = c->entry_count;
+    chain_sort(c);
+    /* A key that two changes name is as the published copy says. */
+    for (size_t i = 0; count != c->entry_count && i < c->entry_count; i++)
+        c->entries[i].known = false;
 }
 
 static int
@@ -223,21 +284,41 @@ put_row(const struct table *t, const struct chain_entry *en,
     part->count++;
 }
 
+/* The published row of EN: 1 found, 0 not, -1 with E. */
 static int
-put_entry(struct source *s, const struct table *t, const struct chain_entry *en,
-    struct table_part *part, struct err *e)
+find_entry(struct source *s, const struct table *t,
+    const struct chain_entry *en, struct table_part *part, struct err *e)
 {
-    int found = source_find_row(s, t, false, en->key, en->key_len,
-        &part->found_key, &part->row, e);
+    int found;
 
-    if (found < 0)
-        return -1;
+    if (en->known) {
+        buf_clear(&part->found_key);
+        buf_clear(&part->row);
+        buf_put(&part->found_key, en->key, en->key_len);
+        if (en->new_row == NULL)
+            return 0;
+        buf_put(&part->row, en->new_row, en->new_row_len);
+        return 1;
+    }
+    found = source_find_row(s, t, false, en->key, en->key_len, &part->found_key,
+        &part->row, e);
     /* The same key in other bytes (NOCASE, 1 for 1.0) is an entry of its
      * own. */
     if (found == 1 &&
         (part->found_key.len != en->key_len ||
             memcmp(part->found_key.data, en->key, en->key_len) != 0))
         found = 0;
+    return found;
+}
+
+static int
+put_entry(struct source *s, const struct table *t, const struct chain_entry *en,
+    struct table_part *part, struct err *e)
+{
+    int found = find_entry(s, t, en, part, e);
+
+    if (found < 0)
+        return -1;
     if (found == 1) {
         put_row(t, en, part);
     } else if (en->existed) {
@@ -333,7 +414,9 @@ source_bundle(struct source *source, uint64_t from,
         return err_set(e, ERR_INVALID, "no revision after %llu",
             (unsigned long long)from);
     h = source_bundle_header(s, BUNDLE_CHANGES);
-    if (chain_read(s, from, &c, e) != 0)
+    if (source_newest_leads_from(s, from))
+        chain_take_newest(s, &c);
+    else if (chain_read(s, from, &c, e) != 0)
         goto out;
     buf_put_varint(&body, c.ddl_count);
     buf_put(&body, c.ddl.data, c.ddl.len);

@@ -347,6 +347,10 @@ source_knows(struct source *source, uint64_t revision,
         *known = *chained = digest_equal(digest, &source->state.digest);
         return 0;
     }
+    if (source_newest_leads_from(source, revision)) {
+        *known = *chained = digest_equal(digest, &source->newest.digest_before);
+        return 0;
+    }
     if (database_prepare(source->history,
             "SELECT coalesce((SELECT digest_after FROM history WHERE"
             " revision=?1),(SELECT digest_before FROM history WHERE"

@@ -62,6 +62,17 @@ struct table_statements {
     sqlite3_stmt *erase;
 };
 
+/* The newest revision's changes, from its publish until the trim: whoever is at
+ * the revision before is sent these, without a look at history or rows. */
+struct newest_changes {
+    uint64_t revision; /* 0: none are kept */
+    struct change_set set;
+    struct digest digest_before;
+    bool specials;
+};
+/* Beyond this they are not kept. */
+#define SOURCE_NEWEST_MAX ((size_t)4 << 20)
+
 struct source {
     struct dataset_config config; /* strings are our own */
     uint8_t writer[ID_SIZE];
@@ -77,6 +88,7 @@ struct source {
     struct schema *schema; /* of the published copy; NULL before the first */
     struct table_statements *statements; /* one per table of SCHEMA */
     struct buf specials;                 /* of the published copy */
+    struct newest_changes newest;
     struct buf needs_compare;
     int wal_pages; /* of the published copy */
 
@@ -282,6 +294,10 @@ void history_rows_release(struct history_rows *rows);
 /* Deletes the oldest beyond size and age. */
 int history_retain(struct source *s, struct err *e);
 
+/* Whether the newest changes are kept and lead on from FROM. */
+bool source_newest_leads_from(const struct source *s, uint64_t from);
+void source_newest_release(struct source *s);
+
 /* source_bundle.c: what bundles are made of. */
 /* A key that some revision of the chain changed. */
 struct chain_entry {
@@ -292,6 +308,9 @@ struct chain_entry {
     bool existed;           /* before that change */
     const uint8_t *old_row; /* what it was at the start; NULL: not known */
     size_t old_row_len;
+    bool known; /* the row now: NEW_ROW, NULL when it is gone */
+    const uint8_t *new_row;
+    size_t new_row_len;
 };
 
 /* The chain of revisions as read from history. */

@@ -289,6 +289,22 @@ apply_rows(struct publish *p, struct err *e)
     return source_apply(s, &p->c.set, false, e);
 }
 
+/* Takes the set over. */
+static void
+keep_newest(struct publish *p, bool specials)
+{
+    struct newest_changes *newest = &p->s->newest;
+
+    source_newest_release(p->s);
+    if (p->has_ddl || p->c.set.bytes > SOURCE_NEWEST_MAX)
+        return;
+    newest->revision = p->next.revision;
+    newest->set = p->c.set;
+    newest->digest_before = p->s->state.digest;
+    newest->specials = specials;
+    change_set_init(&p->c.set);
+}
+
 /* Applies what was collected; *REBUILD is set when the published copy cannot
  * take it. */
 static int
@@ -306,6 +322,8 @@ apply(struct publish *p, bool *rebuild_it, struct err *e)
         source_older_check(s, &p->next.digest, p->next.schema_hash, e) != 0 ||
         commit(p, specials, e) != 0)
         return -1;
+    p->result->changed_rows = p->c.set.count;
+    keep_newest(p, specials);
     s->state = p->next;
     if (specials) {
         buf_clear(&s->specials);
@@ -318,7 +336,6 @@ static void
 report(struct publish *p)
 {
     p->result->published = true;
-    p->result->changed_rows = p->c.set.count;
     p->result->compared = p->c.compare_reason != NULL;
     p->result->compare_reason = p->c.compare_reason;
     if (p->c.compare_reason != NULL && p->next.revision > 1 &&
