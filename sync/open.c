@@ -180,7 +180,10 @@ configure(sqlite3 *db, enum open_mode mode, int wait_ms, struct err *e)
         return database_error(db, e, "could not configure the connection");
     if (mode == OPEN_READ)
         return 0;
-    if (database_exec(db, "PRAGMA synchronous=FULL", e) != 0)
+    /* A transaction of some thousand rows stays in memory until its commit;
+     * pages that spill before are written, and read, twice. */
+    if (database_exec(db, "PRAGMA synchronous=FULL;PRAGMA cache_spill=-16384",
+            e) != 0)
         return -1;
     if (mode == OPEN_CREATE)
         return database_exec(db, "PRAGMA journal_mode=WAL", e);
