@@ -16,6 +16,7 @@ struct apply {
     uint32_t tag;
     unsigned generation;
     struct buf bundle;
+    bool checkpoint; /* the log is to be written back, now that it is durable */
 };
 
 static int
@@ -26,8 +27,10 @@ apply_work(struct dataset *ds, void *arg, struct err *e)
     if (!push_may_run(a->f, a->generation, e))
         return -1;
     push_overwrite_give_way(ds);
-    if (replica_apply(ds->replica, a->bundle.data, a->bundle.len, e) == 0)
+    if (replica_apply(ds->replica, a->bundle.data, a->bundle.len, e) == 0) {
+        a->checkpoint = replica_wants_checkpoint(ds->replica);
         return 0;
+    }
     a->f->refused_on_strand = a->generation;
     return -1;
 }
@@ -48,6 +51,15 @@ note_epoch(struct dataset *ds)
         log_warning("could not save the epoch: %s", e.message);
 }
 
+static int
+checkpoint_work(struct dataset *ds, void *arg, struct err *e)
+{
+    (void)arg;
+    (void)e;
+    replica_checkpoint(ds->replica);
+    return 0;
+}
+
 static void
 apply_done(struct dataset *ds, void *arg, const struct err *e)
 {
@@ -56,6 +68,9 @@ apply_done(struct dataset *ds, void *arg, const struct err *e)
     if (e->code == ERR_NONE) {
         note_epoch(ds);
         push_accept(a->f, a->tag);
+        if (a->checkpoint && !ds->engine->stopping)
+            dataset_run_on(ds, DATASET_REPLICA,
+                &(struct dataset_job){ .work = checkpoint_work });
     } else {
         push_refuse(a->f, a->tag, a->generation, e);
     }

@@ -48,6 +48,10 @@ struct replica_status {
  * ERR_BUSY, ERR_NO_SPACE, ERR_HELD.  The database is unchanged then. */
 int replica_apply(struct replica *replica, const void *bundle, size_t len,
     struct err *e);
+/* Whether the log is long enough to be written back, which replica_checkpoint
+ * does: after the acknowledgement, since nobody waits for it. */
+bool replica_wants_checkpoint(const struct replica *replica);
+void replica_checkpoint(struct replica *replica);
 /* Answers a heartbeat: 0 only when revision and digest are the ones held and
  * nobody else touched the file since our last check (data_version, cookie,
  * HAS_MOVED, stat), or the journal or a scrub shows that it is equal anyway.

@@ -275,8 +275,6 @@ replica_apply(struct replica *r, const void *bundle, size_t len, struct err *e)
     if (apply_with_retries(r, &a, e) != 0)
         goto out;
     result = a.committed && a.ddl ? settle_schema(r, e) : 0;
-    if (a.committed)
-        live_checkpoint(r, false);
 out:
     buf_release(&body);
     return result;

@@ -211,6 +211,19 @@ live_commit(struct replica *r, struct err *e)
     return -1;
 }
 
+bool
+replica_wants_checkpoint(const struct replica *r)
+{
+    return r->db != NULL && r->wal_frames >= WAL_FRAMES_MAX;
+}
+
+void
+replica_checkpoint(struct replica *r)
+{
+    if (replica_wants_checkpoint(r))
+        live_checkpoint(r, false);
+}
+
 void
 live_checkpoint(struct replica *r, bool idle)
 {
