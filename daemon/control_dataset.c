@@ -27,13 +27,9 @@ static void
 run_list(struct control_call *call)
 {
     const struct engine *engine = control_engine(call);
-    json_t *list = json_array();
-    size_t i;
 
-    for (i = 0; i < datasets_count(engine->datasets); i++)
-        json_array_append_new(list,
-            dataset_json(datasets_at(engine->datasets, i)));
-    control_finish(call, json_pack("{s:o}", "datasets", list));
+    control_finish(call,
+        json_pack("{s:o}", "datasets", datasets_json(engine->datasets)));
 }
 
 struct dataset *

@@ -98,8 +98,7 @@ dataset_look(struct dataset *ds, struct dataset_view *view)
         view->bytes = live_bytes(ds);
         changed = revision_changed(ds, &view->state);
     } else {
-        snprintf(view->held, sizeof(view->held), "%s",
-            ds->private->open_error.message);
+        view->error = ds->private->open_error;
     }
     return changed;
 }
@@ -167,6 +166,29 @@ report_drift(struct dataset *ds, const struct dataset_view *before)
             (unsigned long long)ds->view.state.revision);
 }
 
+/* A dataset that cannot be opened, and the end of that, told once each. */
+static void
+report_error(struct dataset *ds, const struct dataset_view *before)
+{
+    const struct err *now = &ds->view.error;
+    struct events *events = ds->engine->events;
+
+    if (now->code == ERR_NONE) {
+        if (ds->private->error_told)
+            events_add(events, "info", "dataset-open", NULL, ds->name,
+                "could be opened again");
+        ds->private->error_told = false;
+        if (before->error.code != ERR_NONE)
+            fleet_datasets_changed(ds->engine->fleet);
+    } else if (ds->active &&
+               (!ds->private->error_told ||
+                   strcmp(now->message, before->error.message) != 0)) {
+        events_add(events, "error", "dataset-error", NULL, ds->name,
+            "could not open: %s", now->message);
+        ds->private->error_told = true;
+    }
+}
+
 /* Who lives by the content of a built-in dataset. */
 static void
 tell_others(struct dataset *ds)
@@ -192,6 +214,8 @@ run_done(void *arg, bool cancelled)
         before = ds->view;
         ds->view = run->view;
         report_drift(ds, &before);
+        if (!ds->engine->stopping)
+            report_error(ds, &before);
     }
     if (run->job.done != NULL)
         run->job.done(ds, run->job.arg, &run->error);

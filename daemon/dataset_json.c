@@ -2,7 +2,8 @@
  * A dataset as the JSON of the command line shows it.
  */
 #include "base/json.h"
-#include "daemon/datasets.h"
+#include "daemon/datasets_internal.h"
+#include "daemon/engine.h"
 
 static void
 add_replica(json_t *json, const struct dataset_view *view)
@@ -20,6 +21,42 @@ add_replica(json_t *json, const struct dataset_view *view)
         json_text(reason[0] != '\0' ? reason : NULL));
     json_object_set_new(json, "blocker",
         json_text(r->blocker[0] != '\0' ? r->blocker : NULL));
+}
+
+static const char *
+state_name(const struct dataset_view *view)
+{
+    if (view->error.code != ERR_NONE)
+        return "error";
+    if (view->held[0] != '\0')
+        return "held";
+    return view->replica.drifted ? "drifted" : "ready";
+}
+
+/* One that is configured, and not in use until it is attached again. */
+static json_t *
+detached_json(const struct dataset_settings *own)
+{
+    return json_pack("{s:s, s:i, s:i, s:n, s:i, s:i, s:n, s:b, s:n, s:s, s:s, "
+                     "s:n}",
+        "name", own->name, "epoch", 0, "revision", 0, "digest", "rows", 0,
+        "bytes", 0, "last_change", "unpublished", 0, "held", "state",
+        "detached", "path", own->path, "error");
+}
+
+json_t *
+datasets_json(const struct datasets *d)
+{
+    const struct settings *s = &d->engine->settings;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < datasets_count(d); i++)
+        json_array_append_new(list, dataset_json(datasets_at(d, i)));
+    for (size_t i = 0; i < s->dataset_count; i++) {
+        if (datasets_find(d, s->datasets[i].name) == NULL)
+            json_array_append_new(list, detached_json(&s->datasets[i]));
+    }
+    return list;
 }
 
 json_t *
@@ -41,6 +78,10 @@ dataset_json(const struct dataset *ds)
     json_object_set_new(json, "unpublished", json_boolean(view->unpublished));
     json_object_set_new(json, "held",
         json_text(view->held[0] != '\0' ? view->held : NULL));
+    json_object_set_new(json, "state", json_text(state_name(view)));
+    json_object_set_new(json, "path", json_text(ds->live_path));
+    json_object_set_new(json, "error",
+        view->error.code != ERR_NONE ? json_error(&view->error) : json_null());
     if (ds->replica != NULL)
         add_replica(json, view);
     return json;

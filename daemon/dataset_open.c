@@ -102,7 +102,7 @@ open_source(struct dataset *ds, struct err *e)
     /* A live database that was there once, and is missing now, is held by the
      * source; only a node that never had one gets a new one. */
     if (!file_exists(ds->live_path) && !has_published_copy(ds) &&
-        p->create(ds->live_path, e) != 0)
+        p->create != NULL && p->create(ds->live_path, e) != 0)
         return -1;
     if (was_replica(ds) && finish_detach(ds, e) != 0)
         return -1;
@@ -132,16 +132,29 @@ open_replica(struct dataset *ds, struct err *e)
     return 0;
 }
 
+static int
+open_for_role(struct dataset *ds, struct err *e)
+{
+    const struct dataset_private *p = ds->private;
+
+    if (p->closed)
+        return err_set(e, ERR_NOT_FOUND, "it is not in use on this node");
+    if (p->create == NULL && (file_make_folder(ds->work_dir, 0700, e) != 0 ||
+                                 dataset_check_file(ds, e) != 0))
+        return -1;
+    if ((p->role.role == NODE_SECONDARY ? open_replica(ds, e)
+                                        : open_source(ds, e)) != 0)
+        return -1;
+    return p->create == NULL ? dataset_note_attached(ds, e) : 0;
+}
+
 int
 dataset_open(struct dataset *ds, struct err *e)
 {
     struct dataset_private *p = ds->private;
-    int r;
 
     p->opened_try_ms = clock_mono_ms();
-    r = p->role.role == NODE_SECONDARY ? open_replica(ds, e)
-                                       : open_source(ds, e);
-    if (r != 0) {
+    if (open_for_role(ds, e) != 0) {
         err_wrap(e, "dataset \"%s\"", ds->name);
         p->open_error = *e;
         return -1;

@@ -1,6 +1,7 @@
 /*
- * The datasets of this node: the built-in ones, their change of role, and the
- * scrubs of a secondary.
+ * The list of this node's datasets, built-in and configured, and the scrubs of
+ * a secondary.  One that leaves the list rests, closed: sessions, lanes and jobs
+ * may still point to it, and its section may come back.
  */
 #include "daemon/datasets.h"
 
@@ -28,13 +29,6 @@ static const struct {
 
 #define BUILT_IN_COUNT (sizeof(built_in) / sizeof(built_in[0]))
 
-struct datasets {
-    struct engine *engine;
-    struct dataset *items[BUILT_IN_COUNT];
-    size_t count;
-    uv_timer_t *scrub; /* freed when libuv has closed it */
-};
-
 /* Called on a strand. */
 static void
 take_notice(void *ctx, const char *kind, const char *text)
@@ -44,10 +38,11 @@ take_notice(void *ctx, const char *kind, const char *text)
     events_add(ds->engine->events, "info", kind, NULL, ds->name, "%s", text);
 }
 
-static struct dataset_config
-configuration(struct dataset *ds)
+struct dataset_config
+dataset_configuration(struct dataset *ds)
 {
     const struct settings *s = &ds->engine->settings;
+    const struct dataset_settings *own = settings_find_dataset(s, ds->name);
 
     return (struct dataset_config){
         .name = ds->name,
@@ -56,9 +51,17 @@ configuration(struct dataset *ds)
         .history_bytes = (uint64_t)s->history_bytes,
         .history_age_ms = s->history_age_ms,
         .delete_guard_percent = (int)s->delete_guard_percent,
+        .capture = own != NULL ? own->capture : CAPTURE_TRIGGERS,
+        .drift_capture = own != NULL ? own->drift_capture : CAPTURE_TRIGGERS,
         .notice = take_notice,
         .ctx = ds,
     };
+}
+
+bool
+dataset_is_built_in(const struct dataset *ds)
+{
+    return ds->private->create != NULL;
 }
 
 static void
@@ -69,8 +72,7 @@ free_dataset(struct dataset *ds)
     if (ds == NULL)
         return;
     strand_free(ds->strand);
-    if (ds->private != NULL)
-        dataset_shut(ds, false, &e);
+    dataset_shut(ds, false, &e);
     free(ds->private);
     free(ds->live_path);
     free(ds->work_dir);
@@ -78,34 +80,92 @@ free_dataset(struct dataset *ds)
 }
 
 static struct dataset *
-new_dataset(struct engine *engine, size_t index)
+new_dataset(struct engine *engine, const char *name, const char *live_path)
 {
-    const char *dir = engine->settings.state_dir;
     struct dataset *ds = alloc_zeroed(1, sizeof(*ds));
 
     ds->engine = engine;
     ds->private = alloc_zeroed(1, sizeof(*ds->private));
-    ds->private->create = built_in[index].create;
-    snprintf(ds->name, sizeof(ds->name), "%s", built_in[index].name);
-    ds->live_path = alloc_format("%s/%s.db", dir, ds->name);
-    ds->work_dir = alloc_format("%s/datasets/%s", dir, ds->name);
+    ds->private->closed = true;
+    snprintf(ds->name, sizeof(ds->name), "%s", name);
+    ds->live_path = alloc_string(live_path);
+    ds->work_dir =
+        alloc_format("%s/datasets/%s", engine->settings.state_dir, name);
     ds->strand = strand_new(engine->loop);
-    ds->config = configuration(ds);
     return ds;
 }
 
-static int
-open_one(struct dataset *ds, struct err *e)
+static void
+append(struct dataset ***list, size_t *count, struct dataset *ds)
 {
+    *list = alloc_resize(*list, *count + 1, sizeof(struct dataset *));
+    (*list)[(*count)++] = ds;
+}
+
+static bool
+take_out(struct dataset **list, size_t *count, const struct dataset *ds)
+{
+    size_t i;
+
+    for (i = 0; i < *count && list[i] != ds; i++)
+        continue;
+    if (i == *count)
+        return false;
+    --*count;
+    memmove(&list[i], &list[i + 1], (*count - i) * sizeof(struct dataset *));
+    return true;
+}
+
+struct dataset *
+datasets_take_up(struct datasets *d, const char *name, const char *live_path)
+{
+    struct dataset *ds = NULL;
+    size_t i;
+
+    for (i = 0; ds == NULL && i < d->resting_count; i++) {
+        if (strcmp(d->resting[i]->name, name) == 0 &&
+            strcmp(d->resting[i]->live_path, live_path) == 0)
+            ds = d->resting[i];
+    }
+    if (ds != NULL)
+        take_out(d->resting, &d->resting_count, ds);
+    else
+        ds = new_dataset(d->engine, name, live_path);
+    append(&d->items, &d->count, ds);
+    ds->active = true;
+    return ds;
+}
+
+void
+datasets_lay_down(struct datasets *d, struct dataset *ds)
+{
+    if (!take_out(d->items, &d->count, ds))
+        return;
+    ds->active = false;
+    append(&d->resting, &d->resting_count, ds);
+}
+
+static int
+open_built_in(struct datasets *d, size_t index, struct err *e)
+{
+    struct engine *engine = d->engine;
+    char *path = alloc_format("%s/%s.db", engine->settings.state_dir,
+        built_in[index].name);
+    struct dataset *ds = datasets_take_up(d, built_in[index].name, path);
     struct err open_error = ERR_INIT;
 
+    free(path);
+    ds->private->create = built_in[index].create;
+    ds->private->closed = false;
+    ds->config = dataset_configuration(ds);
+    ds->private->wanted = ds->config;
     if (file_make_folder(ds->work_dir, 0700, e) != 0)
         return -1;
-    dataset_role_of(&ds->engine->node, &ds->private->role);
+    dataset_role_of(&engine->node, &ds->private->role);
     /* One dataset that cannot be opened must not keep an administrator from
      * looking why: its jobs fail, and try again. */
     if (dataset_open(ds, &open_error) != 0 && stop_check(e) == 0)
-        events_add(ds->engine->events, "error", "dataset-error", NULL, ds->name,
+        events_add(engine->events, "error", "dataset-error", NULL, ds->name,
             "could not open: %s", open_error.message);
     dataset_look(ds, &ds->view);
     return stop_check(e);
@@ -149,8 +209,8 @@ scrub_all(uv_timer_t *timer)
     }
 }
 
-static void
-start_scrubs(struct datasets *d)
+void
+datasets_start_scrubs(struct datasets *d)
 {
     uint64_t interval = (uint64_t)d->engine->settings.scrub_interval_ms;
 
@@ -169,22 +229,20 @@ int
 datasets_open(struct datasets **datasets, struct engine *engine, struct err *e)
 {
     struct datasets *d = alloc_zeroed(1, sizeof(*d));
+    size_t i;
 
     *datasets = NULL;
     d->engine = engine;
     d->scrub = alloc_zeroed(1, sizeof(*d->scrub));
     uv_timer_init(engine->loop, d->scrub);
     d->scrub->data = d;
-    while (d->count < BUILT_IN_COUNT) {
-        struct dataset *ds = new_dataset(engine, d->count);
-
-        d->items[d->count++] = ds;
-        if (open_one(ds, e) != 0) {
+    for (i = 0; i < BUILT_IN_COUNT; i++) {
+        if (open_built_in(d, i, e) != 0) {
             datasets_close(d);
             return -1;
         }
     }
-    start_scrubs(d);
+    datasets_follow_settings(d);
     *datasets = d;
     return 0;
 }
@@ -199,6 +257,10 @@ datasets_close(struct datasets *d)
     uv_close((uv_handle_t *)d->scrub, free_timer);
     for (i = 0; i < d->count; i++)
         free_dataset(d->items[i]);
+    for (i = 0; i < d->resting_count; i++)
+        free_dataset(d->resting[i]);
+    free(d->items);
+    free(d->resting);
     free(d);
 }
 
@@ -224,91 +286,4 @@ datasets_find(const struct datasets *d, const char *name)
             return d->items[i];
     }
     return NULL;
-}
-
-/* A change of role: one job on every dataset, one report at the end. */
-struct role_change {
-    struct dataset_role role;
-    size_t running;
-    struct err error; /* the first */
-    void (*done)(void *ctx, const struct err *e);
-    void *ctx;
-};
-
-struct change_job {
-    struct role_change *change;
-    struct dataset_config config; /* perhaps with new settings */
-};
-
-static int
-change_work(struct dataset *ds, void *arg, struct err *e)
-{
-    struct change_job *job = arg;
-    const struct dataset_role *role = &job->change->role;
-    struct err detach_error = ERR_INIT;
-
-    /* A detach that fails now is finished by the opening that follows. */
-    if (dataset_shut(ds, role->role != NODE_SECONDARY, &detach_error) != 0)
-        log_warning("could not detach \"%s\": %s", ds->name,
-            detach_error.message);
-    ds->private->role = *role;
-    ds->config = job->config;
-    return dataset_open(ds, e);
-}
-
-static void
-change_done(struct dataset *ds, void *arg, const struct err *e)
-{
-    struct change_job *job = arg;
-    struct role_change *c = job->change;
-
-    (void)ds;
-    free(job);
-    if (e->code != ERR_NONE && c->error.code == ERR_NONE)
-        c->error = *e;
-    if (--c->running > 0)
-        return;
-    if (c->done != NULL)
-        c->done(c->ctx, &c->error);
-    free(c);
-}
-
-void
-datasets_change_role(struct datasets *d,
-    void (*done)(void *ctx, const struct err *e), void *ctx)
-{
-    struct role_change *c = alloc_zeroed(1, sizeof(*c));
-    size_t i;
-
-    dataset_role_of(&d->engine->node, &c->role);
-    c->running = d->count;
-    c->done = done;
-    c->ctx = ctx;
-    for (i = 0; i < d->count; i++) {
-        struct change_job *job = alloc_zeroed(1, sizeof(*job));
-
-        job->change = c;
-        job->config = configuration(d->items[i]);
-        dataset_run_always(d->items[i],
-            &(struct dataset_job){ .work = change_work,
-                .done = change_done,
-                .arg = job });
-    }
-}
-
-static void
-reopened(void *ctx, const struct err *e)
-{
-    struct engine *engine = ctx;
-
-    if (e->code != ERR_NONE)
-        events_add(engine->events, "error", "dataset-error", NULL, NULL,
-            "could not open again: %s", e->message);
-}
-
-void
-datasets_settings_changed(struct datasets *d)
-{
-    start_scrubs(d);
-    datasets_change_role(d, reopened, d->engine);
 }

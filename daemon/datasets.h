@@ -23,14 +23,17 @@ struct datasets;
 struct dataset_view {
     struct dataset_state state;
     uint64_t bytes;
-    bool unpublished;              /* source: the live database may be ahead */
-    char held[512];                /* source: why nothing is published, or "" */
+    bool unpublished; /* source: the live database may be ahead */
+    char held[512];   /* source: why nothing is published, or "" */
+    struct err error; /* why it is not open; code ERR_NONE: it is */
     struct replica_status replica; /* replica only */
 };
 
 struct dataset {
     struct engine *engine;
     char name[64];
+    bool active; /* one of the list; another rests, closed, for whoever still
+                    points to it */
     char *live_path;
     char *work_dir;
     struct strand *strand;
@@ -44,10 +47,13 @@ struct dataset {
 };
 
 /* Opens the built-in datasets "config" and "admins" (making their live files
- * when the node is new and not a secondary) for the node's role. */
+ * when the node is new and not a secondary) for the node's role, and begins to
+ * open those of the configuration, whose live files belong to other programs
+ * and are never made here. */
 int datasets_open(struct datasets **datasets, struct engine *engine,
     struct err *e);
 void datasets_close(struct datasets *datasets);
+/* Those in use, the built-in ones first. */
 size_t datasets_count(const struct datasets *d);
 struct dataset *datasets_at(const struct datasets *d, size_t index);
 struct dataset *datasets_find(const struct datasets *d, const char *name);
@@ -79,11 +85,38 @@ void dataset_run_on(struct dataset *ds, enum dataset_need need,
 /* Within a job: a read-only connection to the live database that is kept open
  * from job to job; NULL with E when there is none to read. */
 sqlite3 *dataset_reader(struct dataset *ds, struct err *e);
-/* The interval of scrubs or the bounds of history changed (SIGHUP). */
-void datasets_settings_changed(struct datasets *d);
+/* The settings changed (SIGHUP), or what the node remembers of a dataset:
+ * datasets come, go, and are opened again with what is new about them. */
+void datasets_follow_settings(struct datasets *d);
+/* Sets E: no dataset NAME here, why, and what to add to which file. */
+int dataset_not_here(struct engine *engine, const char *name, struct err *e);
+bool dataset_is_built_in(const struct dataset *ds);
 
-/* A dataset of cli.md's "status", plus "held" and, on a secondary, "drifted",
- * "drift_rows", "needs_overwrite", "reason" and "blocker". */
+/* A dataset of cli.md's "status", plus "path", "state", "held", "error" and, on
+ * a secondary, "drifted", "drift_rows", "needs_overwrite", "reason" and
+ * "blocker". */
 json_t *dataset_json(const struct dataset *ds);
+/* All of them, those that are configured but detached last. */
+json_t *datasets_json(const struct datasets *d);
+
+/* What is remembered of a configured dataset in node.db, beyond its section. */
+enum dataset_mark {
+    DATASET_PLAIN,
+    DATASET_DETACHED,   /* "dataset remove": not used until attached again */
+    DATASET_CAPTURE_OFF /* nothing of ours in the live file, nothing published */
+};
+int dataset_mark_get(struct engine *engine, const char *name,
+    enum dataset_mark *mark, struct err *e);
+int dataset_mark_set(struct engine *engine, const char *name,
+    enum dataset_mark mark, struct err *e);
+
+/* Takes a configured dataset out of use for good: no trigger and no table of
+ * ours stays in its live file, its work folder goes, and the node remembers
+ * that.  Failing, the dataset is as it was.  DONE on the loop. */
+typedef void (*dataset_done_fn)(void *ctx, const struct err *e);
+void dataset_remove(struct dataset *ds, dataset_done_fn done, void *ctx);
+/* Stops or resumes capture and publishing. */
+void dataset_set_capture(struct dataset *ds, bool on, dataset_done_fn done,
+    void *ctx);
 
 #endif

@@ -1,6 +1,9 @@
 /*
- * What datasets.c (the list, the roles), dataset_open.c (opening one for a
- * role) and dataset_job.c (jobs and views) share.
+ * What the files of the datasets share: datasets.c (the list, scrubs),
+ * datasets_follow.c (following the settings), dataset_change.c (roles, opening
+ * again, taking out of use), dataset_open.c (opening one for a role),
+ * dataset_attach.c (what a file must be like), dataset_mark.c (what node.db
+ * remembers) and dataset_job.c (jobs and views).
  */
 #ifndef DAEMON_DATASETS_INTERNAL_H
 #define DAEMON_DATASETS_INTERNAL_H
@@ -21,9 +24,20 @@ struct dataset_role {
     uint8_t bundle_key[ED25519_PUBLIC_SIZE];
 };
 
+struct datasets {
+    struct engine *engine;
+    struct dataset **items;
+    size_t count;
+    struct dataset **resting; /* no longer active */
+    size_t resting_count;
+    uv_timer_t *scrub; /* freed when libuv has closed it */
+};
+
 struct dataset_private {
-    int (*create)(const char *path, struct err *e); /* a new live database */
+    /* a new live database; NULL: the file is another program's */
+    int (*create)(const char *path, struct err *e);
     /* touched only by jobs on the strand */
+    bool closed; /* not to be opened */
     struct dataset_role role;
     struct err open_error;
     int64_t opened_try_ms;
@@ -33,9 +47,41 @@ struct dataset_private {
     uint32_t reader_version;
     struct dataset_state seen; /* when others were last told of changes */
     /* touched only by the loop */
+    struct dataset_config wanted; /* as last asked for */
+    bool closing;                 /* a job that closes it is under way */
+    bool error_told;
     bool scrubbing;
 };
 
+/* datasets.c */
+/* What the settings say about an active dataset. */
+struct dataset_config dataset_configuration(struct dataset *ds);
+void datasets_start_scrubs(struct datasets *d);
+/* Adds the dataset of that name and file to the list: one that rests, or a new
+ * one. */
+struct dataset *datasets_take_up(struct datasets *d, const char *name,
+    const char *live_path);
+void datasets_lay_down(struct datasets *d, struct dataset *ds);
+
+/* dataset_change.c */
+/* Closed and opened with the role of now and what the settings say of it. */
+void dataset_reopen(struct dataset *ds, dataset_done_fn done, void *ctx);
+/* Closed, leaving the live file as it is. */
+void dataset_close(struct dataset *ds);
+
+/* dataset_mark.c */
+/* Forgets those whose sections are gone. */
+int dataset_marks_forget(struct engine *engine, struct err *e);
+
+/* dataset_attach.c */
+/* Whether the live file of a configured dataset can be one here, in words that
+ * say what to do about it.  On the strand, while nothing has it open. */
+int dataset_check_file(struct dataset *ds, struct err *e);
+/* Notes that this file was opened as that dataset: from now on what is wrong
+ * with it is damage, which has its own remedies. */
+int dataset_note_attached(const struct dataset *ds, struct err *e);
+
+/* dataset_open.c */
 void dataset_role_of(const struct node *node, struct dataset_role *role);
 /* On the strand, or before any job runs: opens for ds->private->role; an error
  * is kept in open_error too. */

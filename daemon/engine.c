@@ -207,22 +207,35 @@ move_text(char **to, char **from)
     *from = NULL;
 }
 
+/* With the state directory that is in use, which the command line may have
+ * named. */
+static int
+check_datasets(const struct engine *engine, struct settings *read,
+    struct err *e)
+{
+    char *own = read->state_dir;
+    int r;
+
+    read->state_dir = engine->settings.state_dir;
+    r = settings_check_datasets(read, e);
+    read->state_dir = own;
+    if (r != 0)
+        settings_release(read);
+    return r;
+}
+
 int
 engine_reload(struct engine *engine, struct err *e)
 {
     struct settings *now = &engine->settings;
     struct settings read;
-    bool reopen;
 
-    if (settings_load(&read, engine->config_path, e) != 0) {
+    if (settings_load(&read, engine->config_path, e) != 0 ||
+        check_datasets(engine, &read, e) != 0) {
         events_add(engine->events, "error", "config-error", NULL, NULL,
             "the configuration stays as it was: %s", e->message);
         return -1;
     }
-    reopen = read.history_bytes != now->history_bytes ||
-             read.history_age_ms != now->history_age_ms ||
-             read.delete_guard_percent != now->delete_guard_percent ||
-             read.scrub_interval_ms != now->scrub_interval_ms;
     if (!same_text(read.listen, engine->configured.listen) ||
         !same_text(read.name, engine->configured.name) ||
         !same_text(read.state_dir, engine->configured.state_dir))
@@ -231,10 +244,10 @@ engine_reload(struct engine *engine, struct err *e)
     move_text(&read.listen, &now->listen);
     move_text(&read.name, &now->name);
     move_text(&read.state_dir, &now->state_dir);
+    settings_release(now);
     *now = read;
     log_set_level((enum log_level)now->log_level);
-    if (reopen)
-        datasets_settings_changed(engine->datasets);
+    datasets_follow_settings(engine->datasets);
     events_add(engine->events, "info", "reloaded", NULL, NULL,
         "the configuration was read again");
     return 0;

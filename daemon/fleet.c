@@ -33,7 +33,6 @@ fleet_find(struct fleet *fleet, const char *name)
 struct server *
 fleet_add_record(struct fleet *fleet, const struct server_record *record)
 {
-    const struct datasets *datasets = fleet->engine->datasets;
     struct server *server = alloc_zeroed(1, sizeof(*server));
 
     server->fleet = fleet;
@@ -41,10 +40,7 @@ fleet_add_record(struct fleet *fleet, const struct server_record *record)
     server->record = *record;
     server->record.host_key =
         alloc_copy(record->host_key, record->host_key_len);
-    server->lane_count = datasets_count(datasets);
-    server->lanes = alloc_zeroed(server->lane_count, sizeof(*server->lanes));
-    for (size_t i = 0; i < server->lane_count; i++)
-        lane_init(&server->lanes[i], server, datasets_at(datasets, i));
+    server_update_lanes(server);
     server->due_ms = clock_mono_ms();
     server->retry_ms = server->due_ms;
     fleet->servers = alloc_resize(fleet->servers, fleet->server_count + 1,
@@ -75,7 +71,7 @@ fleet_want(struct server *server)
     server->wanted_us = clock_mono_us();
     server->overwrote = false;
     for (size_t i = 0; i < server->lane_count; i++) {
-        struct lane *lane = &server->lanes[i];
+        struct lane *lane = server->lanes[i];
 
         lane->tries = 0;
         if (lane->stuck) {
@@ -199,7 +195,7 @@ fleet_open(struct fleet **fleetp, struct engine *engine, struct err *e)
     fleet->settle.data = fleet;
     uv_timer_init(engine->loop, &fleet->trim);
     fleet->trim.data = fleet;
-    fleet_publications_open(fleet);
+    fleet_publications_update(fleet);
     *fleetp = fleet;
     if (fleet_load(fleet, e) != 0)
         return -1;

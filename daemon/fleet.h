@@ -27,6 +27,8 @@ bool fleet_healthy(struct fleet *fleet, char *why, size_t why_size);
 /* Prometheus text of the servers, appended to OUT. */
 struct buf;
 void fleet_metrics(struct fleet *fleet, struct buf *out);
+/* The list of datasets changed, or one of them could be opened at last. */
+void fleet_datasets_changed(struct fleet *fleet);
 /* What the server NAME lacks of DS, for control_diff.h; ERR_NOT_FOUND when there
  * is no such server or what it holds is not known. */
 struct dataset;

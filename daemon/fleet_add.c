@@ -213,7 +213,7 @@ registration_enrolled(void *ctx, const json_t *result, const struct err *e)
         return;
     }
     for (size_t i = 0; i < server->lane_count; i++)
-        server->lanes[i].force_overwrite = true;
+        server->lanes[i]->force_overwrite = server->lanes[i]->ds->active;
     events_add(fleet->engine->events, "info", "server-added",
         server->record.name, NULL, "added by %s, key %s", control_who(call),
         r->shown);

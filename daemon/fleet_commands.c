@@ -51,15 +51,19 @@ command_server_show(struct control_call *call)
         return;
     list = json_array();
     for (size_t i = 0; i < server->lane_count; i++) {
-        const struct lane *lane = &server->lanes[i];
+        const struct lane *lane = server->lanes[i];
         uint64_t now = lane->ds->view.state.revision;
 
+        if (!lane->ds->active)
+            continue;
         json_array_append_new(list,
-            json_pack("{s:s, s:I, s:o, s:I, s:o}", "name", lane->ds->name,
+            json_pack("{s:s, s:I, s:o, s:I, s:o, s:o}", "name", lane->ds->name,
                 "revision", (json_int_t)lane->revision, "digest",
                 json_hex(lane->digest.sum, HASH_SIZE), "behind",
                 (json_int_t)(now > lane->revision ? now - lane->revision : 0),
-                "confirmed", json_time(lane->confirmed_ms)));
+                "confirmed", json_time(lane->confirmed_ms), "error",
+                lane->error.code == ERR_NONE ? json_null()
+                                             : json_error(&lane->error)));
     }
     control_finish(call, json_pack("{s:o, s:o}", "server", server_json(server),
                              "datasets", list));
@@ -124,7 +128,7 @@ command_server_overwrite(struct control_call *call)
     /* Kept in memory only: an agreement that was stored would be acted on by a
      * primary that somebody restored from a backup. */
     for (size_t i = 0; i < server->lane_count; i++)
-        server->lanes[i].force_overwrite = true;
+        server->lanes[i]->force_overwrite = server->lanes[i]->ds->active;
     events_add(fleet->engine->events, "warning", "overwrite-agreed",
         server->record.name, NULL, "an overwrite was agreed to by %s",
         control_who(call));

@@ -12,8 +12,8 @@ static const struct lane *
 find_lane(const struct server *server, const struct dataset *ds)
 {
     for (size_t i = 0; i < server->lane_count; i++)
-        if (server->lanes[i].ds == ds)
-            return &server->lanes[i];
+        if (server->lanes[i]->ds == ds)
+            return server->lanes[i];
     return NULL;
 }
 
@@ -114,10 +114,12 @@ add_server(struct fleet *fleet, const struct server *server, bool named,
     struct diff_units *units, struct err *e)
 {
     for (size_t i = 0; i < fleet->publication_count; i++) {
-        const struct dataset *ds = fleet->publications[i].ds;
+        const struct dataset *ds = fleet->publications[i]->ds;
         const struct lane *lane = find_lane(server, ds);
         struct err why = ERR_INIT;
 
+        if (!ds->active || ds->view.error.code != ERR_NONE)
+            continue;
         if (lane != NULL && lane_equal(lane))
             continue;
         if (describe(server, ds, diff_units_add(units), &why) == 0)
@@ -142,11 +144,14 @@ command_sync_preview(struct control_call *call)
     if (check_names(fleet, names, &e) != 0)
         goto fail;
     for (size_t i = 0; i < fleet->publication_count; i++) {
-        struct diff_unit *unit = diff_units_add(&units);
+        const struct dataset *ds = fleet->publications[i]->ds;
+        struct diff_unit *unit;
 
+        if (!ds->active || ds->view.error.code != ERR_NONE)
+            continue;
+        unit = diff_units_add(&units);
         unit->kind = DIFF_UNPUBLISHED;
-        snprintf(unit->dataset, sizeof(unit->dataset), "%s",
-            fleet->publications[i].ds->name);
+        snprintf(unit->dataset, sizeof(unit->dataset), "%s", ds->name);
     }
     for (size_t i = 0; i < fleet->server_count; i++) {
         const struct server *server = fleet->servers[i];

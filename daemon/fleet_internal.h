@@ -1,10 +1,11 @@
 /*
- * What the files of the fleet share: fleet.c (timer, rounds), fleet_publish.c
- * (publishing, bundles for all), fleet_watch.c (instant), fleet_server.c
- * (links), fleet_lane.c (one dataset on one server), fleet_facts.c (what it
- * says it holds), fleet_send.c (bytes of a bundle), fleet_overwrite.c
- * (streams), fleet_wait.c (calls that wait), fleet_json.c, fleet_diff.c,
- * fleet_commands.c, fleet_remove.c, fleet_sync.c, fleet_register.c,
+ * What the files of the fleet share: fleet.c (timer, rounds), fleet_datasets.c
+ * (following their list), fleet_publish.c (publishing, bundles for all),
+ * fleet_watch.c (instant), fleet_server.c (links), fleet_lane.c (one dataset on
+ * one server), fleet_facts.c (what it says it holds), fleet_send.c (bytes of a
+ * bundle), fleet_overwrite.c (streams), fleet_wait.c (calls that wait),
+ * fleet_json.c, fleet_diff.c, fleet_commands.c, fleet_remove.c, fleet_sync.c,
+ * fleet_register.c,
  * fleet_add.c.
  *
  * The life of a change: a round begins (interval, request, commit); every
@@ -31,7 +32,6 @@
 #define FLEET_CONNECT_TIMEOUT_MS 20000
 #define FLEET_LANE_TRIES 5
 #define FLEET_BACKOFF_LIMIT_MS 60000
-#define PUSH_DATASETS_MAX 64
 
 /* Bytes that several sends share. */
 struct shared_bytes {
@@ -71,6 +71,8 @@ struct lane {
 
     bool force_overwrite; /* an administrator asked */
     bool held;            /* sending would lose something on the server */
+    bool refused;         /* the server will not have this dataset */
+    struct err error;     /* the last one; code ERR_NONE: none */
     bool stuck;           /* nothing more in this round */
     unsigned tries;       /* in this round */
     struct send *send;
@@ -84,7 +86,7 @@ struct server {
     struct server_record record;
     struct link *link;
     bool ready;
-    struct lane *lanes; /* one per dataset, in their order */
+    struct lane **lanes; /* one per publication, in their order */
     size_t lane_count;
 
     bool key_changed;
@@ -132,7 +134,7 @@ struct fleet {
     struct outbound *out;
     struct server **servers;
     size_t server_count;
-    struct publication *publications;
+    struct publication **publications; /* only grows: jobs point to them */
     size_t publication_count;
     uv_timer_t timer;
     unsigned looks;    /* instant: since the last touch */
@@ -159,16 +161,21 @@ void fleet_begin_round(struct fleet *fleet, struct server *only);
 /* Marks one server as wanting a round, without publishing. */
 void fleet_want(struct server *server);
 
-/* fleet_publish.c */
-int fleet_publications_open(struct fleet *fleet);
+/* fleet_datasets.c */
+/* A publication for each dataset that has none. */
+void fleet_publications_update(struct fleet *fleet);
 void fleet_publications_close(struct fleet *fleet);
+struct publication *fleet_publication(struct fleet *fleet,
+    const struct dataset *ds);
+/* A lane for each publication that has none. */
+void server_update_lanes(struct server *server);
+
+/* fleet_publish.c */
 /* Publishes every dataset, or only DS; the servers that want it are pumped when
  * nothing is being published any more. */
 void fleet_publish(struct fleet *fleet, struct dataset *ds);
 /* Whether every dataset was published by a run that began after SINCE_US. */
 bool fleet_published_since(const struct fleet *fleet, int64_t since_us);
-struct publication *fleet_publication(struct fleet *fleet,
-    const struct dataset *ds);
 
 /* fleet_watch.c: pushes on commit. */
 void fleet_watch_update(struct fleet *fleet);
@@ -181,6 +188,8 @@ void server_connect(struct server *server);
 void server_disconnect(struct server *server);
 void server_pump(struct server *server);
 void server_failed(struct server *server, const struct err *e);
+/* The same for what concerns one dataset: others go on. */
+void server_lane_failed(struct lane *lane, const struct err *e);
 /* After a lane changed: heartbeat, end of the round. */
 void server_progressed(struct server *server);
 enum peer_state server_state(const struct server *server);
@@ -196,6 +205,8 @@ void lane_reset(struct lane *lane); /* the link fell */
 void lane_release(struct lane *lane);
 void lane_pump(struct lane *lane);
 bool lane_equal(const struct lane *lane);
+/* Whether there is anything to send: its dataset is in use and open here. */
+bool lane_is_alive(const struct lane *lane);
 void lane_failed(struct lane *lane, const struct err *e);
 void lane_confirmed(struct lane *lane, uint64_t revision,
     const struct digest *digest, int64_t sent_us);

@@ -31,8 +31,12 @@ server_error_json(const struct server *server)
     if (server->error.code != ERR_NONE)
         return json_error(&server->error);
     for (size_t i = 0; i < server->lane_count; i++) {
-        const struct dataset *ds = server->lanes[i].ds;
+        const struct dataset *ds = server->lanes[i]->ds;
 
+        if (!ds->active)
+            continue;
+        if (ds->view.error.code != ERR_NONE)
+            return json_error(&ds->view.error);
         if (ds->view.held[0] == '\0')
             continue;
         err_set(&e, ERR_HELD, "dataset \"%s\" is held: %s", ds->name,
@@ -145,6 +149,10 @@ datasets_healthy(const struct fleet *fleet, char *why, size_t why_size)
     for (size_t i = 0; i < datasets_count(datasets); i++) {
         const struct dataset *ds = datasets_at(datasets, i);
 
+        if (ds->view.error.code != ERR_NONE) {
+            snprintf(why, why_size, "%s", ds->view.error.message);
+            return false;
+        }
         if (ds->view.held[0] != '\0') {
             snprintf(why, why_size, "dataset \"%s\" is held: %s", ds->name,
                 ds->view.held);

@@ -41,6 +41,12 @@ lane_release(struct lane *lane)
 }
 
 bool
+lane_is_alive(const struct lane *lane)
+{
+    return lane->ds->active && lane->ds->view.error.code == ERR_NONE;
+}
+
+bool
 lane_equal(const struct lane *lane)
 {
     const struct dataset_state *now = &lane->ds->view.state;
@@ -59,6 +65,8 @@ lane_confirmed(struct lane *lane, uint64_t revision,
     lane->digest = *digest;
     lane->drifted = false;
     lane->held = false;
+    lane->refused = false;
+    err_clear(&lane->error);
     lane->tries = 0;
     lane->confirmed_us = sent_us;
     lane->confirmed_revision = revision;
@@ -98,6 +106,7 @@ lane_consequence(enum err_code code)
         { ERR_ROLE, REFUSED },
         { ERR_NOT_PRIMARY, REFUSED },
         { ERR_PERMISSION, REFUSED },
+        { ERR_NOT_FOUND, REFUSED },
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -121,12 +130,11 @@ lane_failed(struct lane *lane, const struct err *e)
         lane_pump(lane);
         return;
     }
-    if (consequence == REFUSED)
-        server->refused = true;
+    lane->refused = consequence == REFUSED;
     if (consequence == HELD_THERE)
         lane->held = true;
     lane->stuck = true;
-    server_failed(server, e);
+    server_lane_failed(lane, e);
 }
 
 static void
@@ -459,7 +467,7 @@ lane_send_published(struct lane *lane)
 void
 lane_pump(struct lane *lane)
 {
-    if (!lane->server->ready || lane->stuck)
+    if (!lane->server->ready || lane->stuck || !lane_is_alive(lane))
         return;
     if (lane->state == LANE_CLOSED) {
         lane_open(lane);

@@ -298,7 +298,7 @@ bool
 server_overwriting(const struct server *server)
 {
     for (size_t i = 0; i < server->lane_count; i++) {
-        if (server->lanes[i].state == LANE_OVERWRITING)
+        if (server->lanes[i]->state == LANE_OVERWRITING)
             return true;
     }
     return false;

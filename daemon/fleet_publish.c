@@ -28,48 +28,13 @@ struct publish_job {
     int64_t begun_ms;
 };
 
-int
-fleet_publications_open(struct fleet *fleet)
-{
-    struct datasets *datasets = fleet->engine->datasets;
-
-    fleet->publication_count = datasets_count(datasets);
-    fleet->publications =
-        alloc_zeroed(fleet->publication_count, sizeof(*fleet->publications));
-    for (size_t i = 0; i < fleet->publication_count; i++) {
-        fleet->publications[i].fleet = fleet;
-        fleet->publications[i].ds = datasets_at(datasets, i);
-    }
-    return 0;
-}
-
-void
-fleet_publications_close(struct fleet *fleet)
-{
-    for (size_t i = 0; i < fleet->publication_count; i++)
-        shared_bytes_release(fleet->publications[i].bundle);
-    free(fleet->publications);
-    fleet->publications = NULL;
-    fleet->publication_count = 0;
-}
-
-struct publication *
-fleet_publication(struct fleet *fleet, const struct dataset *ds)
-{
-    for (size_t i = 0; i < fleet->publication_count; i++) {
-        if (fleet->publications[i].ds == ds)
-            return &fleet->publications[i];
-    }
-    return NULL;
-}
-
 bool
 fleet_published_since(const struct fleet *fleet, int64_t since_us)
 {
     for (size_t i = 0; i < fleet->publication_count; i++) {
-        const struct publication *p = &fleet->publications[i];
+        const struct publication *p = fleet->publications[i];
 
-        if (p->ds->source != NULL && p->begun_us < since_us)
+        if (p->ds->active && p->ds->source != NULL && p->begun_us < since_us)
             return false;
     }
     return true;
@@ -126,7 +91,9 @@ publication_report(struct publication *p, const struct err *e)
 {
     struct events *events = p->fleet->engine->events;
 
-    if (e->code == p->error.code || e->code == ERR_CANCELLED)
+    /* Why a dataset cannot be opened is told by whoever tries. */
+    if (e->code == p->error.code || e->code == ERR_CANCELLED ||
+        p->ds->view.error.code != ERR_NONE)
         return;
     if (e->code == ERR_HELD)
         events_add(events, "error", "held", NULL, p->ds->name, "%s",
@@ -158,9 +125,9 @@ fleet_trim(uv_timer_t *timer)
     struct fleet *fleet = timer->data;
 
     for (size_t i = 0; i < fleet->publication_count; i++) {
-        struct publication *p = &fleet->publications[i];
+        struct publication *p = fleet->publications[i];
 
-        if (p->untrimmed)
+        if (p->untrimmed && p->ds->active)
             dataset_run(p->ds, &trim);
         p->untrimmed = false;
     }
@@ -233,7 +200,9 @@ publication_run(struct publication *p)
 {
     struct publish_job *arg;
 
-    if (p->ds->source == NULL)
+    /* One that could not be opened is tried again by its job. */
+    if (!p->ds->active || (p->ds->source == NULL &&
+                              p->fleet->engine->node.role == NODE_SECONDARY))
         return;
     if (p->running) {
         p->again = true;
@@ -257,7 +226,7 @@ void
 fleet_publish(struct fleet *fleet, struct dataset *ds)
 {
     for (size_t i = 0; i < fleet->publication_count; i++) {
-        if (ds == NULL || fleet->publications[i].ds == ds)
-            publication_run(&fleet->publications[i]);
+        if (ds == NULL || fleet->publications[i]->ds == ds)
+            publication_run(fleet->publications[i]);
     }
 }

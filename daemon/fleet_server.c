@@ -25,8 +25,10 @@ server_release(struct server *server)
 {
     if (--server->references > 0)
         return;
-    for (size_t i = 0; i < server->lane_count; i++)
-        lane_release(&server->lanes[i]);
+    for (size_t i = 0; i < server->lane_count; i++) {
+        lane_release(server->lanes[i]);
+        free(server->lanes[i]);
+    }
     free(server->lanes);
     server_record_release(&server->record);
     free(server);
@@ -42,10 +44,11 @@ bool
 server_equal(const struct server *server)
 {
     for (size_t i = 0; i < server->lane_count; i++) {
-        const struct dataset_view *view = &server->lanes[i].ds->view;
+        const struct dataset *ds = server->lanes[i]->ds;
 
-        if (!lane_equal(&server->lanes[i]) || view->unpublished ||
-            view->held[0] != '\0')
+        if (ds->active && (!lane_is_alive(server->lanes[i]) ||
+                              !lane_equal(server->lanes[i]) ||
+                              ds->view.unpublished || ds->view.held[0] != '\0'))
             return false;
     }
     return true;
@@ -55,10 +58,22 @@ static bool
 server_held(const struct server *server)
 {
     for (size_t i = 0; i < server->lane_count; i++) {
-        if (server->lanes[i].held || server->lanes[i].ds->view.held[0] != '\0')
+        const struct lane *lane = server->lanes[i];
+
+        if (lane->ds->active && (lane->held || lane->ds->view.held[0] != '\0'))
             return true;
     }
     return false;
+}
+
+static bool
+server_refuses(const struct server *server)
+{
+    for (size_t i = 0; i < server->lane_count; i++) {
+        if (server->lanes[i]->ds->active && server->lanes[i]->refused)
+            return true;
+    }
+    return server->refused;
 }
 
 enum peer_state
@@ -66,7 +81,7 @@ server_state(const struct server *server)
 {
     const struct peer_facts facts = {
         .key_changed = server->key_changed,
-        .refused = server->refused,
+        .refused = server_refuses(server),
         .held = server_held(server),
         .drifted = server->drifted,
         .unreachable = server->unreachable,
@@ -85,9 +100,11 @@ server_behind(const struct server *server, bool *known)
 
     *known = true;
     for (size_t i = 0; i < server->lane_count; i++) {
-        const struct lane *lane = &server->lanes[i];
+        const struct lane *lane = server->lanes[i];
         uint64_t now = lane->ds->view.state.revision;
 
+        if (!lane_is_alive(lane))
+            continue;
         if (lane->confirmed_us == 0 && !lane->known)
             *known = false;
         else if (now > lane->revision)
@@ -132,13 +149,34 @@ server_report(struct server *server, const struct err *e)
         server->record.name, NULL, "%s", e->message);
 }
 
+static void
+server_note_error(struct server *server, const struct err *e)
+{
+    server->error = *e;
+    server->error_us = clock_mono_us();
+    fleet_waiters_check(server->fleet);
+}
+
 void
 server_failed(struct server *server, const struct err *e)
 {
     server_report(server, e);
-    server->error = *e;
-    server->error_us = clock_mono_us();
-    fleet_waiters_check(server->fleet);
+    server_note_error(server, e);
+}
+
+void
+server_lane_failed(struct lane *lane, const struct err *e)
+{
+    struct server *server = lane->server;
+
+    if (!lane->ds->active)
+        return;
+    if (lane->error.code != e->code ||
+        strcmp(lane->error.message, e->message) != 0)
+        events_add(server->fleet->engine->events, "warning", "server-error",
+            server->record.name, lane->ds->name, "%s", e->message);
+    lane->error = *e;
+    server_note_error(server, e);
 }
 
 static void
@@ -150,7 +188,7 @@ server_link_down(struct server *server)
     server->ready = false;
     server->heartbeat = false;
     for (size_t i = 0; i < server->lane_count; i++)
-        lane_reset(&server->lanes[i]);
+        lane_reset(server->lanes[i]);
 }
 
 void
@@ -319,10 +357,11 @@ server_beat(struct server *server)
     frame = alloc_zeroed(1, sizeof(*frame));
     h->server = server;
     for (size_t i = 0; i < server->lane_count; i++) {
-        struct lane *lane = &server->lanes[i];
+        struct lane *lane = server->lanes[i];
         struct push_heartbeat_entry *entry = &frame->entries[h->count];
 
-        if (lane->state != LANE_IDLE || !lane_equal(lane) || lane->stuck ||
+        if (lane->state != LANE_IDLE || !lane_is_alive(lane) ||
+            !lane_equal(lane) || lane->stuck ||
             lane->confirmed_us >= server->wanted_us ||
             h->count == PUSH_HEARTBEAT_MAX)
             continue;
@@ -368,10 +407,11 @@ static bool
 server_confirmed(const struct server *server)
 {
     for (size_t i = 0; i < server->lane_count; i++) {
-        const struct lane *lane = &server->lanes[i];
+        const struct lane *lane = server->lanes[i];
 
-        if (lane->confirmed_us < server->wanted_us || lane->drifted ||
-            lane->needs_overwrite || lane->force_overwrite)
+        if (lane_is_alive(lane) &&
+            (lane->confirmed_us < server->wanted_us || lane->drifted ||
+                lane->needs_overwrite || lane->force_overwrite))
             return false;
     }
     return true;
@@ -388,11 +428,13 @@ server_synchronized(struct server *server)
     int64_t verified_ms = INT64_MAX;
 
     for (size_t i = 0; i < server->lane_count; i++) {
-        const struct lane *lane = &server->lanes[i];
+        const struct lane *lane = server->lanes[i];
         const struct publication *p =
             fleet_publication(server->fleet, lane->ds);
         int64_t known_ms = equal ? lane->confirmed_ms : p->begun_ms;
 
+        if (!lane->ds->active)
+            continue;
         if (known_ms < oldest_ms)
             oldest_ms = known_ms;
         if (lane->verified_ms < verified_ms)
@@ -413,10 +455,12 @@ static bool
 server_has_all(const struct server *server)
 {
     for (size_t i = 0; i < server->lane_count; i++) {
-        const struct lane *lane = &server->lanes[i];
+        const struct lane *lane = server->lanes[i];
 
-        if (lane->confirmed_revision < lane->ds->view.state.revision ||
-            lane->ds->view.held[0] != '\0')
+        if (lane->ds->active &&
+            (!lane_is_alive(lane) ||
+                lane->confirmed_revision < lane->ds->view.state.revision ||
+                lane->ds->view.held[0] != '\0'))
             return false;
     }
     return true;
@@ -453,6 +497,6 @@ server_pump(struct server *server)
     if (!server->ready)
         return;
     for (size_t i = 0; i < server->lane_count; i++)
-        lane_pump(&server->lanes[i]);
+        lane_pump(server->lanes[i]);
     server_progressed(server);
 }

@@ -19,8 +19,9 @@
 struct sync_call {
     size_t count;
     bool wait;
-    uint64_t before[PUSH_DATASETS_MAX];
-    char names[];
+    const char *names; /* behind the numbers */
+    size_t before_count;
+    uint64_t before[]; /* revisions, one per publication of that moment */
 };
 
 static json_t *
@@ -28,12 +29,11 @@ published_json(struct fleet *fleet, const struct sync_call *s)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < fleet->publication_count && i < PUSH_DATASETS_MAX;
-         i++) {
-        const struct publication *p = &fleet->publications[i];
+    for (size_t i = 0; i < s->before_count; i++) {
+        const struct publication *p = fleet->publications[i];
         uint64_t revision = p->ds->view.state.revision;
 
-        if (revision == s->before[i])
+        if (!p->ds->active || revision == s->before[i])
             continue;
         json_array_append_new(list,
             json_pack("{s:s, s:I, s:I}", "dataset", p->ds->name, "revision",
@@ -62,9 +62,9 @@ static int
 sync_held(const struct fleet *fleet, struct err *e)
 {
     for (size_t i = 0; i < fleet->publication_count; i++) {
-        const struct publication *p = &fleet->publications[i];
+        const struct publication *p = fleet->publications[i];
 
-        if (p->error.code == ERR_NONE)
+        if (!p->ds->active || p->error.code == ERR_NONE)
             continue;
         *e = p->error;
         if (e->code == ERR_HELD)
@@ -129,6 +129,7 @@ sync_call_new(struct control_call *call, struct fleet *fleet)
     struct buf text = BUF_INIT;
     struct err e = ERR_INIT;
     struct sync_call *s = NULL;
+    size_t before_size;
     size_t i;
     const json_t *item;
 
@@ -144,12 +145,15 @@ sync_call_new(struct control_call *call, struct fleet *fleet)
         }
         buf_put(&text, name, strlen(name) + 1);
     }
-    s = alloc_zeroed(1, sizeof(*s) + text.len + 1);
+    before_size = fleet->publication_count * sizeof(s->before[0]);
+    s = alloc_zeroed(1, sizeof(*s) + before_size + text.len + 1);
     s->count = json_array_size(names);
+    s->before_count = fleet->publication_count;
+    s->names = (const char *)s->before + before_size;
     if (text.len > 0)
-        memcpy(s->names, text.data, text.len);
-    for (i = 0; i < fleet->publication_count && i < PUSH_DATASETS_MAX; i++)
-        s->before[i] = fleet->publications[i].ds->view.state.revision;
+        memcpy((char *)s->before + before_size, text.data, text.len);
+    for (i = 0; i < s->before_count; i++)
+        s->before[i] = fleet->publications[i]->ds->view.state.revision;
 out:
     buf_release(&text);
     return s;

@@ -21,7 +21,8 @@ struct waiter {
     size_t count;
     int64_t since_us;
     bool published;    /* what was there at the call, so TARGETS hold */
-    uint64_t *targets; /* revisions, one per dataset */
+    uint64_t *targets; /* revisions, one per publication of that moment */
+    size_t target_count;
     bool single;
     bool finished;
     waiter_finish_fn finish;
@@ -32,23 +33,34 @@ struct waiter {
 
 enum settled { PENDING, EQUAL, FAILED };
 
+static bool
+lane_has(const struct waiter *w, const struct lane *lane, uint64_t revision)
+{
+    return lane->confirmed_us >= w->since_us && !lane->force_overwrite &&
+           !lane->drifted && lane->confirmed_revision >= revision;
+}
+
 static enum settled
 server_settled(const struct waiter *w, const struct server *server)
 {
     bool confirmed = w->published;
+    bool waiting = false;
 
     if (server->removed)
         return FAILED;
-    for (size_t i = 0; i < server->lane_count; i++) {
-        const struct lane *lane = &server->lanes[i];
+    for (size_t i = 0; i < server->lane_count && i < w->target_count; i++) {
+        const struct lane *lane = server->lanes[i];
 
-        if (lane->confirmed_us < w->since_us || lane->force_overwrite ||
-            lane->drifted || lane->confirmed_revision < w->targets[i])
-            confirmed = false;
+        if (!lane_is_alive(lane) || lane_has(w, lane, w->targets[i]))
+            continue;
+        confirmed = false;
+        waiting = waiting || (server->ready && !lane->stuck);
     }
     if (confirmed)
         return EQUAL;
-    if (server->error.code != ERR_NONE && server->error_us >= w->since_us)
+    /* What one dataset met with must not cut short the others. */
+    if (server->error.code != ERR_NONE && server->error_us >= w->since_us &&
+        !waiting)
         return FAILED;
     return PENDING;
 }
@@ -67,8 +79,8 @@ waiter_take_targets(struct waiter *w)
     if (w->published || !fleet_published_since(w->fleet, w->since_us))
         return;
     w->published = true;
-    for (size_t i = 0; i < w->fleet->publication_count; i++)
-        w->targets[i] = w->fleet->publications[i].ds->view.state.revision;
+    for (size_t i = 0; i < w->target_count; i++)
+        w->targets[i] = w->fleet->publications[i]->ds->view.state.revision;
 }
 
 static void
@@ -184,7 +196,8 @@ fleet_wait(struct fleet *fleet, struct control_call *call,
         server_hold(servers[i]);
     }
     w->since_us = clock_mono_us();
-    w->targets = alloc_zeroed(fleet->publication_count + 1, sizeof(uint64_t));
+    w->target_count = fleet->publication_count;
+    w->targets = alloc_zeroed(w->target_count + 1, sizeof(uint64_t));
     w->single = single;
     w->finish = finish;
     w->arg = arg;

@@ -98,9 +98,10 @@ void
 fleet_watch_update(struct fleet *fleet)
 {
     for (size_t i = 0; i < fleet->publication_count; i++) {
-        struct publication *p = &fleet->publications[i];
+        struct publication *p = fleet->publications[i];
 
-        if (fleet->engine->node.instant && p->ds->source != NULL)
+        if (fleet->engine->node.instant && p->ds->active &&
+            p->ds->source != NULL)
             watch_start(p);
         else if (p->watching)
             uv_fs_event_stop(&p->watch);
@@ -119,7 +120,7 @@ void
 fleet_watch_stop(struct fleet *fleet)
 {
     for (size_t i = 0; i < fleet->publication_count; i++) {
-        struct publication *p = &fleet->publications[i];
+        struct publication *p = fleet->publications[i];
 
         if (!p->watching)
             continue;

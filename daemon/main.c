@@ -243,7 +243,8 @@ main(int argc, char **argv)
     if (settings_load(&engine.settings, options.config_path, &e) != 0)
         goto fail;
     if (settings_load(&engine.configured, options.config_path, &e) != 0 ||
-        options_apply(&options, &engine.settings, &e) != 0)
+        options_apply(&options, &engine.settings, &e) != 0 ||
+        settings_check_datasets(&engine.settings, &e) != 0)
         goto fail;
     log_init("engine", (enum log_level)engine.settings.log_level);
     if (options.check) {

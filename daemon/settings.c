@@ -15,22 +15,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-
-struct key {
-    const char *section;
-    const char *name;
-    int (*read)(const struct key *key, const char *value, void *field,
-        struct err *e);
-    size_t offset;
-    int64_t least;
-    int64_t most;
-    const char *standard; /* NULL: the host's name */
-};
-
-struct word {
-    const char *text;
-    int value;
-};
+#include "daemon/settings_internal.h"
 
 #define KIB ((int64_t)1024)
 #define MIB (1024 * KIB)
@@ -89,8 +74,8 @@ read_text(const struct key *key, const char *value, void *field, struct err *e)
     return 0;
 }
 
-static int
-read_folder(const struct key *key, const char *value, void *field,
+int
+setting_read_path(const struct key *key, const char *value, void *field,
     struct err *e)
 {
     if (value[0] != '/')
@@ -170,9 +155,9 @@ read_duration(const struct key *key, const char *value, void *field,
     return 0;
 }
 
-static int
-read_word(const struct key *key, const struct word *words, const char *value,
-    int *out, struct err *e)
+int
+setting_read_word(const struct key *key, const struct word *words,
+    const char *value, int *out, struct err *e)
 {
     for (; words->text != NULL; words++) {
         if (strcasecmp(words->text, value) == 0) {
@@ -190,7 +175,7 @@ read_level(const struct key *key, const char *value, void *field, struct err *e)
         { "info", LOG_LEVEL_INFO }, { "warning", LOG_LEVEL_WARNING },
         { "error", LOG_LEVEL_ERROR }, { NULL, 0 } };
 
-    return read_word(key, words, value, field, e);
+    return setting_read_word(key, words, value, field, e);
 }
 
 static int
@@ -200,7 +185,7 @@ read_drift(const struct key *key, const char *value, void *field, struct err *e)
         { NULL, 0 } };
     int hold = 0;
 
-    if (read_word(key, words, value, &hold, e) != 0)
+    if (setting_read_word(key, words, value, &hold, e) != 0)
         return -1;
     *(bool *)field = hold != 0;
     return 0;
@@ -211,7 +196,7 @@ read_drift(const struct key *key, const char *value, void *field, struct err *e)
 static const struct key keys[] = {
     { "node", "name", read_name, FIELD(name), 0, 0, NULL },
     { "node", "listen", read_text, FIELD(listen), 0, 0, "[::]:14983" },
-    { "node", "state_dir", read_folder, FIELD(state_dir), 0, 0,
+    { "node", "state_dir", setting_read_path, FIELD(state_dir), 0, 0,
         "/var/lib/lockstep" },
     { "node", "log_level", read_level, FIELD(log_level), 0, 0, "info" },
     { "history", "max_bytes", read_size, FIELD(history_bytes), MIB, TIB,
@@ -238,6 +223,7 @@ static const struct key keys[] = {
 /* One text being read. */
 struct source_text {
     struct settings *settings;
+    const char *origin;
     const char *next;
     const char *end;
     int line;      /* of what inih was given last */
@@ -253,6 +239,18 @@ fail_here(struct source_text *t)
 }
 
 static int
+take_dataset(struct source_text *t, const char *section, const char *name,
+    const char *value)
+{
+    char *place = alloc_format("%s:%d", t->origin, t->line);
+    int r =
+        settings_dataset_value(t->settings, section, name, value, place, t->e);
+
+    free(place);
+    return r == 0 ? 1 : fail_here(t);
+}
+
+static int
 handle_value(void *ctx, const char *section, const char *name,
     const char *value)
 {
@@ -261,6 +259,8 @@ handle_value(void *ctx, const char *section, const char *name,
 
     if (t->bad_line != 0)
         return 1;
+    if (settings_is_dataset(section))
+        return take_dataset(t, section, name, value);
     for (i = 0; i < KEY_COUNT; i++) {
         const struct key *key = &keys[i];
 
@@ -306,6 +306,7 @@ settings_parse(struct settings *s, const char *text, size_t len,
     const char *origin, struct err *e)
 {
     struct source_text t = { .settings = s,
+        .origin = origin,
         .next = text,
         .end = text + len,
         .e = e };
@@ -346,5 +347,6 @@ settings_release(struct settings *s)
     free(s->name);
     free(s->listen);
     free(s->state_dir);
+    settings_datasets_release(s);
     memset(s, 0, sizeof(*s));
 }

@@ -9,6 +9,8 @@
  * [guard]   delete_percent (0-100)
  * [replica] drift (repair|hold), scrub_interval (duration)
  * [limits]  max_sessions, max_sessions_per_source, login_grace, login_attempts
+ * [dataset "NAME"]  path (absolute), capture (compare|triggers),
+ *           drift_capture (triggers|scrub): a database of another program
  *
  * interval, enabled and instant are not here: they live in the node store and
  * are set by "sync config".
@@ -21,6 +23,18 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "sync/source.h"
+
+/* Each has a handle in every push connection, and those are 64. */
+#define SETTINGS_DATASETS_MAX 60
+
+struct dataset_settings {
+    char *name;
+    char *path; /* of the live database */
+    enum capture_mode capture;
+    enum capture_mode drift_capture;
+    char *place; /* "FILE:LINE" where it is first spoken of */
+};
 
 struct settings {
     char *name;
@@ -36,6 +50,8 @@ struct settings {
     int64_t max_sessions_per_source;
     int64_t login_grace_ms;
     int64_t login_attempts;
+    struct dataset_settings *datasets; /* in the order of the files */
+    size_t dataset_count;
 };
 
 #define SETTINGS_DEFAULT_PATH "/etc/lockstep/lockstepd.conf"
@@ -48,7 +64,14 @@ void settings_init(struct settings *s);
 /* Reads TEXT over what S holds; ORIGIN names it in errors. */
 int settings_parse(struct settings *s, const char *text, size_t len,
     const char *origin, struct err *e);
-/* Whether TEXT may be a node's name: 1 to 63 letters, digits, "-", "_", "."
+/* What is wrong between datasets, or with their paths: no path, one file twice,
+ * a file of Lockstep's own.  After everything was read and the state directory
+ * is known. */
+int settings_check_datasets(const struct settings *s, struct err *e);
+/* NULL when there is none of that name. */
+const struct dataset_settings *settings_find_dataset(const struct settings *s,
+    const char *name);
+/* Whether TEXT may be a node's or a dataset's name: 1 to 63 letters, digits, "-", "_", "."
  * that begin and end with a letter or digit. */
 bool settings_name_ok(const char *text);
 void settings_release(struct settings *s);

@@ -85,19 +85,14 @@ sync_status(const struct node *node)
 json_t *
 status_json(struct engine *engine)
 {
-    json_t *datasets = json_array();
     json_t *json = json_object();
     char why[512] = "";
     bool healthy;
-    size_t i;
 
-    for (i = 0; i < datasets_count(engine->datasets); i++)
-        json_array_append_new(datasets,
-            dataset_json(datasets_at(engine->datasets, i)));
     healthy = fleet_healthy(engine->fleet, why, sizeof(why));
     json_object_set_new(json, "node", node_status(engine));
     json_object_set_new(json, "cluster", cluster_status(engine));
-    json_object_set_new(json, "datasets", datasets);
+    json_object_set_new(json, "datasets", datasets_json(engine->datasets));
     json_object_set_new(json, "address", json_text(own_address(engine)));
     json_object_set_new(json, "healthy", json_boolean(healthy));
     json_object_set_new(json, "problem", json_text(healthy ? NULL : why));

@@ -260,6 +260,32 @@ attributes(struct vfs_session *s, const struct vfs_entry *entry,
     entry->attributes(s, ds, attrs);
 }
 
+/* The primary pushes a dataset that is not in use here: its administrator is
+ * the one who reads this. */
+static bool
+refuse_push(struct vfs_session *s, uint32_t tag, const char *path)
+{
+    static const char before[] = "/datasets/";
+    struct err e = ERR_INIT;
+    char name[64];
+    size_t len;
+
+    if (strncmp(path, before, sizeof(before) - 1) != 0 ||
+        (s->role != ROLE_PUSH && s->role != ROLE_ADMIN))
+        return false;
+    path += sizeof(before) - 1;
+    len = strcspn(path, "/");
+    if (len >= sizeof(name) || strcmp(path + len, "/push") != 0)
+        return false;
+    memcpy(name, path, len);
+    name[len] = '\0';
+    if (!settings_name_ok(name))
+        return false;
+    dataset_not_here(s->vfs->engine, name, &e);
+    vfs_reply_error(s, tag, &e);
+    return true;
+}
+
 static void
 request_open(struct vfs_session *s, uint32_t tag, const char *path,
     uint32_t flags)
@@ -276,7 +302,7 @@ request_open(struct vfs_session *s, uint32_t tag, const char *path,
         if ((flags & SFTP_OPEN_CREATE) != 0)
             vfs_reply_status(s, tag, SFTP_PERMISSION_DENIED,
                 "PERMISSION: nothing can be created here");
-        else
+        else if (!refuse_push(s, tag, path))
             not_found(s, tag);
     } else if ((read && !may(s, entry->readers)) ||
                (write && !may(s, entry->writers))) {

@@ -12,7 +12,6 @@
  *   replica_ddl.c        schema changes of a bundle
  *   replica_repair.c     drifted rows reported, and set right
  *   replica_snapshot.c   a consistent copy of a database
- *   replica_blocker.c    who holds a lock
  *   overwrite_*.c        see overwrite.h
  */
 #ifndef SYNC_REPLICA_INTERNAL_H
@@ -26,6 +25,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "sync/blocker.h"
 #include "sync/bundle.h"
 #include "sync/capture.h"
 #include "sync/digest.h"
@@ -187,12 +187,6 @@ int repair_apply(struct replica *r, const struct bundle_header *h,
 
 /* Reads the specials part of a body into W. */
 int body_read_specials(struct row_work *w, struct reader *body, struct err *e);
-
-/* replica_blocker.c */
-/* "sqlite3 (pid 17)" for the process that holds a lock on the database at PATH
- * which stops a writer (a reader of a database without WAL, too); "" when none
- * is found. */
-void blocker_find(const char *path, char *out, size_t size);
 
 /* replica_snapshot.c */
 /* A consistent, durable copy of a database at PATH (0600, replaced). */

@@ -93,7 +93,7 @@ source_open(struct source **source, const struct dataset_config *config,
     if (existed && !usable)
         source_notice(s, "overwrite-needed",
             "the published copy was damaged and is made anew");
-    if (audit(s, e) != 0)
+    if ((s->config.off ? source_stand_off(s, e) : audit(s, e)) != 0)
         goto fail;
     *source = s;
     return 0;

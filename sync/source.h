@@ -42,6 +42,8 @@ struct dataset_config {
     int delete_guard_percent;        /* default 20; 0 is off */
     enum capture_mode capture;       /* of a source */
     enum capture_mode drift_capture; /* of a replica; compare: by scrubs */
+    bool off; /* a source takes its traces out of the live file and publishes
+                 nothing until it is opened again without */
     /* Tells the daemon something that an administrator should read as an event;
      * KIND is a short word ("compare", "overwrite-needed", "drift"). */
     void (*notice)(void *ctx, const char *kind, const char *text);

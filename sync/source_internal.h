@@ -356,4 +356,10 @@ source_notice(const struct source *s, const char *kind, const char *text)
         s->config.notice(s->config.ctx, kind, text);
 }
 
+/* source_off.c */
+/* Opening with capture off: every trace of ours leaves the live file. */
+int source_stand_off(struct source *s, struct err *e);
+/* Sets E; returns -1. */
+int source_refuse_off(const struct source *s, struct err *e);
+
 #endif

@@ -495,6 +495,8 @@ source_publish_now(struct source *s, bool accept, struct publish_result *result,
     int r = -1;
 
     memset(result, 0, sizeof(*result));
+    if (s->config.off)
+        return source_refuse_off(s, e);
     look = source_live_begin(s, accept, e);
     if (look == LIVE_SAME)
         r = 0;

@@ -3,7 +3,9 @@
  * inode; the database is looked at with stat() only, because closing it would
  * drop the locks that SQLite holds for this process.
  */
-#include <ctype.h>
+#include "sync/blocker.h"
+
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/escape.h"
-#include "sync/replica_internal.h"
 
 struct lock_line {
     char access[8]; /* READ or WRITE */
