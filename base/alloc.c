@@ -78,16 +78,23 @@ alloc_copy(const void *data, size_t len)
 }
 
 char *
+alloc_vformat(const char *fmt, va_list ap)
+{
+    char *text;
+
+    if (vasprintf(&text, fmt, ap) < 0)
+        die_out_of_memory();
+    return text;
+}
+
+char *
 alloc_format(const char *fmt, ...)
 {
     char *text;
     va_list ap;
-    int n;
 
     va_start(ap, fmt);
-    n = vasprintf(&text, fmt, ap);
+    text = alloc_vformat(fmt, ap);
     va_end(ap);
-    if (n < 0)
-        die_out_of_memory();
     return text;
 }

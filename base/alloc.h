@@ -6,6 +6,7 @@
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /* Returns SIZE bytes, uninitialised.  The caller frees with free(). */
@@ -20,5 +21,7 @@ char *alloc_string(const char *s);
 void *alloc_copy(const void *data, size_t len);
 /* Formats into a fresh string. */
 char *alloc_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *alloc_vformat(const char *fmt, va_list ap)
+    __attribute__((format(printf, 1, 0)));
 
 #endif

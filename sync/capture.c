@@ -576,3 +576,16 @@ out:
     objects_release(&found);
     return r;
 }
+
+int
+capture_remove_triggers(sqlite3 *db, struct err *e)
+{
+    struct objects found = { NULL, 0 };
+    int r = objects_load(&found, db, e);
+
+    for (size_t i = 0; r == 0 && i < found.count; i++)
+        if (found.items[i].trigger)
+            r = drop(db, &found.items[i], e);
+    objects_release(&found);
+    return r;
+}

@@ -37,6 +37,10 @@ int capture_present(sqlite3 *db, bool *present, struct err *e);
 /* Removes every trace of ours but _lockstep_state. */
 int capture_remove(sqlite3 *db, struct err *e);
 
+/* Removes our triggers alone, in the caller's transaction: capture_install puts
+ * them back. */
+int capture_remove_triggers(sqlite3 *db, struct err *e);
+
 int capture_read_nonce(sqlite3 *db, uint8_t nonce[ID_SIZE], bool *present,
     struct err *e);
 int capture_write_nonce(sqlite3 *db, const uint8_t nonce[ID_SIZE],

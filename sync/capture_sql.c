@@ -145,6 +145,8 @@ capture_trigger_sql(sqlite3 *db, const struct schema *s, const struct table *t,
 
     memset(sql, 0, CAPTURE_TRIGGERS * sizeof(*sql));
     *refused = t->unsupported;
+    if (*refused == NULL && t->is_shadow)
+        *refused = "it belongs to a virtual table";
     if (*refused == NULL && has_raise_ignore(s, t))
         *refused = "a trigger of its own with RAISE(IGNORE)";
     if (*refused != NULL)

@@ -126,13 +126,6 @@ digest_scan_table(sqlite3 *db, const struct table *t, struct digest *d,
     return r;
 }
 
-/* A virtual table has no rows of its own: its shadow tables hold them. */
-static bool
-has_rows(const struct table *t)
-{
-    return sqlite3_strnicmp(t->sql, "CREATE VIRTUAL", 14) != 0;
-}
-
 int
 digest_scan(sqlite3 *db, const struct schema *s, struct digest *d,
     uint64_t *rows, struct err *e)
@@ -143,7 +136,7 @@ digest_scan(sqlite3 *db, const struct schema *s, struct digest *d,
     digest_zero(d);
     *rows = 0;
     for (size_t i = 0; i < s->table_count; i++)
-        if (has_rows(&s->tables[i]) &&
+        if (!schema_is_virtual(s->tables[i].sql) &&
             digest_scan_table(db, &s->tables[i], d, rows, e) != 0)
             goto out;
     if (specials_read(db, &specials, e) != 0 ||

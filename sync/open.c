@@ -159,6 +159,12 @@ database_give(sqlite3_stmt *stmt)
 }
 
 void
+database_allow_shadows(sqlite3 *db, bool allow)
+{
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, (int)!allow, NULL);
+}
+
+void
 database_rollback(sqlite3 *db)
 {
     if (db != NULL && sqlite3_get_autocommit(db) == 0)

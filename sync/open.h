@@ -49,6 +49,9 @@ int database_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **stmt,
 int database_take(sqlite3 *db, const char *sql, sqlite3_stmt **stmt,
     struct err *e);
 void database_give(sqlite3_stmt *stmt);
+/* Whether the shadow tables of virtual tables may be written directly, which a
+ * defensive connection refuses. */
+void database_allow_shadows(sqlite3 *db, bool allow);
 /* Rolls back if a transaction is open. */
 void database_rollback(sqlite3 *db);
 /* PRAGMA data_version, schema_version. */

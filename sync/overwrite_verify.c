@@ -228,6 +228,7 @@ load_staging(struct staging *s, const struct overwrite *o, struct err *e)
     if (memcmp(s->schema->hash, o->header.schema_after, HASH_SIZE) != 0)
         return err_set(e, ERR_SCHEMA,
             "the staged database has another schema than its header says");
+    database_allow_shadows(s->db, s->schema->has_shadows);
     return 0;
 }
 

@@ -142,6 +142,7 @@ live_load_schema(struct replica *r, struct err *e)
     r->schema = schema;
     r->tables = row_tables_new(schema);
     r->table_count = schema->table_count;
+    database_allow_shadows(r->db, schema->has_shadows);
     return 0;
 }
 

@@ -3,8 +3,9 @@
  *
  * Schema hash: SHA-256 over "lockstep schema 1\n"; then for every stored object
  * with SQL text, sorted by type and name: type, name, table, text; then a zero
- * byte; then for every table sorted by name: name, number of replicated columns
- * as a varint, their names.  Texts are counted by varints.
+ * byte; then for every table sorted by name, virtual ones aside: name, number
+ * of replicated columns as a varint, their names.  Texts are counted by
+ * varints.
  */
 #include "sync/schema.h"
 
@@ -266,10 +267,8 @@ load_table(struct table *t, sqlite3 *db, struct err *e)
 
     if (load_columns(t, db, &scan, e) != 0)
         return -1;
-    if (t->unsupported != NULL && strcmp(t->unsupported, "virtual") == 0) {
-        t->unsupported = "it is a virtual table";
+    if (schema_is_virtual(t->sql))
         return 0;
-    }
     if (t->without_rowid) {
         set_key_columns(t, scan.key_count);
         return load_key_index(t, db, &has_index, e);
@@ -296,22 +295,39 @@ list_tables(struct schema *s, sqlite3 *db, struct err *e)
     if (database_prepare(db, sql, &stmt, e) != 0)
         return -1;
     while ((r = next_row(db, stmt, e)) == 1) {
-        const char *type = column_text(stmt, 1);
+        const char *sql_text = column_text(stmt, 3);
+        const char *refused = NULL;
 
+        if (schema_is_virtual(sql_text)) {
+            refused = schema_refuse_virtual(db, column_text(stmt, 0), sql_text);
+            if (refused == NULL)
+                continue;
+        }
         s->tables =
             alloc_resize(s->tables, s->table_count + 1, sizeof(*s->tables));
         s->tables[s->table_count++] = (struct table){
             .name = alloc_string(column_text(stmt, 0)),
-            .sql = alloc_string(column_text(stmt, 3)),
+            .sql = alloc_string(sql_text),
             .without_rowid = sqlite3_column_int(stmt, 2) != 0,
-            .unsupported = strcmp(type, "virtual") == 0 ? "virtual"
-                           : strcmp(type, "shadow") == 0
-                               ? "it belongs to a virtual table"
-                               : NULL,
+            .unsupported = refused,
+            .is_shadow = strcmp(column_text(stmt, 1), "shadow") == 0,
         };
     }
     sqlite3_finalize(stmt);
     return r;
+}
+
+static void
+mark_shadows(struct schema *s)
+{
+    for (size_t i = 0; i < s->object_count; i++) {
+        const struct table *t = strcmp(s->objects[i].type, "table") == 0
+                                    ? schema_find_table(s, s->objects[i].name)
+                                    : NULL;
+
+        s->objects[i].is_shadow = t != NULL && t->is_shadow;
+        s->has_shadows = s->has_shadows || s->objects[i].is_shadow;
+    }
 }
 
 static int
@@ -373,6 +389,7 @@ schema_load(struct schema **schema, sqlite3 *db, struct err *e)
     for (size_t i = 0; i < s->table_count; i++)
         if (load_table(&s->tables[i], db, e) != 0)
             goto fail;
+    mark_shadows(s);
     hash_schema(s);
     *schema = s;
     return 0;

@@ -37,13 +37,14 @@ struct table {
                             name; NULL for WITHOUT ROWID */
     bool rowid_is_column; /* has an INTEGER PRIMARY KEY */
     bool autoincrement;
+    bool is_shadow;               /* holds the rows of a virtual table */
     struct table_column *columns; /* replicated: not generated, not hidden */
     int column_count;
     int *key_columns; /* WITHOUT ROWID: indexes into columns, in key order */
     int key_count;    /* 1 for rowid tables */
     char **key_collations;   /* WITHOUT ROWID: the primary key's own, by rank */
     const char *unsupported; /* why this table cannot be replicated, or NULL:
-                                virtual tables, no free rowid name, ... */
+                                a virtual table of another module, ... */
 };
 
 /* A stored object that is not a table: for DDL. */
@@ -52,11 +53,15 @@ struct schema_object {
     char *name;
     char *table;
     char *sql;
+    bool is_shadow; /* comes and goes with its virtual table */
 };
 
 struct schema {
-    struct table *tables; /* sorted by name, bytewise */
+    /* Sorted by name, bytewise.  A virtual table that can be replicated is not
+     * among them: its rows are those of its shadow tables. */
+    struct table *tables;
     size_t table_count;
+    bool has_shadows; /* which a defensive connection may not write */
     struct schema_object *objects; /* all with sql, in creation (rowid) order */
     size_t object_count;
     uint8_t hash[HASH_SIZE]; /* see docs/protocol.md, "Schema hash" */
@@ -66,12 +71,24 @@ int schema_load(struct schema **schema, sqlite3 *db, struct err *e);
 void schema_free(struct schema *schema);
 const struct table *schema_find_table(const struct schema *s, const char *name);
 
-/* How to get from OLD to NEW by DDL alone: CREATE of added tables, indexes,
- * views, triggers, DROP of dropped indexes, views and triggers, ADD COLUMN.
- * Appends varint count and counted statements to DDL and returns 0; returns 1
- * (not an error) when something else changed, naming it in WHY. */
+enum schema_plan {
+    SCHEMA_PLAIN, /* what is alike is left alone */
+    SCHEMA_CARRY, /* tables are made anew, rows moved over inside the file */
+    SCHEMA_ROWS   /* tables are made anew, empty: their rows travel */
+};
+
+/* How to get from OLD to NEW by DDL in that way.  Appends a list of statements
+ * (sync/ddl.h) and returns 0; returns 1 (not an error) when there is none,
+ * saying in WHY. */
 int schema_diff(const struct schema *old, const struct schema *new,
-    struct buf *ddl, char *why, size_t why_size);
+    enum schema_plan plan, struct buf *ddl, char *why, size_t why_size);
+
+/* Whether an object is a virtual table, by its text. */
+bool schema_is_virtual(const char *sql);
+/* NULL if the virtual table NAME, made by that text, can be replicated; else
+ * why not. */
+const char *schema_refuse_virtual(sqlite3 *db, const char *name,
+    const char *sql);
 
 /* SQL pieces; fresh strings, the caller frees.  An identifier is quoted with
  * double quotes. */

@@ -13,6 +13,8 @@
 /* How quick_check begins its findings about values. */
 static const char *const about_values[] = {
     "NULL value in ",
+    "NUMERIC value in ",
+    "TEXT value in ",
     "non-",
     "CHECK constraint failed in ",
 };

@@ -4,10 +4,11 @@
  */
 #include "sync/source_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "sync/ddl.h"
 #include "sync/open.h"
 
 /* Takes SCHEMA over as the published copy's. */
@@ -21,6 +22,7 @@ adopt_schema(struct source *s, struct schema *schema)
     schema_free(s->schema);
     s->schema = schema;
     source_statements_reset(s);
+    database_allow_shadows(s->published, schema->has_shadows);
 }
 
 int
@@ -35,76 +37,75 @@ source_undo_ddl(struct source *s, struct err *e)
     return 0;
 }
 
-/* Adds or takes away a table's rows whole, when its columns changed. */
+/* Executes a list of statements; *SAME is false when SQLite refuses one, or
+ * when they lead elsewhere than to LIVE. */
 static int
-rescan_changed_tables(struct source *s, const struct schema *schema,
-    const struct schema *other, bool add, struct digest *digest, struct err *e)
+repeat(struct source *s, const struct schema *live, const struct buf *ddl,
+    struct ddl_effect *effect, bool *same, struct err *e)
 {
-    for (size_t i = 0; i < schema->table_count; i++) {
-        const struct table *t = &schema->tables[i];
-        const struct table *o = schema_find_table(other, t->name);
-        struct digest d;
-        uint64_t rows = 0;
+    struct reader list = reader_over(ddl->data, ddl->len);
 
-        if (o == NULL || table_same_shape(t, o))
-            continue;
-        digest_zero(&d);
-        if (digest_scan_table(s->published, t, &d, &rows, e) != 0)
+    *same = false;
+    if (ddl_run(s->published, s->schema, &list, effect, e) != 0) {
+        if (e->code != ERR_SCHEMA && e->code != ERR_INVALID)
             return -1;
-        if (add)
-            digest_add_hash(digest, d.sum);
-        else
-            digest_sub_hash(digest, d.sum);
+        err_clear(e);
+        return 0;
     }
+    *same = memcmp(effect->after->hash, live->hash, HASH_SIZE) == 0;
     return 0;
 }
 
+/* One way to the live schema, in a savepoint. */
 static int
-execute_ddl(sqlite3 *db, const struct buf *ddl, struct err *e)
+try_plan(struct source *s, const struct schema *live, enum schema_plan plan,
+    struct ddl_attempt *a, bool *same, struct err *e)
 {
-    struct reader r = reader_over(ddl->data, ddl->len);
-    uint64_t count = reader_varint(&r);
-    int result = 0;
+    struct ddl_effect effect = { 0 };
+    int r = -1;
 
-    for (uint64_t i = 0; result == 0 && i < count; i++) {
-        size_t len = (size_t)reader_varint(&r);
-        char *sql = alloc_copy(reader_take(&r, len), len);
-
-        result = database_exec(db, sql, e);
-        free(sql);
+    *same = false;
+    buf_clear(&a->ddl);
+    if (schema_diff(s->schema, live, plan, &a->ddl, a->why, sizeof(a->why)) !=
+        0)
+        return 0;
+    source_statements_reset(s);
+    if (database_exec(s->published, "SAVEPOINT lockstep_ddl", e) != 0 ||
+        repeat(s, live, &a->ddl, &effect, same, e) != 0)
+        goto out;
+    r = 0;
+    if (!*same) {
+        snprintf(a->why, sizeof(a->why),
+            "a schema change that cannot be repeated");
+        r = database_exec(s->published,
+            "ROLLBACK TO lockstep_ddl; RELEASE lockstep_ddl", e);
+        goto out;
     }
-    return result;
+    if (database_exec(s->published, "RELEASE lockstep_ddl", e) != 0) {
+        r = -1;
+        goto out;
+    }
+    digest_sub_hash(&a->next->digest, effect.removed.sum);
+    digest_add_hash(&a->next->digest, effect.added.sum);
+    a->next->rows += effect.rows_added - effect.rows_removed;
+    memcpy(a->next->schema_hash, effect.after->hash, HASH_SIZE);
+    adopt_schema(s, effect.after);
+    effect.after = NULL;
+out:
+    schema_free(effect.after);
+    return r;
 }
 
 int
 source_repeat_ddl(struct source *s, const struct schema *live,
-    const struct buf *ddl, struct dataset_state *next, bool *same,
-    struct err *e)
+    struct ddl_attempt *a, bool *same, struct err *e)
 {
-    struct schema *new = NULL;
-    struct err failure = ERR_INIT;
-    int r = -1;
+    static const enum schema_plan plans[] = { SCHEMA_PLAIN, SCHEMA_CARRY,
+        SCHEMA_ROWS };
 
     *same = false;
-    if (rescan_changed_tables(s, s->schema, live, false, &next->digest, e) != 0)
-        return -1;
-    source_statements_reset(s);
-    if (execute_ddl(s->published, ddl, &failure) != 0)
-        return 0;
-    if (schema_load(&new, s->published, e) != 0)
-        return -1;
-    if (memcmp(new->hash, live->hash, HASH_SIZE) != 0) {
-        r = 0;
-        goto out;
-    }
-    if (rescan_changed_tables(s, new, s->schema, true, &next->digest, e) != 0)
-        goto out;
-    adopt_schema(s, new);
-    new = NULL;
-    memcpy(next->schema_hash, s->schema->hash, HASH_SIZE);
-    *same = true;
-    r = 0;
-out:
-    schema_free(new);
-    return r;
+    for (size_t i = 0; !*same && i < sizeof(plans) / sizeof(plans[0]); i++)
+        if (try_plan(s, live, plans[i], a, same, e) != 0)
+            return -1;
+    return 0;
 }

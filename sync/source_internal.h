@@ -231,13 +231,16 @@ int source_find_row(struct source *s, const struct table *t, bool live,
     struct err *e);
 
 /* source_ddl.c */
-/* Executes DDL (varint count, counted statements) in the published copy, in its
- * open write transaction, and takes the schema that results over: digest and
- * schema hash of NEXT follow.  *SAME is false when that is not the schema LIVE:
- * then the caller rolls back. */
+struct ddl_attempt {
+    struct buf ddl; /* the list that was executed; the caller's to release */
+    char why[256];  /* there is none */
+    struct dataset_state *next; /* digest, rows and schema hash follow */
+};
+/* Brings the published copy to the schema LIVE in its open write transaction,
+ * in the cheapest way that leads there, and takes that schema over.  *SAME is
+ * false when there is no such way: then the caller rolls back. */
 int source_repeat_ddl(struct source *s, const struct schema *live,
-    const struct buf *ddl, struct dataset_state *next, bool *same,
-    struct err *e);
+    struct ddl_attempt *attempt, bool *same, struct err *e);
 /* Reads the published copy's schema again, after a rollback took DDL back. */
 int source_undo_ddl(struct source *s, struct err *e);
 

@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "sync/compare.h"
 #include "sync/open.h"
 
 /* One publish under way. */
@@ -26,7 +27,7 @@ struct publish {
     uint32_t cookie;
     struct dataset_state next;
     struct collection c;
-    struct buf ddl; /* varint count, counted statements */
+    struct ddl_attempt ddl;
     bool has_ddl;
     struct publish_result *result;
 };
@@ -229,7 +230,7 @@ commit(struct publish *p, bool specials, struct err *e)
         .rows = p->c.set.count,
         .digest_before = s->state.digest,
         .digest_after = p->next.digest,
-        .ddl = p->has_ddl ? &p->ddl : NULL,
+        .ddl = p->has_ddl ? &p->ddl.ddl : NULL,
         .specials = specials ? &p->c.specials : NULL,
         .compared = p->c.compare_reason != NULL,
         .reason = p->c.compare_reason,
@@ -305,15 +306,35 @@ keep_newest(struct publish *p, bool specials)
     change_set_init(&p->c.set);
 }
 
+/* After DDL: rows that were moved inside the file, or that no longer fit their
+ * columns' types, may have become something else. */
+static int
+prove_rows(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+    struct change_set left = { 0 };
+    int r = compare_databases(s->published, s->schema, s->live, s->schema,
+        &left, 1, e);
+
+    if (left.count > 0) {
+        err_clear(e);
+        r = err_set(e, ERR_INVALID,
+            "rows of table \"%s\" cannot be written as they are",
+            left.items[0].table);
+    }
+    change_set_release(&left);
+    return r;
+}
+
 /* Applies what was collected; *REBUILD is set when the published copy cannot
  * take it. */
 static int
 apply(struct publish *p, bool *rebuild_it, struct err *e)
 {
     struct source *s = p->s;
-    bool specials = p->c.specials_changed || touches_sequence(p);
+    bool specials = p->has_ddl || p->c.specials_changed || touches_sequence(p);
 
-    if (apply_rows(p, e) != 0) {
+    if (apply_rows(p, e) != 0 || (p->has_ddl && prove_rows(p, e) != 0)) {
         *rebuild_it = e->code == ERR_INVALID || e->code == ERR_CORRUPT;
         return -1;
     }
@@ -436,16 +457,16 @@ static int
 publish_with_ddl(struct publish *p, struct err *e)
 {
     struct source *s = p->s;
-    char why[256] = "";
     bool same;
 
-    if (schema_diff(s->schema, p->live_schema, &p->ddl, why, sizeof(why)) != 0)
-        return rebuild(p, why, e);
+    if (!p->accept && source_guard_counts(s, p->live_schema, e) != 0)
+        return -1;
+    p->ddl.next = &p->next;
     if (database_exec(s->published, "BEGIN IMMEDIATE", e) != 0 ||
-        source_repeat_ddl(s, p->live_schema, &p->ddl, &p->next, &same, e) != 0)
+        source_repeat_ddl(s, p->live_schema, &p->ddl, &same, e) != 0)
         return -1;
     if (!same)
-        return rebuild(p, "a schema change that cannot be repeated", e);
+        return rebuild(p, p->ddl.why, e);
     p->has_ddl = true;
     if (s->must_compare == NULL)
         s->must_compare = "the schema changed";
@@ -518,7 +539,7 @@ source_publish_now(struct source *s, bool accept, struct publish_result *result,
     }
     source_live_rest(s);
     collection_release(&p.c);
-    buf_release(&p.ddl);
+    buf_release(&p.ddl.ddl);
     schema_free(p.live_schema);
     if (r != 0 && e->code != ERR_HELD)
         err_wrap(e, "could not publish dataset \"%s\"", s->config.name);

@@ -64,6 +64,7 @@ load_published(struct source *s, struct err *e)
         specials_read(s->published, &s->specials, e) != 0)
         return -1;
     source_statements_reset(s);
+    database_allow_shadows(s->published, s->schema->has_shadows);
     return 0;
 }
 

@@ -242,7 +242,7 @@ primary_changes(struct primary *p, struct buf *body)
     run_sql(p->db, "BEGIN");
     CHECK(schema_load(&old, sent, &e));
     CHECK(schema_load(&new, p->db, &e));
-    if (schema_diff(old, new, body, why, sizeof(why)) != 0)
+    if (schema_diff(old, new, SCHEMA_PLAIN, body, why, sizeof(why)) != 0)
         fail_msg("%s", why);
     CHECK(specials_read(sent, &old_specials, &e));
     CHECK(specials_read(p->db, &specials, &e));

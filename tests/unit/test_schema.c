@@ -90,12 +90,15 @@ some_tables_cannot_be_sent_by_row(void **state)
 {
     struct schema *s = load("CREATE TABLE all_names(rowid,_rowid_,oid);"
                             "CREATE VIRTUAL TABLE f USING fts5(a);"
+                            "CREATE VIRTUAL TABLE o USING fts3tokenize(simple);"
                             "CREATE TABLE plain(a)");
 
     (void)state;
     assert_non_null(schema_find_table(s, "all_names")->unsupported);
-    assert_non_null(schema_find_table(s, "f")->unsupported);
-    assert_non_null(schema_find_table(s, "f_data")->unsupported);
+    assert_non_null(schema_find_table(s, "o")->unsupported);
+    assert_null(schema_find_table(s, "f"));
+    assert_null(schema_find_table(s, "f_data")->unsupported);
+    assert_true(schema_find_table(s, "f_data")->is_shadow);
     assert_null(schema_find_table(s, "plain")->unsupported);
     schema_free(s);
 }
@@ -151,6 +154,10 @@ ddl_leads_from_one_to_the_other(void **state)
             " \"o\"\"dd\"(x)" },
         { "CREATE TABLE t(a)",
             "ALTER TABLE t ADD COLUMN g AS (a+1); CREATE INDEX i ON t(g)" },
+        { "CREATE TABLE t(a,b)", "ALTER TABLE t DROP COLUMN b" },
+        { "CREATE TABLE t(a,b)", "ALTER TABLE t RENAME COLUMN b TO c" },
+        { "CREATE TABLE t(a,b)", "DROP TABLE t" },
+        { "CREATE TABLE t(a)", "CREATE VIRTUAL TABLE f USING fts5(x)" },
     };
 
     (void)state;
@@ -161,7 +168,7 @@ ddl_leads_from_one_to_the_other(void **state)
         struct reader r;
         char why[200];
 
-        if (schema_diff(from, to, &ddl, why, sizeof(why)) != 0)
+        if (schema_diff(from, to, SCHEMA_PLAIN, &ddl, why, sizeof(why)) != 0)
             fail_msg("%s: %s", cases[i][1], why);
         buf_printf(&text, "%s", cases[i][0]);
         r = reader_over(ddl.data, ddl.len);
@@ -189,10 +196,10 @@ static void
 other_changes_say_why(void **state)
 {
     static const char *const cases[][2] = {
-        { "CREATE TABLE t(a,b)", "ALTER TABLE t DROP COLUMN b" },
-        { "CREATE TABLE t(a,b)", "ALTER TABLE t RENAME COLUMN b TO c" },
-        { "CREATE TABLE t(a,b)", "DROP TABLE t" },
-        { "CREATE TABLE t(a)", "CREATE VIRTUAL TABLE f USING fts5(x)" },
+        { "CREATE TABLE t(rowid)", "ALTER TABLE t ADD COLUMN _rowid_; ALTER"
+                                   " TABLE t ADD COLUMN oid" },
+        { "CREATE TABLE t(a)", "CREATE VIRTUAL TABLE f USING"
+                               " fts3tokenize(simple)" },
     };
 
     (void)state;
@@ -202,7 +209,9 @@ other_changes_say_why(void **state)
         struct buf ddl = BUF_INIT;
         char why[200] = "";
 
-        assert_int_equal(schema_diff(from, to, &ddl, why, sizeof(why)), 1);
+        assert_int_equal(schema_diff(from, to, SCHEMA_PLAIN, &ddl, why,
+                             sizeof(why)),
+            1);
         assert_true(strlen(why) > 0);
         assert_int_equal(ddl.len, 0);
         schema_free(from);
