@@ -1,0 +1,168 @@
+/*
+ * History for people: a file of an earlier version opens and is widened, its
+ * rows are shown where their columns can be named, and not otherwise.
+ */
+#include <jansson.h>
+
+#include "tests/unit/source_fixture.h"
+
+static const char schema[] =
+    "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT, home TEXT)";
+
+struct seen {
+    size_t rows, named, statements;
+};
+
+static void
+take_statement(void *ctx, char op, const char *text, size_t len)
+{
+    (void)op;
+    (void)text;
+    (void)len;
+    ((struct seen *)ctx)->statements++;
+}
+
+static int
+take_row(void *ctx, const struct change *c, const struct shape *old,
+    const struct shape *new, struct err *e)
+{
+    struct seen *seen = ctx;
+
+    (void)c;
+    (void)e;
+    seen->rows++;
+    seen->named += old != NULL && new != NULL;
+    return 0;
+}
+
+static struct seen
+show(struct fixture *f, uint64_t revision)
+{
+    struct seen seen = { 0 };
+    const struct diff_sink sink = { take_statement, take_row, &seen };
+    struct diff_summary summary;
+    struct err e = ERR_INIT;
+
+    if (source_show(f->source, revision, &sink, &summary, &e) != 0)
+        fail_msg("source_show: %s", e.message);
+    json_decref(summary.entry);
+    return seen;
+}
+
+/* Makes history.db what the first version made of it. */
+static void
+narrow(struct fixture *f)
+{
+    char *path = file_join(f->work, "history.db");
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sql(db, "ALTER TABLE history DROP COLUMN who;"
+            "ALTER TABLE history DROP COLUMN reason;"
+            "ALTER TABLE history DROP COLUMN added;"
+            "ALTER TABLE history DROP COLUMN changed;"
+            "ALTER TABLE history DROP COLUMN removed;"
+            "DROP TABLE shapes");
+    database_close(db);
+    free(path);
+}
+
+static void
+an_earlier_history_is_widened(void **state)
+{
+    struct fixture f;
+    struct seen seen;
+    json_t *list;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    fixture_init(&f, "WAL", schema);
+    source_start(&f);
+    sql(f.live, "INSERT INTO users VALUES(1,'ann','/a'),(2,'bob','/b')");
+    publish(&f);
+    source_stop(&f);
+    narrow(&f);
+    source_start(&f);
+    assert_int_equal(source_history(f.source, 10, &list, &e), 0);
+    assert_int_equal(json_array_size(list), 2);
+    assert_true(json_is_null(json_object_get(json_array_get(list, 0), "who")));
+    json_decref(list);
+    /* The schema is still the same: the columns have names. */
+    seen = show(&f, 2);
+    assert_int_equal(seen.rows, 2);
+    assert_int_equal(seen.named, 2);
+    sql(f.live, "UPDATE users SET home='/x' WHERE id=1");
+    publish(&f);
+    assert_int_equal(source_history(f.source, 1, &list, &e), 0);
+    assert_string_equal(json_string_value(
+                            json_object_get(json_array_get(list, 0), "who")),
+        "outside writer");
+    assert_int_equal(json_integer_value(
+                         json_object_get(json_array_get(list, 0), "changed")),
+        1);
+    json_decref(list);
+    fixture_release(&f);
+}
+
+static void
+an_earlier_schema_has_no_names(void **state)
+{
+    struct fixture f;
+    struct seen seen;
+
+    (void)state;
+    fixture_init(&f, "WAL", schema);
+    source_start(&f);
+    sql(f.live, "INSERT INTO users VALUES(1,'ann','/a')");
+    publish(&f);
+    sql(f.live, "ALTER TABLE users ADD COLUMN more TEXT");
+    publish(&f);
+    seen = show(&f, 2);
+    assert_int_equal(seen.named, 1);
+    source_stop(&f);
+    narrow(&f);
+    source_start(&f);
+    seen = show(&f, 2);
+    assert_int_equal(seen.rows, 1);
+    assert_int_equal(seen.named, 0);
+    assert_int_equal(show(&f, 3).statements, 1);
+    fixture_release(&f);
+}
+
+static void
+a_preview_changes_nothing(void **state)
+{
+    struct seen seen = { 0 };
+    const struct diff_sink sink = { take_statement, take_row, &seen };
+    struct diff_summary summary;
+    struct err e = ERR_INIT;
+    struct dataset_state before, after;
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, "DELETE", schema);
+    source_start(&f);
+    sql(f.live, "INSERT INTO users VALUES(1,'ann','/a')");
+    source_state(f.source, &before);
+    for (size_t i = 1; i <= 2; i++) {
+        assert_int_equal(source_preview(f.source, &sink, &summary, &e), 0);
+        assert_int_equal(seen.rows, i);
+    }
+    source_state(f.source, &after);
+    assert_int_equal(before.revision, after.revision);
+    assert_int_equal(publish(&f).changed_rows, 1);
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_earlier_history_is_widened),
+        cmocka_unit_test(an_earlier_schema_has_no_names),
+        cmocka_unit_test(a_preview_changes_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
