@@ -16,6 +16,7 @@
  *   source_show.c      history for people
  *   source_diff.c      what would be sent
  *   source_bundle.c    bundles out of history
+ *   source_verdict.c   what was held is held while nothing moves
  *   source_repair.c    bundles that mend drift
  *   source_image.c     the published copy as a file image
  */
@@ -51,6 +52,16 @@ struct file_mark {
  * https://www.sqlite.org/walformat.html section 2.1 */
 struct log_mark {
     uint8_t head[48];
+};
+
+/* What the live file was when its changes were held; see source_verdict.c. */
+struct held_verdict {
+    bool kept;
+    bool connected; /* on the connection that is open still */
+    uint32_t data_version;
+    uint32_t cookie;
+    struct file_mark mark;
+    struct log_mark log;
 };
 
 /* Statements kept per table, prepared when first used. */
@@ -115,6 +126,7 @@ struct source {
     time_t looked_at, settled_at; /* of the look that SEEN_LOG, LOG is from */
     bool at_rest; /* the connection was closed, LOG says whether that matters */
     char *held;
+    struct held_verdict verdict;
 };
 
 /* source_live.c */
@@ -347,6 +359,14 @@ void source_put_specials(const struct buf *specials, struct buf *body);
 /* Of the current revision, from and to. */
 struct bundle_header source_bundle_header(struct source *s,
     enum bundle_kind kind);
+
+/* source_verdict.c */
+/* What was collected in the live file as just seen is held, the reason is
+ * kept. */
+void source_verdict_keep(struct source *s, uint32_t cookie);
+void source_verdict_drop(struct source *s);
+/* Whether that still is so, without collecting; in an open read transaction. */
+bool source_verdict_stands(struct source *s);
 
 /* source_publish.c */
 int source_publish_now(struct source *s, bool accept,

@@ -31,6 +31,7 @@ source_hold(struct source *s, const char *fmt, ...)
         return;
     free(s->held);
     s->held = alloc_string(text);
+    source_verdict_drop(s);
 }
 
 int
@@ -105,7 +106,7 @@ source_live_close(struct source *s)
         database_close(s->live);
     s->live = NULL;
     s->shm_inode = 0;
-    s->live_known = s->at_rest = false;
+    s->live_known = s->at_rest = s->verdict.connected = false;
     s->maybe_older = s->replaced = true;
 }
 

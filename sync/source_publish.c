@@ -474,7 +474,7 @@ publish_with_ddl(struct publish *p, struct err *e)
 }
 
 static int
-publish_changed(struct publish *p, struct err *e)
+publish_collected(struct publish *p, struct err *e)
 {
     struct source *s = p->s;
 
@@ -488,6 +488,18 @@ publish_changed(struct publish *p, struct err *e)
         memcmp(p->live_schema->hash, s->schema->hash, HASH_SIZE) != 0)
         return publish_with_ddl(p, e);
     return publish_rows(p, e);
+}
+
+static int
+publish_changed(struct publish *p, struct err *e)
+{
+    if (!p->accept && source_verdict_stands(p->s))
+        return source_held_error(p->s, e);
+    if (publish_collected(p, e) == 0)
+        return 0;
+    if (e->code == ERR_HELD)
+        source_verdict_keep(p->s, p->cookie);
+    return -1;
 }
 
 /* The published copy is as it was; so must be our idea of it. */
@@ -535,6 +547,7 @@ source_publish_now(struct source *s, bool accept, struct publish_result *result,
         source_older_settled(s);
         free(s->held);
         s->held = NULL;
+        source_verdict_drop(s);
         authors_published(s->authors);
     }
     source_live_rest(s);

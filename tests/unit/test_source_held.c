@@ -2,6 +2,7 @@
  * Nothing rolls a fleet back unasked: what a source does when the live file is
  * another one than it knew, and when too much goes.
  */
+#include "sync/source_internal.h"
 #include "tests/unit/source_fixture.h"
 
 static const char schema[] =
@@ -364,6 +365,68 @@ mass_deletion_never_leaves(void **state)
     fixture_release(&f);
 }
 
+static int
+count_step(void *steps)
+{
+    (*(uint64_t *)steps)++;
+    return 0;
+}
+
+static void
+watch_steps(struct fixture *f, int every, uint64_t *steps)
+{
+    sqlite3 *const both[] = { f->source->published, f->source->live };
+
+    for (int i = 0; i < 2; i++)
+        if (both[i] != NULL) /* closed between two looks when compared */
+            sqlite3_progress_handler(both[i], every, count_step, steps);
+}
+
+/* Steps of SQLite's machine that a publish takes which is held. */
+static uint64_t
+steps_to_hold(struct fixture *f, const char *reason)
+{
+    uint64_t steps = 0;
+
+    watch_steps(f, 1, &steps);
+    expect_held(f, reason);
+    watch_steps(f, 0, NULL);
+    return steps;
+}
+
+static void
+held_deletion_is_not_collected_again(void **state)
+{
+    struct fixture f;
+    uint64_t first;
+
+    fixture_init(&f, "WAL", schema);
+    sql(f.live, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n"
+                " WHERE i<5000) INSERT INTO users(name) SELECT 'v'||i FROM n");
+    if (strcmp(*state, "compare") == 0)
+        f.config.capture = CAPTURE_COMPARE;
+    else
+        sql(f.live, *state);
+    source_start(&f);
+    trim(&f);
+    sql(f.live, "DELETE FROM users WHERE id>100");
+    first = steps_to_hold(&f, "5000 of 5100 rows");
+    assert_true(first > 20000);
+    for (int i = 0; i < 3; i++)
+        assert_true(steps_to_hold(&f, "5000 of 5100 rows") < 2000);
+    sql(f.live, "DELETE FROM users WHERE id>90");
+    expect_held(&f, "5010 of 5100 rows");
+    sql(f.live, "CREATE INDEX by_home ON users(home)");
+    expect_held(&f, "5010 of 5100 rows");
+    sql(f.live, "WITH RECURSIVE n(i) AS (SELECT 91 UNION ALL SELECT i+1 FROM n"
+                " WHERE i<5000) INSERT INTO users(id,name) SELECT i,'w'||i"
+                " FROM n");
+    assert_true(publish(&f).published);
+    assert_null(source_held(f.source));
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
 static void
 small_tables_are_not_guarded(void **state)
 {
@@ -408,6 +471,14 @@ main(void)
         IN_BOTH_MODES(emptied_truncated_and_garbled_files_are_held),
         IN_BOTH_MODES(mass_deletion_is_held),
         IN_BOTH_MODES(mass_deletion_never_leaves),
+        { "held_deletion_is_not_collected_again (wal)",
+            held_deletion_is_not_collected_again, NULL, NULL,
+            "PRAGMA journal_mode=WAL" },
+        { "held_deletion_is_not_collected_again (delete)",
+            held_deletion_is_not_collected_again, NULL, NULL,
+            "PRAGMA journal_mode=DELETE" },
+        { "held_deletion_is_not_collected_again (compare)",
+            held_deletion_is_not_collected_again, NULL, NULL, "compare" },
         IN_BOTH_MODES(small_tables_are_not_guarded),
     };
 
