@@ -95,14 +95,24 @@ sounds_secret(const char *name, size_t len)
 }
 
 static bool
-is_listed(const char *const *extra, const char *table, const char *column)
+is_listed(const char *extra, const char *table, const char *column)
 {
-    size_t len = strlen(table);
+    size_t table_len = strlen(table), column_len = strlen(column);
 
-    for (; extra != NULL && *extra != NULL; extra++)
-        if (strncasecmp(*extra, table, len) == 0 && (*extra)[len] == '.' &&
-            strcasecmp(*extra + len + 1, column) == 0)
+    while (extra != NULL && *extra != '\0') {
+        size_t len;
+
+        extra += strspn(extra, ", ");
+        len = strcspn(extra, ",");
+        while (len > 0 && extra[len - 1] == ' ')
+            len--;
+        if (len == table_len + 1 + column_len &&
+            strncasecmp(extra, table, table_len) == 0 &&
+            extra[table_len] == '.' &&
+            strncasecmp(extra + table_len + 1, column, column_len) == 0)
             return true;
+        extra += strcspn(extra, ",");
+    }
     return false;
 }
 
@@ -221,7 +231,7 @@ hides_text(const void *ctx, const char *text, size_t len)
 }
 
 struct change_secrets
-config_secrets(const char *const *extra)
+config_secrets(const char *extra)
 {
     return (struct change_secrets){
         .column = hides_column,

@@ -9,7 +9,7 @@
 #include "sync/change_json.h"
 
 /* The rules for a dataset; EXTRA (may be NULL) lists more columns as
- * "TABLE.COLUMN", NULL-terminated, and is borrowed. */
-struct change_secrets config_secrets(const char *const *extra);
+ * "TABLE.COLUMN, TABLE.COLUMN", and is borrowed. */
+struct change_secrets config_secrets(const char *extra);
 
 #endif

@@ -32,7 +32,8 @@ struct diff_run {
     struct diff_spool spool;
     /* The unit under way, while its job runs on the strand only. */
     struct change_secrets secrets;
-    struct buf line; /* begun, without its end */
+    char *extra_secrets; /* of the dataset's settings, which may be reloaded */
+    struct buf line;     /* begun, without its end */
     size_t line_rows;
     struct err line_error;
     uint64_t added, changed, removed, drifted, statements;
@@ -244,7 +245,7 @@ unit_work(struct dataset *ds, void *arg, struct err *e)
     struct diff_run *run = arg;
     const struct diff_sink sink = { take_statement, take_change, run };
 
-    run->secrets = config_secrets(NULL);
+    run->secrets = config_secrets(run->extra_secrets);
     err_clear(&run->line_error);
     run->added = run->changed = run->removed = 0;
     run->drifted = run->statements = 0;
@@ -297,6 +298,7 @@ static void
 run_free(struct diff_run *run)
 {
     diff_units_release(&run->units);
+    free(run->extra_secrets);
     free(run);
 }
 
@@ -376,11 +378,16 @@ unit_done(struct dataset *ds, void *arg, const struct err *e)
 static void
 unit_start(struct diff_run *run)
 {
+    const struct dataset_settings *own;
     struct dataset *ds;
 
     while (run->at < run->units.count) {
         ds = datasets_find(run->engine->datasets, unit_now(run)->dataset);
         if (ds != NULL) {
+            own = settings_find_dataset(&run->engine->settings, ds->name);
+            free(run->extra_secrets);
+            run->extra_secrets =
+                alloc_string(own != NULL ? own->secrets : NULL);
             run->spool.fd = -1;
             dataset_run_on(ds, DATASET_SOURCE,
                 &(struct dataset_job){ .work = unit_work,

@@ -33,6 +33,7 @@ struct dataset_settings {
     char *path; /* of the live database */
     enum capture_mode capture;
     enum capture_mode drift_capture;
+    char *secrets; /* "TABLE.COLUMN, ...": never shown in differences */
     char *place; /* "FILE:LINE" where it is first spoken of */
 };
 

@@ -47,6 +47,30 @@ read_drift_capture(const struct key *key, const char *value, void *field,
     return 0;
 }
 
+/* "TABLE.COLUMN, TABLE.COLUMN, ...", kept as it is. */
+static int
+read_columns(const struct key *key, const char *value, void *field,
+    struct err *e)
+{
+    const char *p = value;
+
+    while (*p != '\0') {
+        size_t len, dot;
+
+        p += strspn(p, ", ");
+        len = strcspn(p, ",");
+        dot = strcspn(p, ".,");
+        if (len > 0 && (dot == 0 || p[dot] != '.' || dot + 1 >= len))
+            return err_set(e, ERR_INVALID,
+                "\"%s\" wants TABLE.COLUMN, separated by commas, not \"%.*s\"",
+                key->name, (int)len, p);
+        p += len;
+    }
+    free(*(char **)field);
+    *(char **)field = alloc_string(value);
+    return 0;
+}
+
 #define FIELD(member) offsetof(struct dataset_settings, member)
 
 /* Every key of a dataset; "path" has no default and must be there. */
@@ -55,6 +79,7 @@ static const struct key keys[] = {
     { NULL, "capture", read_capture, FIELD(capture), 0, 0, "compare" },
     { NULL, "drift_capture", read_drift_capture, FIELD(drift_capture), 0, 0,
         "triggers" },
+    { NULL, "secrets", read_columns, FIELD(secrets), 0, 0, "" },
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
@@ -288,6 +313,7 @@ settings_datasets_release(struct settings *s)
     for (i = 0; i < s->dataset_count; i++) {
         free(s->datasets[i].name);
         free(s->datasets[i].path);
+        free(s->datasets[i].secrets);
         free(s->datasets[i].place);
     }
     free(s->datasets);

@@ -35,7 +35,7 @@ shown(const char *table, char **names, size_t count, const char *const *old,
     char *keys[] = { (char *)(uintptr_t) "id" };
     const struct shape shape = { (char *)(uintptr_t)table, keys, 1, names,
         count };
-    const struct change_secrets secrets = config_secrets(NULL);
+    const struct change_secrets secrets = config_secrets("vip.mark, t.x");
     struct buf key = BUF_INIT, was = BUF_INIT, is = BUF_INIT;
     struct change c = { .table = table };
     json_t *json;
@@ -86,6 +86,7 @@ no_secret_is_shown(void **state)
         { "x", "clientSecret", CANARY },
         { "x", "SALT", CANARY },
         { "cryptokeys", "content", CANARY },
+        { "VIP", "Mark", CANARY },
         { "t", "comment", "$6$" CANARY "$hhhhhhhhhhhhhhhhhh" },
         { "t", "comment", "{SSHA}" CANARY "hhhhhhhh" },
         { "t", "comment", "scrypt$16384$8$" CANARY },
