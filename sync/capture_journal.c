@@ -255,8 +255,10 @@ prepare_trim(sqlite3 *db, int arity, sqlite3_stmt **stmt, struct err *e)
     struct buf sql = BUF_INIT;
     int r;
 
+    /* Without the + the id's affinity would be applied to T, and every row of
+     * the journal read for each key. */
     buf_printf(&sql,
-        "DELETE FROM main._lockstep_journal%d WHERE t=(SELECT id"
+        "DELETE FROM main._lockstep_journal%d WHERE t=(SELECT +id"
         " FROM main._lockstep_tables WHERE name=?1) AND n=?2",
         arity);
     for (int i = 0; i < arity; i++)

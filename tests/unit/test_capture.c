@@ -452,12 +452,55 @@ index_over_assigned_id_needs_compare(void **state)
     buf_release(&needs_compare);
 }
 
+static int
+count_steps(void *ctx)
+{
+    ++*(uint64_t *)ctx;
+    return 0;
+}
+
+/* Each key is looked up: the work does not grow with the square of them. */
+static void
+trim_reads_no_other_rows(void **state)
+{
+    struct buf needs_compare = BUF_INIT;
+    struct capture_keys keys;
+    struct schema *s;
+    struct err e = ERR_INIT;
+    uint64_t hundreds = 0;
+    bool installed, pending;
+    sqlite3 *db;
+
+    (void)state;
+    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    sqlite3_exec(db, "create table t(a)", NULL, NULL, NULL);
+    assert_int_equal(schema_load(&s, db, &e), 0);
+    assert_int_equal(capture_install(db, s, &installed, &needs_compare, &e), 0);
+    sqlite3_exec(db,
+        "with recursive n(i) as (select 1 union all select i+1 from n"
+        " where i<2000) insert into t select i from n",
+        NULL, NULL, NULL);
+    assert_int_equal(capture_read(db, s, &keys, &e), 0);
+    assert_int_equal(keys.count, 2000);
+    sqlite3_progress_handler(db, 100, count_steps, &hundreds);
+    assert_int_equal(capture_trim(db, &keys, &e), 0);
+    assert_true(hundreds < 2000);
+    sqlite3_progress_handler(db, 0, NULL, NULL);
+    capture_keys_release(&keys);
+    assert_int_equal(capture_pending(db, &pending, &e), 0);
+    assert_false(pending);
+    schema_free(s);
+    database_close(db);
+    buf_release(&needs_compare);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(capture_misses_nothing),
         cmocka_unit_test(trim_spares_what_changed_again),
+        cmocka_unit_test(trim_reads_no_other_rows),
         cmocka_unit_test(index_over_assigned_id_needs_compare),
     };
 
