@@ -27,6 +27,7 @@ struct overwrite {
     bool ordered;               /* by an administrator */
     uint64_t replaces_revision; /* what the server said it holds */
     struct digest replaces_digest;
+    bool hurried;    /* the link takes more than is made */
     bool busy;       /* a job uses stream and next */
     struct buf next; /* what the job made, and how far it came */
     bool next_ended;
@@ -151,6 +152,7 @@ overwrite_make(void *arg)
 
     uint64_t total;
 
+    overwrite_stream_hurry(o->stream, o->hurried);
     if (overwrite_stream_next(o->stream, PIECE_BYTES, &o->next, &o->next_ended,
             &o->job_error) != 0 &&
         o->job_error.code == ERR_NONE)
@@ -187,6 +189,9 @@ overwrite_made(void *arg, bool cancelled)
         return;
     if (o->job_error.code != ERR_NONE && o->error.code == ERR_NONE)
         o->error = o->job_error;
+    /* A link that has nothing left and little under way waits for us. */
+    o->hurried = overwrite_pending(o) == 0 && o->lane != NULL &&
+                 link_in_flight(o->server->link) < LINK_WINDOW / 2;
     overwrite_take_next(o);
     o->ended = o->next_ended;
     o->done_bytes = o->next_done;

@@ -1,5 +1,5 @@
 /*
- * An OVERWRITE bundle as a stream: header, the image as one zstd frame, and a
+ * An OVERWRITE bundle as a stream: header, the image in zstd frames, and a
  * trailer with SHA-256 over both and the signature.  Nothing is kept but one
  * buffer, whatever the size of the database.
  */
@@ -10,9 +10,12 @@
 #include "base/alloc.h"
 #include "sync/source.h"
 
-/* The fastest that still halves a typical database: the pipe is the limit on
- * slow links, this processor on fast ones. */
+/* The fastest that still halves a typical database, 370 MB/s; and one for links
+ * that take more than it makes: 850 MB/s, three quarters of the size. */
 #define COMPRESSION_LEVEL 1
+#define COMPRESSION_LEVEL_HURRIED (-5)
+/* A frame has one level: so often it may change. */
+#define FRAME_SIZE ((uint64_t)4 << 20)
 #define PIECE ((size_t)256 << 10)
 
 struct overwrite_stream {
@@ -23,7 +26,10 @@ struct overwrite_stream {
     struct buf header; /* not yet given out */
     uint8_t *piece;
     ZSTD_inBuffer in;
-    uint64_t offset; /* in the image */
+    uint64_t offset;    /* in the image */
+    uint64_t frame_end; /* likewise */
+    bool in_frame;
+    bool hurried;
     bool body_done;
     bool done;
 };
@@ -68,10 +74,7 @@ overwrite_stream_open(struct image *image, const char *dataset,
     s->hasher = hasher_new();
     s->piece = alloc_bytes(PIECE);
     s->zstd = ZSTD_createCCtx();
-    if (s->zstd == NULL ||
-        ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_compressionLevel,
-            COMPRESSION_LEVEL)) ||
-        ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(s->zstd, h.raw_length))) {
+    if (s->zstd == NULL) {
         overwrite_stream_close(s);
         return err_set(e, ERR_INTERNAL, "could not start compression");
     }
@@ -81,13 +84,30 @@ overwrite_stream_open(struct image *image, const char *dataset,
 }
 
 static int
+begin_frame(struct overwrite_stream *s, struct err *e)
+{
+    uint64_t left = image_size(s->image) - s->offset;
+    uint64_t size = left < FRAME_SIZE ? left : FRAME_SIZE;
+
+    if (ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_compressionLevel,
+            s->hurried ? COMPRESSION_LEVEL_HURRIED : COMPRESSION_LEVEL)) ||
+        ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(s->zstd, size)))
+        return err_set(e, ERR_INTERNAL, "could not begin to compress");
+    s->frame_end = s->offset + size;
+    s->in_frame = true;
+    return 0;
+}
+
+static int
 fill_input(struct overwrite_stream *s, struct err *e)
 {
+    uint64_t left = s->frame_end - s->offset;
     size_t got;
 
-    if (s->in.pos < s->in.size || s->offset >= image_size(s->image))
+    if (s->in.pos < s->in.size || left == 0)
         return 0;
-    if (image_read(s->image, s->offset, s->piece, PIECE, &got, e) != 0)
+    if (image_read(s->image, s->offset, s->piece,
+            left < PIECE ? (size_t)left : PIECE, &got, e) != 0)
         return -1;
     s->offset += got;
     s->in = (ZSTD_inBuffer){ s->piece, got, 0 };
@@ -105,15 +125,15 @@ put_body(struct overwrite_stream *s, size_t room, struct buf *out,
         ZSTD_EndDirective directive;
         size_t left;
 
-        if (fill_input(s, e) != 0)
+        if ((!s->in_frame && begin_frame(s, e) != 0) || fill_input(s, e) != 0)
             return -1;
-        directive =
-            s->offset >= image_size(s->image) ? ZSTD_e_end : ZSTD_e_continue;
+        directive = s->offset >= s->frame_end ? ZSTD_e_end : ZSTD_e_continue;
         left = ZSTD_compressStream2(s->zstd, &to, &s->in, directive);
         if (ZSTD_isError(left))
             return err_set(e, ERR_INTERNAL, "could not compress: %s",
                 ZSTD_getErrorName(left));
-        s->body_done = directive == ZSTD_e_end && left == 0;
+        s->in_frame = directive != ZSTD_e_end || left > 0;
+        s->body_done = !s->in_frame && s->offset >= image_size(s->image);
     }
     hasher_update(s->hasher, to.dst, to.pos);
     out->len += to.pos;
@@ -159,6 +179,12 @@ overwrite_stream_next(struct overwrite_stream *stream, size_t max,
         return -1;
     *last = s->done;
     return 0;
+}
+
+void
+overwrite_stream_hurry(struct overwrite_stream *stream, bool hurried)
+{
+    stream->hurried = hurried;
 }
 
 void

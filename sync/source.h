@@ -138,6 +138,9 @@ int overwrite_stream_open(struct image *image, const char *dataset,
 /* Appends the next at most MAX bytes to OUT; *LAST when the bundle ended. */
 int overwrite_stream_next(struct overwrite_stream *stream, size_t max,
     struct buf *out, bool *last, struct err *e);
+/* HURRIED: compress less, because the link takes more than is made; from the
+ * next few megabytes on. */
+void overwrite_stream_hurry(struct overwrite_stream *stream, bool hurried);
 /* Raw bytes of the image read so far, and in all. */
 void overwrite_stream_progress(const struct overwrite_stream *stream,
     uint64_t *done, uint64_t *total);

@@ -93,6 +93,23 @@ overwrite_makes_equal_again(void **state)
     }
 }
 
+/* Of several compressed frames, each with its own level. */
+static void
+large_overwrite_arrives(void **state)
+{
+    struct world *w = *state;
+    struct publish_result result;
+    struct err e = ERR_INIT;
+
+    run_sql(w->app,
+        "CREATE TABLE large(id INTEGER PRIMARY KEY, v BLOB);"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n"
+        " WHERE i<2500) INSERT INTO large SELECT i, randomblob(4000) FROM n");
+    CHECK(source_publish(w->source, &result, &e));
+    overwrite(w);
+    assert_same(w);
+}
+
 int
 main(void)
 {
@@ -102,6 +119,7 @@ main(void)
         TEST(schema_changes_arrive),
         TEST(restarts_of_both_sides_change_nothing),
         TEST(overwrite_makes_equal_again),
+        TEST(large_overwrite_arrives),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
