@@ -16,13 +16,17 @@
 #include "sync/overwrite.h"
 
 #define STAGING_WAIT_MS 5000
+#define MAPPED_MAX ((uint64_t)64 << 20)
 
-/* The file is read twice from end to end; mapped, that copies nothing. */
+/* The file is read twice from end to end; mapped, that copies nothing.  Of a
+ * large one the pages would count as memory of this process. */
 static int
 map_file(sqlite3 *db, uint64_t size, struct err *e)
 {
     char sql[64];
 
+    if (size > MAPPED_MAX)
+        return 0;
     snprintf(sql, sizeof(sql), "PRAGMA mmap_size=%llu",
         (unsigned long long)size);
     return database_exec(db, sql, e);
