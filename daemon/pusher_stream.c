@@ -12,7 +12,7 @@
 
 #define WINDOW_SIZE (4u * 1024 * 1024) /* what a bulk sender is granted */
 #define GROW_AFTER (1024u * 1024)
-#define READ_SIZE (32u * 1024)  /* below libssh's first window */
+#define READ_SIZE (32u * 1024) /* below libssh's first window */
 /* libssh keeps two buffers as large as the largest packet, rounded up to a
  * power of two, for as long as a link lives: 8 KiB each, with its frame. */
 #define WRITE_SIZE (8u * 1024 - 64)
