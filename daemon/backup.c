@@ -4,6 +4,7 @@
  */
 #include "daemon/backup.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -26,7 +27,8 @@
 #include "sync/open.h"
 
 #define WAIT_MS 5000
-#define SOURCES_MAX 64
+/* The node's own files, and three of each dataset. */
+#define SOURCES_MAX (8 + 3 * (SETTINGS_DATASETS_MAX + 2))
 
 struct creation {
     struct control_call *call;
@@ -53,10 +55,7 @@ static const char *const database_files[] = { "%s.db",
 static void
 add_source(struct creation *c, const char *dir, char *name)
 {
-    if (c->count == SOURCES_MAX) {
-        free(name);
-        return;
-    }
+    assert(c->count < SOURCES_MAX);
     c->sources[c->count].dir = dir;
     c->sources[c->count].name = name;
     c->count++;
@@ -152,6 +151,24 @@ free_creation(struct creation *c)
     free(c);
 }
 
+/* Live databases of other programs: theirs to keep and to bring back.  What was
+ * published of them is in the backup. */
+static json_t *
+left_out(const struct engine *engine)
+{
+    const struct datasets *all = engine->datasets;
+    json_t *paths = json_array();
+    size_t i;
+
+    for (i = 0; i < datasets_count(all); i++) {
+        const struct dataset *ds = datasets_at(all, i);
+
+        if (!dataset_is_built_in(ds))
+            json_array_append_new(paths, json_text(ds->live_path));
+    }
+    return paths;
+}
+
 static void
 pack_done(void *arg, bool cancelled)
 {
@@ -164,8 +181,9 @@ pack_done(void *arg, bool cancelled)
     } else {
         events_add(c->engine->events, "info", "backup", NULL, NULL,
             "\"%s\" was made by %s", c->path, control_who(c->call));
-        control_finish(c->call, json_pack("{s:s, s:I}", "path", c->path,
-                                    "bytes", (json_int_t)c->bytes));
+        control_finish(c->call,
+            json_pack("{s:s, s:I, s:o}", "path", c->path, "bytes",
+                (json_int_t)c->bytes, "left_out", left_out(c->engine)));
     }
     free_creation(c);
 }
@@ -271,7 +289,7 @@ run_create(struct control_call *call)
     list_sources(c);
     c->running = datasets_count(engine->datasets);
     for (i = 0; i < datasets_count(engine->datasets); i++)
-        dataset_run(datasets_at(engine->datasets, i),
+        dataset_run_always(datasets_at(engine->datasets, i),
             &(struct dataset_job){ .work = copy_work,
                 .done = copied,
                 .arg = c });

@@ -33,6 +33,7 @@ static const struct control_command *const families[] = {
     control_fleet_commands,
     control_dataset_commands,
     control_diff_commands,
+    control_dataset_use_commands,
     control_user_commands,
     control_group_commands,
     control_folder_commands,

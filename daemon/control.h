@@ -79,10 +79,12 @@ struct dataset *control_dataset(struct control_call *call);
 extern const struct control_command control_node_commands[];
 /* fleet_commands.c: server *, sync * */
 extern const struct control_command control_fleet_commands[];
-/* control_dataset.c: dataset * */
+/* control_dataset.c: dataset list, show, verify, accept */
 extern const struct control_command control_dataset_commands[];
 /* control_diff.c: dataset diff, dataset history */
 extern const struct control_command control_diff_commands[];
+/* control_dataset_use.c: dataset attach, detach, remove, capture */
+extern const struct control_command control_dataset_use_commands[];
 /* config_users.c: user *, user key * */
 extern const struct control_command control_user_commands[];
 /* config_groups.c: group * */

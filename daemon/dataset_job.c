@@ -47,6 +47,7 @@ look_at_source(struct dataset *ds, struct dataset_view *view)
 
     source_state(ds->source, &view->state);
     view->bytes = source_bytes(ds->source);
+    view->off = ds->config.off;
     snprintf(view->held, sizeof(view->held), "%s", held != NULL ? held : "");
     /* What cannot be told counts as unpublished: nothing is shown as equal
      * that may differ. */

@@ -28,6 +28,8 @@ state_name(const struct dataset_view *view)
 {
     if (view->error.code != ERR_NONE)
         return "error";
+    if (view->off)
+        return "off";
     if (view->held[0] != '\0')
         return "held";
     return view->replica.drifted ? "drifted" : "ready";

@@ -25,6 +25,7 @@ struct dataset_view {
     uint64_t bytes;
     bool unpublished; /* source: the live database may be ahead */
     char held[512];   /* source: why nothing is published, or "" */
+    bool off;         /* source: capture is switched off */
     struct err error; /* why it is not open; code ERR_NONE: it is */
     struct replica_status replica; /* replica only */
 };
@@ -77,6 +78,10 @@ void dataset_run(struct dataset *ds, const struct dataset_job *job);
 enum dataset_need { DATASET_ANY, DATASET_SOURCE, DATASET_REPLICA };
 void dataset_run_on(struct dataset *ds, enum dataset_need need,
     const struct dataset_job *job);
+
+/* The same for WORK that needs none: it also runs when the dataset is not open,
+ * and does not try to open it. */
+void dataset_run_always(struct dataset *ds, const struct dataset_job *job);
 
 /* SQL on the live database of a source, as an administrator's command does it:
  * a connection of its own, opened by the caller within a job through

@@ -97,7 +97,5 @@ bool dataset_is_open(const struct dataset *ds);
 /* On the strand: fills VIEW; true when the live database may have changed since
  * the last call. */
 bool dataset_look(struct dataset *ds, struct dataset_view *view);
-/* A job that also runs when the dataset is not open. */
-void dataset_run_always(struct dataset *ds, const struct dataset_job *job);
 
 #endif

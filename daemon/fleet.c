@@ -245,6 +245,7 @@ fleet_close(struct fleet *fleet)
     fleet_registrations_close(fleet);
     fleet_waiters_close(fleet);
     fleet_drop_all(fleet);
+    fleet_tells_close(fleet);
     outbound_free(fleet->out);
     fleet_hold(fleet); /* three timers, one reference each */
     fleet_hold(fleet);

@@ -35,6 +35,16 @@ struct dataset;
 struct diff_unit;
 int fleet_diff_unit(struct fleet *fleet, const char *name,
     const struct dataset *ds, struct diff_unit *unit, struct err *e);
+/* Runs COMMAND (with the dataset's name and our cluster) on every server, over
+ * its push connection.  DONE, which may be NULL, is called once, perhaps at
+ * once: SERVERS [{name, done, error}] borrowed, FIRST the first failure (an
+ * unreachable server is one) or NULL. */
+typedef void (
+    *fleet_told_fn)(void *ctx, json_t *servers, const struct err *first);
+void fleet_tell(struct fleet *fleet, const char *command, const char *dataset,
+    fleet_told_fn done, void *ctx);
+/* The name of a server that cannot be told anything now, or NULL. */
+const char *fleet_first_unreachable(const struct fleet *fleet);
 /* The role changed: load or drop the servers. */
 void fleet_role_changed(struct fleet *fleet);
 

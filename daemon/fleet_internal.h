@@ -4,9 +4,8 @@
  * fleet_watch.c (instant), fleet_server.c (links), fleet_lane.c (one dataset on
  * one server), fleet_facts.c (what it says it holds), fleet_send.c (bytes of a
  * bundle), fleet_overwrite.c (streams), fleet_wait.c (calls that wait),
- * fleet_json.c, fleet_diff.c, fleet_commands.c, fleet_remove.c, fleet_sync.c,
- * fleet_register.c,
- * fleet_add.c.
+ * fleet_tell.c (commands to all), fleet_json.c, fleet_diff.c, fleet_commands.c,
+ * fleet_remove.c, fleet_sync.c, fleet_register.c, fleet_add.c.
  *
  * The life of a change: a round begins (interval, request, commit); every
  * dataset is published on its strand; then each server that the round concerns
@@ -144,6 +143,7 @@ struct fleet {
     uint64_t next_bundle_id;
     struct waiter *waiters;
     struct registration *registrations;
+    struct tell *tells;
     bool closing;
 };
 
@@ -244,6 +244,9 @@ void fleet_waiters_check(struct fleet *fleet);
 void fleet_waiters_close(struct fleet *fleet);
 void fleet_waiters_progress(struct server *server, const char *step,
     const char *text, uint64_t done, uint64_t total);
+
+/* fleet_tell.c */
+void fleet_tells_close(struct fleet *fleet);
 
 /* fleet_commands.c */
 /* The server that argument "name" names; fails the call and returns NULL

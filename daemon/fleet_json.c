@@ -41,8 +41,12 @@ server_error_json(const struct server *server)
             continue;
         err_set(&e, ERR_HELD, "dataset \"%s\" is held: %s", ds->name,
             ds->view.held);
-        err_hint(&e, "Look at it, then run \"lockstep dataset accept %s\".",
-            ds->name);
+        if (ds->view.off)
+            err_hint(&e, "\"lockstep dataset capture %s on\" resumes.",
+                ds->name);
+        else
+            err_hint(&e, "Look at it, then run \"lockstep dataset accept %s\".",
+                ds->name);
         return json_error(&e);
     }
     return json_null();

@@ -67,7 +67,7 @@ sync_held(const struct fleet *fleet, struct err *e)
         if (!p->ds->active || p->error.code == ERR_NONE)
             continue;
         *e = p->error;
-        if (e->code == ERR_HELD)
+        if (e->code == ERR_HELD && !p->ds->view.off)
             err_hint(e,
                 "Look at it, then run \"lockstep dataset accept %s\" "
                 "if this is what you want.",
