@@ -7,9 +7,9 @@
 #include "base/err.h"
 
 /* Removes every trigger and table of ours from the database at PATH, in one
- * transaction; one that has none is only read.  Nothing of this process may
- * have it open.  A file that is missing is fine; ERR_BUSY when it is locked for
- * longer than some seconds, ERR_CORRUPT when it is no database. */
+ * transaction, through a connection of its own; one that has none is only read.
+ * A file that is missing is fine; ERR_BUSY when it is locked for longer than
+ * some seconds, ERR_CORRUPT when it is no database. */
 int database_detach(const char *path, struct err *e);
 
 #endif

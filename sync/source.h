@@ -85,9 +85,6 @@ const char *source_held(const struct source *source);
  * triggers anew, comparing). */
 int source_accept(struct source *source, struct publish_result *result,
     struct err *e);
-/* Removes everything of ours from the live file, state row included; close the
- * source next.  ERR_BUSY when it is locked for longer than the deadline. */
-int source_detach(struct source *source, struct err *e);
 /* Recomputes the digest of the published copy from its rows. */
 int source_verify(struct source *source, bool *equal, struct err *e);
 void source_state(const struct source *source, struct dataset_state *state);

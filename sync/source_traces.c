@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "base/file.h"
+#include "sync/detach.h"
 #include "sync/open.h"
 
 /* Notes durably which nonce the live file is to have next. */
@@ -79,32 +79,6 @@ any_traces(sqlite3 *db, bool *present, struct err *e)
     return 0;
 }
 
-/* Through a connection of its own, as the other may be one that only reads. */
-static int
-remove_traces(struct source *s, struct err *e)
-{
-    sqlite3 *db = NULL;
-    bool present = false;
-    int r = -1;
-
-    if (database_open(&db, s->config.live_path, OPEN_WRITE, SOURCE_READ_WAIT_MS,
-            e) != 0 ||
-        any_traces(db, &present, e) != 0)
-        goto out;
-    if (!present)
-        r = 0;
-    else if (database_exec(db, "BEGIN IMMEDIATE", e) == 0 &&
-             capture_remove(db, e) == 0 && state_remove(db, e) == 0)
-        r = database_exec(db, "COMMIT", e);
-out:
-    database_rollback(db);
-    database_close(db);
-    if (r != 0)
-        err_wrap(e, "could not remove what is ours from \"%s\"",
-            s->config.live_path);
-    return r;
-}
-
 /* The nonce is forgotten first: a file without one is then as it should be. */
 static int
 leave_no_trace(struct source *s, struct err *e)
@@ -119,16 +93,7 @@ leave_no_trace(struct source *s, struct err *e)
         return -1;
     if (any_traces(s->live, &present, e) != 0)
         return -1;
-    return present ? remove_traces(s, e) : 0;
-}
-
-int
-source_detach(struct source *source, struct err *e)
-{
-    source_live_close(source);
-    if (!file_exists(source->config.live_path))
-        return 0;
-    return remove_traces(source, e);
+    return present ? database_detach(s->config.live_path, e) : 0;
 }
 
 int

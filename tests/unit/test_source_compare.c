@@ -2,6 +2,7 @@
  * A live database that is only compared: no trace of ours in it, every change
  * found, older copies held.
  */
+#include "sync/detach.h"
 #include "tests/unit/source_fixture.h"
 
 static const char schema[] =
@@ -449,11 +450,12 @@ detach_leaves_no_trace(void **state)
 
     fixture_init(&f, *state, schema);
     source_start(&f);
-    assert_int_equal(source_detach(f.source, &e), 0);
     source_stop(&f);
+    assert_int_equal(database_detach(f.live_path, &e), 0);
     expect_no_trace(&f);
     live_disconnect(&f);
     shell("rm %s", f.live_path);
+    assert_int_equal(database_detach(f.live_path, &e), 0);
     fixture_release(&f);
 }
 
