@@ -1,6 +1,8 @@
 /*
  * dataset: what is replicated.
  */
+#include <string.h>
+
 #include "base/json.h"
 #include "manager-tui/changes.h"
 #include "manager-tui/cli.h"
@@ -8,6 +10,7 @@
 
 static const struct column list_columns[] = {
     { "NAME", "name", COLUMN_TEXT, false },
+    { "STATE", "state", COLUMN_TEXT, false },
     { "REVISION", "revision", COLUMN_TEXT, false },
     { "ROWS", "rows", COLUMN_TEXT, false },
     { "SIZE", "bytes", COLUMN_BYTES, false },
@@ -24,6 +27,8 @@ static const struct view list_views[] = {
 
 static const struct column show_columns[] = {
     { "name", "name", COLUMN_TEXT, false },
+    { "state", "state", COLUMN_TEXT, false },
+    { "path", "path", COLUMN_TEXT, false },
     { "epoch", "epoch", COLUMN_TEXT, false },
     { "revision", "revision", COLUMN_TEXT, false },
     { "digest", "digest", COLUMN_TEXT, false },
@@ -34,6 +39,8 @@ static const struct column show_columns[] = {
     { "held", "held", COLUMN_TEXT, false },
     { "drifted", "drifted", COLUMN_YES_NO, false },
     { "reason", "reason", COLUMN_TEXT, false },
+    { "error", "error.message", COLUMN_TEXT, false },
+    { "what to do", "error.hint", COLUMN_TEXT, false },
     COLUMNS_END,
 };
 
@@ -139,6 +146,95 @@ run_diff(struct cli *cli, const struct command *command, json_t *args,
     return changes_run(cli, "dataset diff", args, false, e);
 }
 
+static const struct column use_columns[] = {
+    { "removed", "removed", COLUMN_TEXT, false },
+    { "name", "name", COLUMN_TEXT, false },
+    { "state", "state", COLUMN_TEXT, false },
+    { "path", "path", COLUMN_TEXT, false },
+    { "held", "held", COLUMN_TEXT, false },
+    { "note", "note", COLUMN_TEXT, false },
+    COLUMNS_END,
+};
+
+static const struct column told_columns[] = {
+    { "SERVER", "name", COLUMN_TEXT, false },
+    { "DONE", "done", COLUMN_YES_NO, false },
+    { "ERROR", "error.message", COLUMN_TEXT, true },
+    COLUMNS_END,
+};
+
+/* A dataset taken into use or out of it, and the servers that were told. */
+static const struct view use_views[] = {
+    { "", false, use_columns, NULL },
+    { "servers", true, told_columns, NULL },
+    VIEWS_END,
+};
+
+static int
+run_use(struct cli *cli, const struct command *command, const char *name,
+    json_t *args, struct err *e)
+{
+    json_t *result = NULL;
+
+    if (cli_control(cli, name, args, LONG_WAIT_MS, &result, e) != 0)
+        return -1;
+    cli_show(cli, result, command->views);
+    json_decref(result);
+    return 0;
+}
+
+static int
+run_remove(struct cli *cli, const struct command *command, json_t *args,
+    struct err *e)
+{
+    const char *name = "";
+
+    if (json_member_string(args, "name", true, &name, e) != 0 ||
+        cli_confirm(cli,
+            "The dataset will be replicated no longer; its files stay on every "
+            "server, without anything of Lockstep in them.",
+            name, e) != 0)
+        return -1;
+    return run_use(cli, command, "dataset remove", args, e);
+}
+
+static int
+run_attach(struct cli *cli, const struct command *command, json_t *args,
+    struct err *e)
+{
+    return run_use(cli, command, "dataset attach", args, e);
+}
+
+static int
+run_detach(struct cli *cli, const struct command *command, json_t *args,
+    struct err *e)
+{
+    return run_use(cli, command, "dataset detach", args, e);
+}
+
+static int
+run_capture(struct cli *cli, const struct command *command, json_t *args,
+    struct err *e)
+{
+    const char *state = "";
+
+    if (json_member_string(args, "state", true, &state, e) != 0)
+        return -1;
+    if (strcmp(state, "on") != 0 && strcmp(state, "off") != 0)
+        return err_set(e, ERR_USAGE, "capture is \"on\" or \"off\", not \"%s\"",
+            state);
+    json_object_set_new(args, "on", json_boolean(strcmp(state, "on") == 0));
+    json_object_del(args, "state");
+    return run_use(cli, command, "dataset capture", args, e);
+}
+
+static const struct option remove_options[] = {
+    { "force", NULL, OPTION_FLAG, "force",
+        "also when a server cannot be told (then run \"dataset detach\" "
+        "there)" },
+    { NULL, NULL, OPTION_FLAG, NULL, NULL },
+};
+
 static const struct option history_options[] = {
     { "limit", "N", OPTION_INT, "limit", "the newest so many (default 20)" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
@@ -163,5 +259,20 @@ const struct command dataset_commands[] = {
         "dataset verify config\n", "name", NULL, run_verify, verify_views },
     { "dataset", "accept", "NAME", "publish what was held on this primary",
         "dataset accept config\n", "name", NULL, run_accept, accept_views },
+    { "dataset", "remove", "NAME",
+        "stop replicating a configured dataset, and take what is ours out of "
+        "its files",
+        "dataset remove pdns\ndataset remove pdns --force --yes\n", "name",
+        remove_options, run_remove, use_views },
+    { "dataset", "attach", "NAME", "use a dataset that was removed again",
+        "dataset attach pdns\n", "name", NULL, run_attach, use_views },
+    { "dataset", "detach", "NAME",
+        "on a secondary: what \"dataset remove\" could not tell it",
+        "dataset detach pdns\n", "name", NULL, run_detach, use_views },
+    { "dataset", "capture", "NAME on|off",
+        "off: nothing of ours in the live file and nothing published, for a "
+        "migration; on: compare and go on",
+        "dataset capture pdns off\ndataset capture pdns on\n", "name state",
+        NULL, run_capture, use_views },
     { .noun = NULL },
 };
