@@ -57,7 +57,8 @@ struct lane {
     uint8_t handle[SFTP_HANDLE_MAX];
     size_t handle_len;
 
-    bool known; /* the following is what the server holds */
+    bool known;  /* the following is what the server holds, or says it does */
+    bool proved; /* it looked at its file on this connection and confirmed */
     uint64_t revision;
     struct digest digest;
     bool drifted;

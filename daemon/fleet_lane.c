@@ -29,6 +29,7 @@ lane_reset(struct lane *lane)
     lane->state = LANE_CLOSED;
     lane->handle_len = 0;
     lane->known = false;
+    lane->proved = false;
     lane->stuck = false;
     lane->tries = 0;
 }
@@ -61,6 +62,7 @@ lane_confirmed(struct lane *lane, uint64_t revision,
     const struct digest *digest, int64_t sent_us)
 {
     lane->known = true;
+    lane->proved = true;
     lane->revision = revision;
     lane->digest = *digest;
     lane->drifted = false;
@@ -123,6 +125,7 @@ lane_failed(struct lane *lane, const struct err *e)
     enum consequence consequence = lane_consequence(e->code);
 
     lane->known = false;
+    lane->proved = false;
     if (e->code == ERR_DRIFTED || e->code == ERR_NEEDS_OVERWRITE)
         server->drifted = true;
     if (consequence == ASK_AGAIN && lane->tries < FLEET_LANE_TRIES) {

@@ -46,9 +46,10 @@ server_equal(const struct server *server)
     for (size_t i = 0; i < server->lane_count; i++) {
         const struct dataset *ds = server->lanes[i]->ds;
 
-        if (ds->active && (!lane_is_alive(server->lanes[i]) ||
-                              !lane_equal(server->lanes[i]) ||
-                              ds->view.unpublished || ds->view.held[0] != '\0'))
+        if (ds->active &&
+            (!lane_is_alive(server->lanes[i]) ||
+                !lane_equal(server->lanes[i]) || !server->lanes[i]->proved ||
+                ds->view.unpublished || ds->view.held[0] != '\0'))
             return false;
     }
     return true;
