@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/stop.h"
 #include "sync/open.h"
 
 void
@@ -90,12 +91,14 @@ scan_rows(sqlite3 *db, const struct table *t, sqlite3_stmt *stmt,
     struct buf row = BUF_INIT;
     uint8_t hash[HASH_SIZE];
     size_t head;
-    int rc;
+    int rc, r = 0;
 
     buf_put_varint(&row, strlen(t->name));
     buf_put(&row, t->name, strlen(t->name));
     head = row.len;
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    /* Nothing is lost by leaving a scan, also one that holds a lock. */
+    while (
+        (r = stop_check(e)) == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         row.len = head;
         table_read_row(t, stmt, &row, &row);
         hasher_update(h, row.data, row.len);
@@ -105,8 +108,9 @@ scan_rows(sqlite3 *db, const struct table *t, sqlite3_stmt *stmt,
     }
     hasher_free(h);
     buf_release(&row);
-    return rc == SQLITE_DONE ? 0
-                             : database_error(db, e, "could not read all rows");
+    if (r == 0 && rc != SQLITE_DONE)
+        r = database_error(db, e, "could not read all rows");
+    return r;
 }
 
 int
