@@ -286,6 +286,26 @@ decision_repair(struct decision *d, struct source *source, struct err *e)
     return 0;
 }
 
+/* Where the schema changed in between, the bundle ends there, and the next one
+ * goes on. */
+static int
+decision_bundle(struct decision *d, struct source *source, struct err *e)
+{
+    struct bundle_header made;
+
+    if (source_bundle(source, d->revision, &d->signer, &d->bundle->bytes, &made,
+            e) == 0) {
+        d->state.revision = made.to_revision;
+        d->state.digest = made.digest_after;
+        return 0;
+    }
+    if (e->code != ERR_NEEDS_OVERWRITE)
+        return -1;
+    err_clear(e);
+    d->verdict = SEND_OVERWRITE;
+    return 0;
+}
+
 static int
 decision_work(struct dataset *ds, void *arg, struct err *e)
 {
@@ -298,10 +318,7 @@ decision_work(struct dataset *ds, void *arg, struct err *e)
         return -1;
     if (d->verdict == SEND_REPAIR)
         return decision_repair(d, ds->source, e);
-    if (d->verdict != SEND_BUNDLE)
-        return 0;
-    return source_bundle(ds->source, d->revision, &d->signer, &d->bundle->bytes,
-        e);
+    return d->verdict == SEND_BUNDLE ? decision_bundle(d, ds->source, e) : 0;
 }
 
 static void

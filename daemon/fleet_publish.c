@@ -63,7 +63,7 @@ publish_work(struct dataset *ds, void *arg, struct err *e)
             &chained, &bundle_error) != 0 ||
         !chained ||
         source_bundle(ds->source, before.revision, &job->signer,
-            &job->bundle->bytes, &bundle_error) != 0) {
+            &job->bundle->bytes, NULL, &bundle_error) != 0) {
         shared_bytes_release(job->bundle);
         job->bundle = NULL;
     }

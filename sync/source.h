@@ -98,10 +98,14 @@ int source_set_cluster(struct source *source, const uint8_t cluster[ID_SIZE],
  * digest, and a chain of changes from there to now. */
 int source_knows(struct source *source, uint64_t revision,
     const struct digest *digest, bool *known, bool *chained, struct err *e);
-/* A sealed bundle from FROM (which source_knows as chained) to the current
- * revision, appended to OUT.  One bundle however many revisions. */
+/* A sealed bundle from FROM (which source_knows as chained), appended to OUT,
+ * with its header in *MADE (may be NULL).  It leads to the current revision,
+ * however many there are between, unless one changed the schema: that one is a
+ * bundle of its own, and so is all before it.  Then the caller goes on from
+ * where the bundle leads. */
 int source_bundle(struct source *source, uint64_t from,
-    const struct bundle_signer *signer, struct buf *out, struct err *e);
+    const struct bundle_signer *signer, struct buf *out,
+    struct bundle_header *made, struct err *e);
 /* A sealed REPAIR bundle that sets the given keys to their rows as of REVISION,
  * which source_knows as chained; the rows of an older one come from history.
  * ERR_NEEDS_OVERWRITE when they cannot: the schema was changed since, or history

@@ -1,6 +1,7 @@
 /*
- * Bundles: history says which keys changed since a revision, the published copy
- * says what their rows are now.
+ * Bundles: history says which rows changed since a revision, and what they are
+ * at its end.  A revision that changed the schema is a bundle of its own: its
+ * DDL works on the rows as they were just before it.
  */
 #include "sync/source_internal.h"
 
@@ -23,6 +24,7 @@ chain_release(struct chain *c)
     free(c->sets);
     free(c->entries);
     buf_release(&c->ddl);
+    buf_release(&c->specials_new);
 }
 
 void
@@ -55,17 +57,35 @@ same_key(const struct change *x)
 }
 
 static void
+know_row(struct chain *c, const uint8_t *row, size_t len)
+{
+    struct chain_entry *entry = &c->entries[c->entry_count - 1];
+
+    entry->known = true;
+    entry->new_row = row;
+    entry->new_row_len = len;
+}
+
+/* What goes comes before what is put, as it is applied. */
+static void
 add_changes(struct chain *c, const struct change_set *set)
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct change *x = &set->items[i];
-        bool same = same_key(x);
 
-        if (x->old_key != NULL)
-            chain_add(c, x->table, x->old_key, x->old_key_len, true, x->old_row,
-                x->old_row_len);
-        if (x->new_key != NULL && !same)
-            chain_add(c, x->table, x->new_key, x->new_key_len, false, NULL, 0);
+        if (x->old_key == NULL)
+            continue;
+        chain_add(c, x->table, x->old_key, x->old_key_len, true, x->old_row,
+            x->old_row_len);
+        know_row(c, same_key(x) ? x->new_row : NULL, x->new_row_len);
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        const struct change *x = &set->items[i];
+
+        if (x->new_key == NULL || same_key(x))
+            continue;
+        chain_add(c, x->table, x->new_key, x->new_key_len, false, NULL, 0);
+        know_row(c, x->new_row, x->new_row_len);
     }
 }
 
@@ -83,45 +103,19 @@ source_newest_release(struct source *s)
     s->newest.revision = 0;
 }
 
-static void
-know_row(struct chain *c, const uint8_t *row, size_t len)
-{
-    struct chain_entry *entry = &c->entries[c->entry_count - 1];
-
-    entry->known = true;
-    entry->new_row = row;
-    entry->new_row_len = len;
-}
-
 /* The chain of the one revision whose changes are in memory. */
 static void
 chain_take_newest(struct source *s, struct chain *c)
 {
     const struct newest_changes *newest = &s->newest;
-    size_t count;
 
-    for (size_t i = 0; i < newest->set.count; i++) {
-        const struct change *x = &newest->set.items[i];
-        bool same = same_key(x);
-
-        if (x->old_key != NULL) {
-            chain_add(c, x->table, x->old_key, x->old_key_len, true, x->old_row,
-                x->old_row_len);
-            know_row(c, same ? x->new_row : NULL, x->new_row_len);
-        }
-        if (x->new_key != NULL && !same) {
-            chain_add(c, x->table, x->new_key, x->new_key_len, false, NULL, 0);
-            know_row(c, x->new_row, x->new_row_len);
-        }
-    }
+    add_changes(c, &newest->set);
+    chain_sort(c);
     c->specials = newest->specials;
+    if (c->specials)
+        buf_put(&c->specials_new, s->specials.data, s->specials.len);
     c->digest_before = newest->digest_before;
     memcpy(c->schema_before, s->state.schema_hash, HASH_SIZE);
-    count = c->entry_count;
-    chain_sort(c);
-    /* A key that two changes name is as the published copy says. */
-    for (size_t i = 0; count != c->entry_count && i < c->entry_count; i++)
-        c->entries[i].known = false;
 }
 
 static int
@@ -140,7 +134,8 @@ compare_entries(const void *a, const void *b)
     return order;
 }
 
-/* One entry per key, the earliest: whether the key existed at the start. */
+/* One entry per key: whether the key existed at the start as the earliest says,
+ * the row as the latest does. */
 void
 chain_sort(struct chain *c)
 {
@@ -150,11 +145,16 @@ chain_sort(struct chain *c)
         return;
     qsort(c->entries, c->entry_count, sizeof(*c->entries), compare_entries);
     for (size_t i = 1; i < c->entry_count; i++) {
-        const struct chain_entry *a = &c->entries[kept], *b = &c->entries[i];
+        struct chain_entry *a = &c->entries[kept], *b = &c->entries[i];
 
         if (strcmp(a->table, b->table) != 0 || a->key_len != b->key_len ||
-            memcmp(a->key, b->key, a->key_len) != 0)
+            memcmp(a->key, b->key, a->key_len) != 0) {
             c->entries[++kept] = *b;
+            continue;
+        }
+        a->known = b->known;
+        a->new_row = b->new_row;
+        a->new_row_len = b->new_row_len;
     }
     c->entry_count = kept + 1;
 }
@@ -170,8 +170,8 @@ read_blob(sqlite3_stmt *stmt, int column, void *out, int size, struct err *e)
     return 0;
 }
 
-/* Columns: ddl, specials_new IS NOT NULL, changes, digest_before,
- * schema_before. */
+/* Columns: ddl, specials_new, changes, digest_before, schema_before,
+ * digest_after, schema_after, made_ms, total. */
 static int
 add_revision(struct chain *c, sqlite3_stmt *stmt, struct err *e)
 {
@@ -179,15 +179,25 @@ add_revision(struct chain *c, sqlite3_stmt *stmt, struct err *e)
     struct reader ddl = reader_over(sqlite3_column_blob(stmt, 0),
         (size_t)sqlite3_column_bytes(stmt, 0));
 
-    if (c->set_count == 0 &&
-        (read_blob(stmt, 3, c->digest_before.sum, HASH_SIZE, e) != 0 ||
-            read_blob(stmt, 4, c->schema_before, HASH_SIZE, e) != 0))
+    if ((c->set_count == 0 &&
+            (read_blob(stmt, 3, c->digest_before.sum, HASH_SIZE, e) != 0 ||
+                read_blob(stmt, 4, c->schema_before, HASH_SIZE, e) != 0)) ||
+        read_blob(stmt, 5, c->digest_after.sum, HASH_SIZE, e) != 0 ||
+        read_blob(stmt, 6, c->schema_after, HASH_SIZE, e) != 0)
         return -1;
     if (reader_left(&ddl) > 0) {
         c->ddl_count += reader_varint(&ddl);
         buf_put(&c->ddl, ddl.p, reader_left(&ddl));
     }
-    c->specials = c->specials || sqlite3_column_int(stmt, 1) != 0;
+    if (sqlite3_column_type(stmt, 1) != SQLITE_NULL) {
+        c->specials = true;
+        buf_clear(&c->specials_new);
+        buf_put(&c->specials_new, sqlite3_column_blob(stmt, 1),
+            (size_t)sqlite3_column_bytes(stmt, 1));
+    }
+    c->made_ms = sqlite3_column_int64(stmt, 7);
+    c->total_known = sqlite3_column_type(stmt, 8) != SQLITE_NULL;
+    c->total = (uint64_t)sqlite3_column_int64(stmt, 8);
     c->sets = alloc_resize(c->sets, c->set_count + 1, sizeof(*c->sets));
     set = &c->sets[c->set_count];
     change_set_init(set);
@@ -199,19 +209,21 @@ add_revision(struct chain *c, sqlite3_stmt *stmt, struct err *e)
 }
 
 int
-chain_read(struct source *s, uint64_t from, struct chain *c, struct err *e)
+chain_read(struct source *s, uint64_t from, uint64_t to, struct chain *c,
+    struct err *e)
 {
     sqlite3_stmt *stmt;
     int rc, r = 0;
 
     if (database_prepare(s->history,
-            "SELECT ddl,specials_new IS NOT NULL,changes,digest_before,"
-            "schema_before FROM history WHERE revision>?1 AND revision<=?2"
-            " AND barrier=0 ORDER BY revision",
+            "SELECT ddl,specials_new,changes,digest_before,schema_before,"
+            "digest_after,schema_after,made_ms,total FROM history"
+            " WHERE revision>?1 AND revision<=?2 AND barrier=0"
+            " ORDER BY revision",
             &stmt, e) != 0)
         return -1;
     sqlite3_bind_int64(stmt, 1, (int64_t)from);
-    sqlite3_bind_int64(stmt, 2, (int64_t)s->state.revision);
+    sqlite3_bind_int64(stmt, 2, (int64_t)to);
     while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
         r = add_revision(c, stmt, e);
     if (r == 0 && rc != SQLITE_DONE)
@@ -219,14 +231,37 @@ chain_read(struct source *s, uint64_t from, struct chain *c, struct err *e)
     sqlite3_finalize(stmt);
     if (r != 0)
         return -1;
-    if (c->set_count != s->state.revision - from)
+    if (c->set_count != to - from)
         return err_set(e, ERR_NEEDS_OVERWRITE,
             "history does not lead from revision %llu to %llu",
-            (unsigned long long)from, (unsigned long long)s->state.revision);
+            (unsigned long long)from, (unsigned long long)to);
     for (size_t i = 0; i < c->set_count; i++)
         add_changes(c, &c->sets[i]);
     chain_sort(c);
     return 0;
+}
+
+/* Where a bundle from FROM ends: now, or before the next revision with DDL, or
+ * with that one if it is the very next. */
+static int
+find_end(struct source *s, uint64_t from, uint64_t *to, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int r = 0;
+
+    if (database_prepare(s->history,
+            "SELECT coalesce(max(?1+1,min(revision)-1),?2) FROM history"
+            " WHERE revision>?1 AND revision<=?2 AND ddl IS NOT NULL",
+            &stmt, e) != 0)
+        return -1;
+    sqlite3_bind_int64(stmt, 1, (int64_t)from);
+    sqlite3_bind_int64(stmt, 2, (int64_t)s->state.revision);
+    if (sqlite3_step(stmt) == SQLITE_ROW)
+        *to = (uint64_t)sqlite3_column_int64(stmt, 0);
+    else
+        r = database_error(s->history, e, "could not read the history");
+    sqlite3_finalize(stmt);
+    return r;
 }
 
 /* One table's entries on their way into a bundle. */
@@ -237,21 +272,22 @@ struct table_part {
     struct buf found_key, row, values; /* reused */
 };
 
-/* Which columns of two rows of T differ, as one bit each, and the new values of
- * those; false when the rows do not line up. */
+/* Which columns of two rows differ, as one bit each, and the new values of
+ * those; false when the rows do not line up, or are too wide for bits. */
 static bool
-row_difference(const struct table *t, const struct chain_entry *en,
-    const struct buf *now, uint64_t *columns, struct buf *values)
+row_difference(const struct chain_entry *en, const struct buf *now,
+    uint64_t *columns, struct buf *values)
 {
     struct reader a = reader_over(en->old_row, en->old_row_len);
     struct reader b = reader_over(now->data, now->len);
 
     *columns = 0;
     buf_clear(values);
-    for (int i = 0; i < t->column_count; i++) {
+    for (int i = 0; reader_left(&a) > 0; i++) {
         const uint8_t *x = a.p, *y = b.p;
 
-        if (value_skip(&a, 1) != 0 || value_skip(&b, 1) != 0)
+        if (i == CHANGE_COLUMNS_MAX || value_skip(&a, 1) != 0 ||
+            value_skip(&b, 1) != 0)
             return false;
         if (a.p - x == b.p - y && memcmp(x, y, (size_t)(a.p - x)) == 0)
             continue;
@@ -262,14 +298,12 @@ row_difference(const struct table *t, const struct chain_entry *en,
 }
 
 static void
-put_row(const struct table *t, const struct chain_entry *en,
-    struct table_part *part)
+put_row(const struct chain_entry *en, struct table_part *part)
 {
     uint64_t columns;
 
     if (part->differences && en->old_row != NULL &&
-        t->column_count <= CHANGE_COLUMNS_MAX &&
-        row_difference(t, en, &part->row, &columns, &part->values)) {
+        row_difference(en, &part->row, &columns, &part->values)) {
         if (columns == 0)
             return; /* as it was at the start */
         buf_put_u8(&part->entries, OP_CHANGE);
@@ -320,7 +354,7 @@ put_entry(struct source *s, const struct table *t, const struct chain_entry *en,
     if (found < 0)
         return -1;
     if (found == 1) {
-        put_row(t, en, part);
+        put_row(en, part);
     } else if (en->existed) {
         buf_put_u8(&part->entries, OP_REMOVE);
         buf_put(&part->entries, en->key, en->key_len);
@@ -343,7 +377,7 @@ source_put_tables(struct source *s, const struct chain_entry *entries,
         const char *name = entries[i].table;
         const struct table *t = schema_find_table(s->schema, name);
 
-        if (t == NULL || t->unsupported != NULL) {
+        if (!entries[i].known && (t == NULL || t->unsupported != NULL)) {
             r = err_set(e, ERR_NEEDS_OVERWRITE, "no table \"%s\"", name);
             break;
         }
@@ -400,14 +434,33 @@ source_bundle_header(struct source *s, enum bundle_kind kind)
     return h;
 }
 
+/* The header's other end, when that is not the current revision. */
+static int
+end_at(struct bundle_header *h, uint64_t to, const struct chain *c,
+    struct err *e)
+{
+    if (!c->total_known)
+        return err_set(e, ERR_NEEDS_OVERWRITE,
+            "history does not say how many rows revision %llu has",
+            (unsigned long long)to);
+    h->to_revision = to;
+    h->digest_after = c->digest_after;
+    memcpy(h->schema_after, c->schema_after, HASH_SIZE);
+    h->rows_after = c->total;
+    h->changed_ms = c->made_ms;
+    return 0;
+}
+
 int
 source_bundle(struct source *source, uint64_t from,
-    const struct bundle_signer *signer, struct buf *out, struct err *e)
+    const struct bundle_signer *signer, struct buf *out,
+    struct bundle_header *made, struct err *e)
 {
     struct source *s = source;
     struct chain c = { 0 };
     struct buf body = BUF_INIT;
     struct bundle_header h;
+    uint64_t to = s->state.revision;
     int r = -1;
 
     if (s->published == NULL || from >= s->state.revision)
@@ -416,11 +469,14 @@ source_bundle(struct source *source, uint64_t from,
     h = source_bundle_header(s, BUNDLE_CHANGES);
     if (source_newest_leads_from(s, from))
         chain_take_newest(s, &c);
-    else if (chain_read(s, from, &c, e) != 0)
+    else if (find_end(s, from, &to, e) != 0 ||
+             chain_read(s, from, to, &c, e) != 0)
+        goto out;
+    if (to != s->state.revision && end_at(&h, to, &c, e) != 0)
         goto out;
     buf_put_varint(&body, c.ddl_count);
     buf_put(&body, c.ddl.data, c.ddl.len);
-    source_put_specials(c.specials ? &s->specials : NULL, &body);
+    source_put_specials(c.specials ? &c.specials_new : NULL, &body);
     if (source_put_tables(s, c.entries, c.entry_count, c.ddl_count == 0, &body,
             e) != 0)
         goto out;
@@ -429,6 +485,8 @@ source_bundle(struct source *source, uint64_t from,
     memcpy(h.schema_before, c.schema_before, HASH_SIZE);
     h.raw_length = body.len;
     r = bundle_seal(&h, body.data, body.len, signer, out, e);
+    if (r == 0 && made != NULL)
+        *made = h;
 out:
     chain_release(&c);
     buf_release(&body);

@@ -28,42 +28,51 @@ static const char create_sql[] =
     "CREATE TABLE IF NOT EXISTS shapes(hash BLOB PRIMARY KEY, tables BLOB NOT"
     " NULL) WITHOUT ROWID";
 /* What history.db got since the first version; NULL in older entries. */
-static const char widen_sql[] = "BEGIN IMMEDIATE;"
-                                "ALTER TABLE history ADD COLUMN who TEXT;"
-                                "ALTER TABLE history ADD COLUMN reason TEXT;"
-                                "ALTER TABLE history ADD COLUMN added INTEGER;"
-                                "ALTER TABLE history ADD COLUMN changed"
-                                " INTEGER;"
-                                "ALTER TABLE history ADD COLUMN removed"
-                                " INTEGER;"
-                                "COMMIT";
+static const struct later_column {
+    const char *name, *type;
+} later_columns[] = {
+    { "who", "TEXT" }, { "reason", "TEXT" }, { "added", "INTEGER" },
+    { "changed", "INTEGER" }, { "removed", "INTEGER" },
+    { "total", "INTEGER" }, /* rows of all tables */
+};
 static const char insert_sql[] =
     "INSERT OR REPLACE INTO history(revision,made_ms,writer,rows,digest_before,"
     "digest_after,schema_before,schema_after,ddl,specials_new,changes,barrier,"
-    "compared,bytes,who,reason,added,changed,removed) VALUES(?1,?2,?3,?4,?5,?6,"
-    "?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)";
+    "compared,bytes,who,reason,added,changed,removed,total) VALUES(?1,?2,?3,?4,"
+    "?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
 
-/* A file of an earlier version gets the columns that came later. */
 static int
-widen(sqlite3 *db, struct err *e)
+widen_by(sqlite3 *db, const struct later_column *column, struct err *e)
 {
     sqlite3_stmt *stmt;
+    char sql[100];
     int rc;
 
     if (database_prepare(db,
-            "SELECT 1 FROM pragma_table_info('history') WHERE name='removed'",
-            &stmt, e) != 0)
+            "SELECT 1 FROM pragma_table_info('history') WHERE name=?1", &stmt,
+            e) != 0)
         return -1;
+    sqlite3_bind_text(stmt, 1, column->name, -1, SQLITE_STATIC);
     rc = sqlite3_step(stmt);
     sqlite3_finalize(stmt);
     if (rc == SQLITE_ROW)
         return 0;
     if (rc != SQLITE_DONE)
         return database_error(db, e, "could not read the history");
-    if (database_exec(db, widen_sql, e) == 0)
-        return 0;
-    database_rollback(db);
-    return -1;
+    snprintf(sql, sizeof(sql), "ALTER TABLE history ADD COLUMN %s %s",
+        column->name, column->type);
+    return database_exec(db, sql, e);
+}
+
+/* A file of an earlier version gets the columns that came later. */
+static int
+widen(sqlite3 *db, struct err *e)
+{
+    for (size_t i = 0; i < sizeof(later_columns) / sizeof(later_columns[0]);
+         i++)
+        if (widen_by(db, &later_columns[i], e) != 0)
+            return -1;
+    return 0;
 }
 
 static int
@@ -298,6 +307,7 @@ history_add(struct source *s, const struct history_entry *h, struct err *e)
     bind_text(stmt, 15, h->who);
     bind_text(stmt, 16, h->reason);
     bind_counts(stmt, 17, h);
+    sqlite3_bind_int64(stmt, 20, (int64_t)h->total);
     rc = sqlite3_step(stmt);
     sqlite3_reset(stmt);
     sqlite3_clear_bindings(stmt);

@@ -279,6 +279,7 @@ struct history_entry {
     const char *reason; /* why compared; NULL: triggers noted it */
     const char *who;    /* who made the changes; NULL: not known */
     uint64_t added, changed, removed;
+    uint64_t total; /* rows of all tables afterwards */
 };
 int history_open(struct source *s, struct err *e);
 int history_discard_above(struct source *s, uint64_t revision, struct err *e);
@@ -323,7 +324,8 @@ struct chain_entry {
     bool existed;           /* before that change */
     const uint8_t *old_row; /* what it was at the start; NULL: not known */
     size_t old_row_len;
-    bool known; /* the row now: NEW_ROW, NULL when it is gone */
+    bool known; /* the row at the end: NEW_ROW, NULL when it is gone; else it
+                 * is looked up in the published copy */
     const uint8_t *new_row;
     size_t new_row_len;
 };
@@ -337,13 +339,18 @@ struct chain {
     struct buf ddl;
     uint64_t ddl_count;
     bool specials;
-    struct digest digest_before;
-    uint8_t schema_before[HASH_SIZE];
+    struct buf specials_new; /* if SPECIALS */
+    struct digest digest_before, digest_after;
+    uint8_t schema_before[HASH_SIZE], schema_after[HASH_SIZE];
+    int64_t made_ms; /* of its last revision */
+    bool total_known;
+    uint64_t total; /* rows of all tables after it */
 };
 
-/* The changes after revision FROM; ERR_NEEDS_OVERWRITE when history does not
- * lead from there to now. */
-int chain_read(struct source *s, uint64_t from, struct chain *c, struct err *e);
+/* The changes after revision FROM up to TO; ERR_NEEDS_OVERWRITE when history
+ * does not lead from there to there. */
+int chain_read(struct source *s, uint64_t from, uint64_t to, struct chain *c,
+    struct err *e);
 void chain_release(struct chain *c);
 /* Adds a key; what it points to must outlive the chain's use. */
 void chain_add(struct chain *c, const char *table, const uint8_t *key,

@@ -228,6 +228,7 @@ commit(struct publish *p, bool specials, struct err *e)
         .revision = p->next.revision,
         .made_ms = p->next.changed_ms,
         .rows = p->c.set.count,
+        .total = p->next.rows,
         .digest_before = s->state.digest,
         .digest_after = p->next.digest,
         .ddl = p->has_ddl ? &p->ddl.ddl : NULL,

@@ -213,7 +213,7 @@ source_rebuild(struct source *s, const struct dataset_state *next,
         source_older_check(s, &state.digest, state.schema_hash, e) != 0)
         goto out;
     h.made_ms = state.changed_ms;
-    h.rows = state.rows;
+    h.rows = h.total = state.rows;
     h.specials = &specials;
     h.digest_before = s->state.digest;
     h.digest_after = state.digest;

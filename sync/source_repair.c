@@ -180,7 +180,7 @@ look_back(struct repair *p, struct err *e)
     struct bundle_header *h = &p->header;
     bool known;
 
-    if (chain_read(p->s, p->revision, &p->later, e) != 0)
+    if (chain_read(p->s, p->revision, p->s->state.revision, &p->later, e) != 0)
         return -1;
     if (p->later.ddl_count > 0)
         return err_set(e, ERR_NEEDS_OVERWRITE,

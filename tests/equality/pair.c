@@ -178,16 +178,26 @@ out:
     return result;
 }
 
+/* As many bundles as it takes. */
 static int
 bundle(struct pair *p, struct replica *r, uint64_t from, size_t *bytes,
     struct err *e)
 {
+    struct bundle_header made = { .to_revision = from };
+    struct dataset_state s;
     struct buf out = BUF_INIT;
-    int result = source_bundle(p->source, from, &signer, &out, e);
+    int result = 0;
 
-    *bytes = out.len;
-    if (result == 0)
-        result = replica_apply(r, out.data, out.len, e);
+    source_state(p->source, &s);
+    *bytes = 0;
+    while (result == 0 && made.to_revision < s.revision) {
+        buf_clear(&out);
+        result =
+            source_bundle(p->source, made.to_revision, &signer, &out, &made, e);
+        *bytes += out.len;
+        if (result == 0)
+            result = replica_apply(r, out.data, out.len, e);
+    }
     buf_release(&out);
     return result;
 }

@@ -208,7 +208,7 @@ world_try_push(struct world *w, struct err *e)
     while (r == 0 && held.state.revision < result.state.revision) {
         buf_clear(&bundle);
         r = source_bundle(w->source, held.state.revision, &world_signer,
-            &bundle, e);
+            &bundle, NULL, e);
         if (r == 0)
             r = replica_apply(w->replica, bundle.data, bundle.len, e);
         w->bytes += bundle.len;

@@ -135,7 +135,7 @@ push(struct world *w)
     replica_status(w->replica, &held);
     if (held.state.revision < result.state.revision) {
         CHECK(source_bundle(w->source, held.state.revision, &signer, &bundle,
-            &e));
+            NULL, &e));
         CHECK(replica_apply(w->replica, bundle.data, bundle.len, &e));
     }
     CHECK(replica_heartbeat(w->replica, result.state.cluster,

@@ -234,6 +234,49 @@ every_change_arrives(void **state)
             run_migration(&migrations[i], (enum capture_mode)mode);
 }
 
+/* A secondary that missed all of it gets every revision with DDL as a bundle of
+ * its own, and what lies between as one. */
+static void
+one_that_is_behind_catches_up(void **state)
+{
+    static const char *const steps[] = {
+        "UPDATE people SET age=age+1 WHERE id<60",
+        "DELETE FROM people WHERE id=6; INSERT INTO people(name) VALUES('new')",
+        "ALTER TABLE people RENAME TO persons; UPDATE persons SET age=1 WHERE"
+        " id=9",
+        "UPDATE persons SET mail='x' WHERE id=9",
+        "INSERT INTO tags VALUES('a',1); DELETE FROM log WHERE at<90",
+        "DROP TRIGGER people_gone; DROP TABLE log",
+        "CREATE TABLE log(x PRIMARY KEY) WITHOUT ROWID",
+        "INSERT INTO log VALUES('k'),('l'); PRAGMA user_version=7",
+        "UPDATE log SET x='m' WHERE x='k'; DELETE FROM tags WHERE n<30",
+        "ALTER TABLE tags ADD COLUMN z DEFAULT 1; ALTER TABLE log ADD y",
+        "UPDATE tags SET z=n; INSERT INTO notes(person,body) VALUES(3,4)",
+    };
+    size_t count = sizeof(steps) / sizeof(steps[0]);
+
+    (void)state;
+    for (int mode = 0; mode < 2; mode++)
+        for (size_t first = 0; first < count; first++) {
+            struct world w;
+
+            world_init(&w, (enum capture_mode)mode, people_sql);
+            for (size_t i = 0; i < count; i++) {
+                world_sql(&w, steps[i]);
+                if (i < first)
+                    world_push(&w);
+                else
+                    world_publish(&w);
+            }
+            world_push(&w);
+            world_expect_same(&w);
+            assert_null(strstr(w.notices, "overwrite-needed"));
+            if (first == 0)
+                assert_int_equal(w.bundles, 8);
+            world_release(&w);
+        }
+}
+
 /* Integers in a column that is TEXT now: no INSERT stores them so. */
 static void
 rows_that_no_statement_can_write_cost_an_overwrite(void **state)
@@ -258,6 +301,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_change_arrives),
+        cmocka_unit_test(one_that_is_behind_catches_up),
         cmocka_unit_test(rows_that_no_statement_can_write_cost_an_overwrite),
     };
 
