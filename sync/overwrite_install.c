@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -320,6 +321,70 @@ copy_owner(const char *from, const char *to)
     chmod(to, st.st_mode & 0777);
 }
 
+/* A file that was not there belongs to whom its folder belongs, and to nobody
+ * else: the program that it is for decides who else may read it. */
+static void
+adopt_owner(const char *live_path, const char *to)
+{
+    char *copy;
+    struct stat st;
+
+    if (access(live_path, F_OK) == 0) {
+        copy_owner(live_path, to);
+        return;
+    }
+    copy = alloc_string(live_path);
+    if (stat(dirname(copy), &st) == 0 && chown(to, st.st_uid, st.st_gid) == 0)
+        chmod(to, 0600);
+    free(copy);
+}
+
+/* To another file system: whole and synced beside the target first. */
+static int
+carry_over(const char *from_path, const char *to_path, struct err *e)
+{
+    char *beside = alloc_format("%s-lockstep-new", to_path);
+    int from = open(from_path, O_RDONLY | O_CLOEXEC);
+    int to = -1;
+    int r = -1;
+
+    unlink(beside); /* of an earlier try */
+    if (from < 0)
+        err_set_errno(e, ERR_IO, errno, "could not read \"%s\"", from_path);
+    else if ((to = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                  0600)) < 0)
+        err_set_errno(e, ERR_IO, errno, "could not create \"%s\"", beside);
+    else
+        r = copy_bytes(from, to, from_path, e);
+    if (from >= 0)
+        close(from);
+    if (to >= 0)
+        close(to);
+    if (r == 0) {
+        copy_owner(from_path, beside);
+        r = file_rename(beside, to_path, e);
+    }
+    if (r != 0)
+        unlink(beside);
+    else
+        unlink(from_path);
+    free(beside);
+    return r;
+}
+
+static int
+put_in_place(const char *from, const char *to, struct err *e)
+{
+    struct stat file;
+    struct stat folder;
+    char *copy = alloc_string(to);
+    bool other = stat(from, &file) == 0 && stat(dirname(copy), &folder) == 0 &&
+                 file.st_dev != folder.st_dev;
+
+    free(copy);
+    return other ? carry_over(from, to, e) : file_rename(from, to, e);
+}
+
 static int
 install_by_rename(struct replica *r, struct staging *s,
     const char *staging_path, struct err *e)
@@ -327,7 +392,7 @@ install_by_rename(struct replica *r, struct staging *s,
     if (database_exec(s->db, "PRAGMA journal_mode=WAL", e) != 0)
         return -1;
     staging_close(s);
-    copy_owner(r->live_path, staging_path);
+    adopt_owner(r->live_path, staging_path);
     if (sync_path(staging_path, e) != 0)
         return -1;
     for (size_t i = 0; i < COMPANIONS; i++) {
@@ -339,7 +404,8 @@ install_by_rename(struct replica *r, struct staging *s,
         if (result != 0)
             return -1;
     }
-    if (file_rename(staging_path, r->live_path, e) != 0 || live_open(r, e) != 0)
+    if (put_in_place(staging_path, r->live_path, e) != 0 ||
+        live_open(r, e) != 0)
         return -1;
     if (r->db == NULL)
         return err_set(e, ERR_IO, "dataset \"%s\": %s", r->name, r->reason);
