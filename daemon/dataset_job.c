@@ -92,7 +92,12 @@ dataset_look(struct dataset *ds, struct dataset_view *view)
     memset(view, 0, sizeof(*view));
     if (ds->source != NULL) {
         look_at_source(ds, view);
-        changed = source_changed(ds);
+        /* Nobody here lives by the content of another program's database, and
+         * a connection kept open would be in that program's way. */
+        if (dataset_is_built_in(ds))
+            changed = source_changed(ds);
+        else
+            dataset_drop_reader(ds);
     } else if (ds->replica != NULL) {
         replica_status(ds->replica, &view->replica);
         view->state = view->replica.state;

@@ -26,6 +26,8 @@ add_replica(json_t *json, const struct dataset_view *view)
 static const char *
 state_name(const struct dataset_view *view)
 {
+    if (view->opening)
+        return "opening";
     if (view->error.code != ERR_NONE)
         return "error";
     if (view->off)

@@ -188,21 +188,28 @@ dataset_drop_moved(struct dataset *ds)
         replica_drop_moved(ds->replica);
 }
 
+void
+dataset_drop_reader(struct dataset *ds)
+{
+    struct dataset_private *p = ds->private;
+
+    dataset_drop_moved(ds);
+    database_close(p->reader);
+    p->reader = NULL;
+    p->reader_seen = false;
+}
+
 int
 dataset_shut(struct dataset *ds, bool detach, struct err *e)
 {
-    struct dataset_private *p = ds->private;
     struct err ignored = ERR_INIT;
     int r = 0;
 
-    dataset_drop_moved(ds);
+    dataset_drop_reader(ds);
     /* What was published last may wait for it; the next audit sees to it too.
      */
     if (ds->source != NULL)
         source_trim(ds->source, &ignored);
-    database_close(p->reader);
-    p->reader = NULL;
-    p->reader_seen = false;
     if (ds->replica != NULL && detach)
         r = replica_detach(ds->replica, e);
     replica_close(ds->replica);

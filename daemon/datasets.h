@@ -26,6 +26,7 @@ struct dataset_view {
     bool unpublished; /* source: the live database may be ahead */
     char held[512];   /* source: why nothing is published, or "" */
     bool off;         /* source: capture is switched off */
+    bool opening;     /* not open yet, which ERROR says too */
     struct err error; /* why it is not open; code ERR_NONE: it is */
     struct replica_status replica; /* replica only */
 };

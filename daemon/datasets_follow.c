@@ -170,6 +170,7 @@ take_up_new(struct datasets *d)
         ds = datasets_take_up(d, own->name, path);
         free(path);
         memset(&ds->view, 0, sizeof(ds->view));
+        ds->view.opening = true;
         err_set(&ds->view.error, ERR_BUSY, "dataset \"%s\" is being opened",
             ds->name);
         dataset_reopen(ds, NULL, NULL);

@@ -90,6 +90,8 @@ int dataset_open(struct dataset *ds, struct err *e);
  * in one process both share the index of the log, and the end of a connection
  * to the old one would drop the locks of those to the new one. */
 void dataset_drop_moved(struct dataset *ds);
+/* Closes the connection of dataset_reader, if there is one. */
+void dataset_drop_reader(struct dataset *ds);
 /* Closes; DETACH removes a replica's traces from the live database. */
 int dataset_shut(struct dataset *ds, bool detach, struct err *e);
 bool dataset_is_open(const struct dataset *ds);
