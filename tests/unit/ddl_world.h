@@ -307,7 +307,7 @@ world_expect_same(struct world *w)
 
     world_dump(w->live[0], &a);
     world_dump(w->live[1], &b);
-    same = a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+    same = a.len > 0 && a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
     if (!same)
         fail_msg("primary:\n%.*s\nsecondary:\n%.*s\n%s", (int)a.len,
             (char *)a.data, (int)b.len, (char *)b.data, w->notices);
