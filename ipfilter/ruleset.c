@@ -1,6 +1,7 @@
 /*
  * The rules in order, and the first that matches.  Rules are kept as they were
- * added; ruleset_match is the one place that searches them.
+ * added; once compiled, each scope has its spans (spans.h), and the list itself
+ * is searched only from a rule that has expired since.
  */
 #include "ipfilter/ruleset.h"
 
@@ -10,12 +11,16 @@
 
 #include "base/alloc.h"
 #include "ipfilter/ip_family.h"
+#include "ipfilter/spans.h"
 
 struct ruleset {
     enum ipfilter_action default_action;
     struct ipfilter_rule *rules;
     size_t count;
     size_t capacity;
+    /* NULL until compiled. */
+    struct spans *admin;
+    struct spans *service;
 };
 
 /* Loopback, private and link-local networks. */
@@ -39,18 +44,40 @@ ruleset_new(enum ipfilter_action default_action)
     return r;
 }
 
+static void
+forget_spans(struct ruleset *r)
+{
+    spans_free(r->admin);
+    spans_free(r->service);
+    r->admin = NULL;
+    r->service = NULL;
+}
+
 void
 ruleset_free(struct ruleset *r)
 {
     if (r == NULL)
         return;
+    forget_spans(r);
     free(r->rules);
     free(r);
 }
 
 void
+ruleset_compile(struct ruleset *r, enum ipfilter_scope scope)
+{
+    forget_spans(r);
+    if (scope & IPFILTER_ADMIN)
+        r->admin = spans_build(r->rules, r->count, IPFILTER_ADMIN);
+    if (scope & IPFILTER_SERVICE)
+        r->service = spans_build(r->rules, r->count, IPFILTER_SERVICE);
+}
+
+void
 ruleset_add(struct ruleset *r, const struct ipfilter_rule *rule)
 {
+    assert(r->count < RULESET_MAX);
+    forget_spans(r);
     if (r->count == r->capacity) {
         r->capacity = r->capacity > 0 ? 2 * r->capacity : 16;
         r->rules = alloc_resize(r->rules, r->capacity, sizeof(*r->rules));
@@ -89,13 +116,31 @@ holds(const struct ip_range *range, const struct ip_address *a)
            ip_address_is_v4(a) == ip_address_is_v4(&range->first);
 }
 
+static const struct spans *
+spans_of(const struct ruleset *r, enum ipfilter_scope scope)
+{
+    switch (scope) {
+    case IPFILTER_ADMIN:
+        return r->admin;
+    case IPFILTER_SERVICE:
+        return r->service;
+    default:
+        return NULL;
+    }
+}
+
 enum ipfilter_action
 ruleset_match(const struct ruleset *r, const struct ip_address *a,
     enum ipfilter_scope scope, int64_t now_ms, int64_t *rule)
 {
+    const struct spans *spans = spans_of(r, scope);
+    uint32_t first = spans != NULL ? spans_find(spans, a) : 0;
     const struct ipfilter_rule *p;
 
-    for (p = r->rules; p < r->rules + r->count; p++) {
+    *rule = -1;
+    if (first == SPANS_NO_RULE)
+        return r->default_action;
+    for (p = r->rules + first; p < r->rules + r->count; p++) {
         if (!(p->scope & scope) ||
             (p->expires_ms != 0 && p->expires_ms <= now_ms) ||
             !holds(&p->range, a))
@@ -103,6 +148,5 @@ ruleset_match(const struct ruleset *r, const struct ip_address *a,
         *rule = p->id;
         return p->action;
     }
-    *rule = -1;
     return r->default_action;
 }

@@ -3,7 +3,8 @@
  * decides, then the default.  Pure logic: no I/O, no clock.
  *
  *     struct ruleset *r = ruleset_new(IPFILTER_DENY);
- *     ruleset_add(r, &rule, &e);
+ *     ruleset_add(r, &rule);
+ *     ruleset_compile(r, IPFILTER_ADMIN);
  *     verdict = ruleset_match(r, &address, IPFILTER_ADMIN, now_ms, &which);
  *
  * IPv4-mapped IPv6 addresses are IPv4 addresses throughout, and a range of IPv6
@@ -55,15 +56,23 @@ int ip_range_parse(const char *text, struct ip_range *r, struct err *e);
 /* The shortest of the three forms. */
 void ip_range_format(const struct ip_range *r, char out[128]);
 
+/* More rules than this make no set: nobody can read them. */
+#define RULESET_MAX 1000000
+
 struct ruleset;
 struct ruleset *ruleset_new(enum ipfilter_action default_action);
 void ruleset_free(struct ruleset *r);
-/* Appends; order is priority. */
+/* Appends; order is priority.  The caller keeps below RULESET_MAX. */
 void ruleset_add(struct ruleset *r, const struct ipfilter_rule *rule);
 /* The default rules of a node: loopback and private networks, then deny:
  * 127.0.0.0/8, ::1, 10/8, 172.16/12, 192.168/16, 169.254/16, fc00::/7 and
  * fe80::/10. */
 void ruleset_add_defaults(struct ruleset *r);
+/* Prepares the set for many questions about SCOPE: a question is a binary search then,
+ * followed by the rules one by one only where the first to hold the address has
+ * expired.  Without it, or after another ruleset_add, every question goes
+ * through the rules one by one. */
+void ruleset_compile(struct ruleset *r, enum ipfilter_scope scope);
 size_t ruleset_count(const struct ruleset *r);
 /* The verdict for SCOPE; *RULE is the rule's id, or -1 for the default. */
 enum ipfilter_action ruleset_match(const struct ruleset *r,
