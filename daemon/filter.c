@@ -1,7 +1,8 @@
 /*
- * The set of rules in force: the node's own, then the cluster's, then the
- * defaults.  The cluster's are read on the strand of "config" and kept, so that
- * a change of a local rule needs no database of users.
+ * The rules in force, as three sets asked in order: the node's own, the
+ * cluster's, the defaults.  The cluster's are read and compiled on the strand of
+ * "config", so that 100,000 of them cost the event loop nothing, and a change of
+ * a local rule needs no database of users.
  */
 #include "daemon/filter.h"
 
@@ -18,24 +19,18 @@
 #include "sync/open.h"
 
 #define CONFIG_DATASET "config"
-#define RULES_MAX 10000
-
-struct rules {
-    struct ipfilter_rule *items;
-    size_t count;
-};
 
 struct filter {
     struct engine *engine;
-    struct rules cluster;
-    struct ruleset *set;
+    struct ruleset *local;
+    struct ruleset *cluster; /* NULL: could not be read yet */
+    struct ruleset *defaults;
     bool reading;
     bool read_again;
 };
 
-static const char rules_sql[] =
-    "SELECT id, action, address, scope, expires FROM %s"
-    " ORDER BY position, id";
+static const char rules_sql[] = "SELECT action, address, scope, expires FROM %s"
+                                " ORDER BY position, id";
 
 static enum ipfilter_scope
 scope_of(const char *text)
@@ -52,8 +47,8 @@ scope_of(const char *text)
 static bool
 read_rule(sqlite3_stmt *stmt, struct ipfilter_rule *rule)
 {
-    const char *action = (const char *)sqlite3_column_text(stmt, 1);
-    const char *address = (const char *)sqlite3_column_text(stmt, 2);
+    const char *action = (const char *)sqlite3_column_text(stmt, 0);
+    const char *address = (const char *)sqlite3_column_text(stmt, 1);
     struct err e = ERR_INIT;
 
     memset(rule, 0, sizeof(*rule));
@@ -63,90 +58,76 @@ read_rule(sqlite3_stmt *stmt, struct ipfilter_rule *rule)
         log_warning("a rule of the filter is passed over: %s", e.message);
         return false;
     }
-    rule->id = sqlite3_column_int64(stmt, 0);
     rule->action =
         strcmp(action, "allow") == 0 ? IPFILTER_ALLOW : IPFILTER_DENY;
-    rule->scope = scope_of((const char *)sqlite3_column_text(stmt, 3));
-    if (sqlite3_column_type(stmt, 4) == SQLITE_INTEGER)
-        rule->expires_ms = sqlite3_column_int64(stmt, 4) * 1000;
+    rule->scope = scope_of((const char *)sqlite3_column_text(stmt, 2));
+    if (sqlite3_column_type(stmt, 3) == SQLITE_INTEGER)
+        rule->expires_ms = sqlite3_column_int64(stmt, 3) * 1000;
     return true;
 }
 
-static int
-read_rules(sqlite3 *db, const char *table, struct rules *rules, struct err *e)
+/* The rules of TABLE, compiled; NULL when they cannot be read whole: the rest
+ * might deny what the first so many allow. */
+static struct ruleset *
+read_rules(sqlite3 *db, const char *table, struct err *e)
 {
     char *sql = sqlite3_mprintf(rules_sql, table);
+    struct ruleset *set = ruleset_new(IPFILTER_DENY);
+    struct ipfilter_rule rule;
     sqlite3_stmt *stmt = NULL;
-    int r = -1;
-    int rc;
+    size_t count = 0;
+    int rc = SQLITE_ERROR;
 
     if (database_prepare(db, sql, &stmt, e) != 0)
         goto out;
     while (
-        (rc = sqlite3_step(stmt)) == SQLITE_ROW && rules->count < RULES_MAX) {
-        size_t n = rules->count;
-
-        if ((n & (n - 1)) == 0)
-            rules->items = alloc_resize(rules->items, n == 0 ? 1 : 2 * n,
-                sizeof(rules->items[0]));
-        if (read_rule(stmt, &rules->items[n]))
-            rules->count++;
-    }
-    if (rc != SQLITE_DONE && rc != SQLITE_ROW) {
+        (rc = sqlite3_step(stmt)) == SQLITE_ROW && count++ < FILTER_RULES_MAX)
+        if (read_rule(stmt, &rule))
+            ruleset_add(set, &rule);
+    if (rc == SQLITE_ROW)
+        err_set(e, ERR_INVALID, "table %s has more than %d rules", table,
+            FILTER_RULES_MAX);
+    else if (rc != SQLITE_DONE)
         database_error(db, e, "could not read the rules of the filter");
-        goto out;
-    }
-    r = 0;
 out:
     sqlite3_finalize(stmt);
     sqlite3_free(sql);
-    return r;
-}
-
-static void
-rules_release(struct rules *rules)
-{
-    free(rules->items);
-    memset(rules, 0, sizeof(*rules));
-}
-
-static void
-add_rules(struct ruleset *set, const struct rules *rules)
-{
-    size_t i;
-
-    for (i = 0; i < rules->count; i++)
-        ruleset_add(set, &rules->items[i]);
-}
-
-/* Puts the set together; what cannot be read leaves the old one in force. */
-static int
-rebuild(struct filter *filter, struct err *e)
-{
-    struct rules local = { NULL, 0 };
-    struct ruleset *set;
-
-    if (read_rules(store_database(filter->engine->node.store), "filter_rules",
-            &local, e) != 0) {
-        rules_release(&local);
-        return -1;
+    if (rc == SQLITE_DONE) {
+        ruleset_compile(set, IPFILTER_ADMIN);
+        return set;
     }
-    set = ruleset_new(IPFILTER_DENY);
-    add_rules(set, &local);
-    add_rules(set, &filter->cluster);
-    ruleset_add_defaults(set);
-    ruleset_free(filter->set);
-    filter->set = set;
-    rules_release(&local);
-    return 0;
+    ruleset_free(set);
+    return NULL;
+}
+
+/* Puts NEW, if there is one, in the place of *SET. */
+static void
+replace(struct ruleset **set, struct ruleset *new)
+{
+    if (new == NULL)
+        return;
+    ruleset_free(*set);
+    *set = new;
+}
+
+static int
+read_local_rules(struct filter *filter, struct err *e)
+{
+    struct ruleset *set = read_rules(store_database(filter->engine->node.store),
+        "filter_rules", e);
+
+    replace(&filter->local, set);
+    return set != NULL ? 0 : -1;
 }
 
 static int
 read_cluster_rules(struct dataset *ds, void *arg, struct err *e)
 {
+    struct ruleset **set = arg;
     sqlite3 *db = dataset_reader(ds, e);
 
-    return db != NULL ? read_rules(db, "ip_rules", arg, e) : -1;
+    *set = db != NULL ? read_rules(db, "ip_rules", e) : NULL;
+    return *set != NULL ? 0 : -1;
 }
 
 int
@@ -157,11 +138,13 @@ filter_open(struct filter **filterp, struct engine *engine, struct err *e)
 
     *filterp = NULL;
     filter->engine = engine;
+    filter->defaults = ruleset_new(IPFILTER_DENY);
+    ruleset_add_defaults(filter->defaults);
     /* No job runs yet: the dataset may be read right here, once. */
     if (read_cluster_rules(datasets_find(engine->datasets, CONFIG_DATASET),
             &filter->cluster, &read_error) != 0)
         log_info("no filter rules of a cluster: %s", read_error.message);
-    if (rebuild(filter, e) != 0) {
+    if (read_local_rules(filter, e) != 0) {
         filter_close(filter);
         return -1;
     }
@@ -174,8 +157,9 @@ filter_close(struct filter *filter)
 {
     if (filter == NULL)
         return;
-    ruleset_free(filter->set);
-    rules_release(&filter->cluster);
+    ruleset_free(filter->local);
+    ruleset_free(filter->cluster);
+    ruleset_free(filter->defaults);
     free(filter);
 }
 
@@ -183,26 +167,23 @@ static void
 reload_done(struct dataset *ds, void *arg, const struct err *e)
 {
     struct filter *filter = ds->engine->filter;
-    struct err rebuild_error = ERR_INIT;
-    struct rules *rules = arg;
+    struct ruleset **set = arg;
 
-    if (filter != NULL) {
-        filter->reading = false;
-        if (e->code == ERR_NONE) {
-            rules_release(&filter->cluster);
-            filter->cluster = *rules;
-            memset(rules, 0, sizeof(*rules));
-        }
-        if (rebuild(filter, &rebuild_error) != 0)
-            log_warning("the filter keeps its old rules: %s",
-                rebuild_error.message);
-        if (filter->read_again) {
-            filter->read_again = false;
-            filter_reload(filter);
-        }
+    if (filter == NULL) {
+        ruleset_free(*set);
+        free(set);
+        return;
     }
-    rules_release(rules);
-    free(rules);
+    if (*set == NULL)
+        log_warning("the cluster's old filter rules stay in force: %s",
+            e->message);
+    replace(&filter->cluster, *set);
+    free(set);
+    filter->reading = false;
+    if (filter->read_again) {
+        filter->read_again = false;
+        filter_reload(filter);
+    }
 }
 
 void
@@ -213,8 +194,8 @@ filter_reload(struct filter *filter)
     struct err e = ERR_INIT;
 
     /* Local rules are in force when this returns. */
-    if (rebuild(filter, &e) != 0)
-        log_warning("the filter keeps its old rules: %s", e.message);
+    if (read_local_rules(filter, &e) != 0)
+        log_warning("the old filter rules stay in force: %s", e.message);
     if (filter->reading) {
         filter->read_again = true;
         return;
@@ -222,17 +203,24 @@ filter_reload(struct filter *filter)
     filter->reading = true;
     dataset_run(ds, &(struct dataset_job){ .work = read_cluster_rules,
                         .done = reload_done,
-                        .arg = alloc_zeroed(1, sizeof(struct rules)) });
+                        .arg = alloc_zeroed(1, sizeof(struct ruleset *)) });
 }
 
 bool
 filter_allows(struct filter *filter, const struct sockaddr *peer)
 {
+    const struct ruleset *const sets[] = { filter->local, filter->cluster,
+        filter->defaults };
+    enum ipfilter_action action = IPFILTER_DENY;
+    int64_t now_ms = clock_utc_ms();
     struct ip_address address;
-    int64_t rule;
+    int64_t rule = -1;
 
     if (!ip_address_from_socket(peer, &address))
         return false;
-    return ruleset_match(filter->set, &address, IPFILTER_ADMIN, clock_utc_ms(),
-               &rule) == IPFILTER_ALLOW;
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) && rule < 0; i++)
+        if (sets[i] != NULL)
+            action =
+                ruleset_match(sets[i], &address, IPFILTER_ADMIN, now_ms, &rule);
+    return action == IPFILTER_ALLOW;
 }

@@ -12,6 +12,9 @@
 
 #include "base/err.h"
 
+/* In one table; with more of them the rules in force stay as they were. */
+#define FILTER_RULES_MAX 100000
+
 struct engine;
 struct filter;
 

@@ -11,10 +11,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "daemon/config_constraint.h"
+#include "daemon/filter_order.h"
 #include "sync/open.h"
-
-#define RULES_MAX 10000
 
 static const struct row_field rule_shown[] = {
     { "id", NULL, ROW_INT },
@@ -94,101 +92,34 @@ filter_rules_pick(const json_t *rules, int64_t id)
     return NULL;
 }
 
-/* The ids of TABLE in order, and their number. */
-static int
-read_order(sqlite3 *db, const char *table, int64_t **ids, size_t *count,
-    struct err *e)
-{
-    sqlite3_stmt *stmt = prepare_table(db, "SELECT id FROM ", table,
-        " ORDER BY position, id", e);
-    int rc;
-
-    *ids = NULL;
-    *count = 0;
-    if (stmt == NULL)
-        return -1;
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *count < RULES_MAX) {
-        *ids = alloc_resize(*ids, *count + 1, sizeof(**ids));
-        (*ids)[(*count)++] = sqlite3_column_int64(stmt, 0);
-    }
-    if (rc != SQLITE_DONE && rc != SQLITE_ROW)
-        config_refusal(db, e);
-    sqlite3_finalize(stmt);
-    if (rc == SQLITE_DONE)
-        return 0;
-    if (rc == SQLITE_ROW)
-        err_set(e, ERR_INVALID, "there are more than %d rules", RULES_MAX);
-    free(*ids);
-    *ids = NULL;
-    return -1;
-}
-
-/* Writes positions 1 to COUNT, only where they are not so already. */
-static int
-write_order(sqlite3 *db, const char *table, const int64_t *ids, size_t count,
-    struct err *e)
-{
-    sqlite3_stmt *stmt = prepare_table(db, "UPDATE ", table,
-        " SET position = ?1 WHERE id = ?2 AND position <> ?1", e);
-    int r = stmt != NULL ? 0 : -1;
-
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        sqlite3_bind_int64(stmt, 1, (sqlite3_int64)i + 1);
-        sqlite3_bind_int64(stmt, 2, ids[i]);
-        if (sqlite3_step(stmt) != SQLITE_DONE)
-            r = config_refusal(db, e);
-        sqlite3_reset(stmt);
-    }
-    sqlite3_finalize(stmt);
-    return r;
-}
-
-/* Moves the element at FROM to TO. */
-static void
-shift(int64_t *ids, size_t from, size_t to)
-{
-    int64_t id = ids[from];
-
-    if (from < to)
-        memmove(ids + from, ids + from + 1, (to - from) * sizeof(*ids));
-    else
-        memmove(ids + to + 1, ids + to, (from - to) * sizeof(*ids));
-    ids[to] = id;
-}
-
 int
 filter_rules_count(sqlite3 *db, const char *table, int64_t *count,
     struct err *e)
 {
-    int64_t *ids;
-    size_t n;
+    struct filter_order order;
+    int r = filter_order_read(db, table, &order, e);
 
-    if (read_order(db, table, &ids, &n, e) != 0)
-        return -1;
-    free(ids);
-    *count = (int64_t)n;
-    return 0;
+    *count = (int64_t)order.count;
+    filter_order_release(&order);
+    return r;
 }
 
 int
 filter_rules_at(sqlite3 *db, const char *table, int64_t index, int64_t *id,
     struct err *e)
 {
-    int64_t *ids;
-    size_t count;
-    int r = 0;
+    struct filter_order order;
+    int r = filter_order_read(db, table, &order, e);
 
-    if (read_order(db, table, &ids, &count, e) != 0)
-        return -1;
-    if (index >= 0 && (uint64_t)index < count) {
-        *id = ids[index];
-    } else {
+    if (r == 0 && index >= 0 && (uint64_t)index < order.count) {
+        *id = order.places[index].id;
+    } else if (r == 0) {
         r = err_set(e, ERR_NOT_FOUND,
             "no rule at this position can be changed");
         err_hint(e, "\"lockstep ipfilter list\" shows the positions; a default "
                     "rule stays, but a rule added before it decides first.");
     }
-    free(ids);
+    filter_order_release(&order);
     return r;
 }
 
@@ -223,37 +154,43 @@ filter_rules_take(struct row *row, char address[128], const json_t *args,
     return row_take(row, fields, args, e);
 }
 
+/* Before the rule at INDEX, or last for -1. */
+static int
+insert_at(sqlite3 *db, const char *table, const struct row *row,
+    struct filter_order *order, int64_t index, int64_t *id, struct err *e)
+{
+    struct row complete = *row;
+    size_t at = 0;
+
+    if (index < -1 || index > (int64_t)order->count) {
+        err_set(e, ERR_INVALID, "the position is out of range");
+        err_hint(e, "\"lockstep ipfilter list\" shows the positions; the "
+                    "cluster's rules come after the node's own.");
+        return -1;
+    }
+    row_put_int(&complete, "position", filter_order_last(order));
+    if (row_insert(db, table, &complete, id, e) != 0)
+        return -1;
+    if (index == -1)
+        return 0;
+    filter_order_release(order);
+    if (filter_order_read(db, table, order, e) != 0)
+        return -1;
+    while (order->places[at].id != *id)
+        at++;
+    return filter_order_move(db, table, order, at, (size_t)index, e);
+}
+
 int
 filter_rules_add(sqlite3 *db, const char *table, const struct row *row,
     int64_t index, int64_t *id, struct err *e)
 {
-    struct row complete = *row;
-    int64_t *ids = NULL;
-    size_t count;
-    int r = -1;
+    struct filter_order order;
+    int r = filter_order_read(db, table, &order, e);
 
-    if (read_order(db, table, &ids, &count, e) != 0)
-        goto out;
-    if (index < -1 || index > (int64_t)count) {
-        err_set(e, ERR_INVALID, "the position is out of range");
-        err_hint(e, "\"lockstep ipfilter list\" shows the positions; the "
-                    "cluster's rules come after the node's own.");
-        goto out;
-    }
-    row_put_int(&complete, "position", (int64_t)count + 1);
-    if (row_insert(db, table, &complete, id, e) != 0)
-        goto out;
-    free(ids);
-    if (read_order(db, table, &ids, &count, e) != 0)
-        goto out;
-    for (size_t i = 0; index >= 0 && i < count; i++)
-        if (ids[i] == *id) {
-            shift(ids, i, (size_t)index);
-            break;
-        }
-    r = write_order(db, table, ids, count, e);
-out:
-    free(ids);
+    if (r == 0)
+        r = insert_at(db, table, row, &order, index, id, e);
+    filter_order_release(&order);
     return r;
 }
 
@@ -261,22 +198,18 @@ int
 filter_rules_move(sqlite3 *db, const char *table, int64_t from, int64_t to,
     struct err *e)
 {
-    int64_t *ids;
-    size_t count;
-    int r;
+    struct filter_order order;
+    int r = filter_order_read(db, table, &order, e);
 
-    if (read_order(db, table, &ids, &count, e) != 0)
-        return -1;
-    if (from < 0 || to < 0 || (uint64_t)from >= count ||
-        (uint64_t)to >= count) {
+    if (r == 0 && (from < 0 || to < 0 || (uint64_t)from >= order.count ||
+                      (uint64_t)to >= order.count)) {
         r = err_set(e, ERR_INVALID, "the position is out of range");
         err_hint(e, "A rule moves among the node's own rules, or among the "
                     "cluster's.");
-    } else {
-        shift(ids, (size_t)from, (size_t)to);
-        r = write_order(db, table, ids, count, e);
     }
-    free(ids);
+    if (r == 0)
+        r = filter_order_move(db, table, &order, (size_t)from, (size_t)to, e);
+    filter_order_release(&order);
     return r;
 }
 

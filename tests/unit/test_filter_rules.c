@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,12 +95,9 @@ filter_rules_keep_the_order_that_was_asked_for(void **state)
     order_is("192.0.2.3 192.0.2.1 192.0.2.2");
     /* Somebody else's positions with a gap and a repeat. */
     assert_int_equal(database_exec(db,
-                         "UPDATE ip_rules SET position = position * 10", &e),
-        0);
-    assert_int_equal(
-        database_exec(db,
-            "UPDATE ip_rules SET position = 20 WHERE address = '192.0.2.2'",
-            &e),
+                         "UPDATE ip_rules SET position ="
+                         " CASE address WHEN '192.0.2.3' THEN 10 ELSE 20 END",
+                         &e),
         0);
     add_rule("deny", "192.0.2.4", 1);
     order_is("192.0.2.3 192.0.2.4 192.0.2.1 192.0.2.2");
@@ -110,6 +108,75 @@ filter_rules_keep_the_order_that_was_asked_for(void **state)
     assert_int_equal(filter_rules_move(db, FILTER_CLUSTER_TABLE, 0, 4, &e), -1);
     assert_int_equal(filter_rules_at(db, FILTER_CLUSTER_TABLE, 4, &id, &e), -1);
     assert_int_equal(e.code, ERR_NOT_FOUND);
+}
+
+/* What is pushed when a rule is added or moved is that rule. */
+static void
+a_rule_added_or_moved_is_one_changed_row(void **state)
+{
+    struct err e = ERR_INIT;
+    int before;
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        add_rule("deny", "192.0.2.1", -1);
+    before = sqlite3_total_changes(db);
+    for (int i = 0; i < 100; i++)
+        add_rule("deny", "192.0.2.2", 0);
+    /* Each was inserted, then put in its place. */
+    assert_int_equal(sqlite3_total_changes(db), before + 200);
+    before = sqlite3_total_changes(db);
+    assert_int_equal(filter_rules_move(db, FILTER_CLUSTER_TABLE, 150, 3, &e),
+        0);
+    assert_int_equal(filter_rules_move(db, FILTER_CLUSTER_TABLE, 0, 199, &e),
+        0);
+    assert_int_equal(sqlite3_total_changes(db), before + 2);
+}
+
+static unsigned
+random_below(unsigned *seed, unsigned n)
+{
+    *seed = *seed * 1103515245u + 12345u;
+    return *seed / 65536u % n;
+}
+
+/* Halving gaps until none is left, and beyond. */
+static void
+any_sequence_of_adds_and_moves_keeps_the_order(void **state)
+{
+    struct buf wanted = BUF_INIT;
+    char model[40][20];
+    unsigned seed = 7, from, to, count = 0;
+    struct err e = ERR_INIT;
+    char moved[20];
+
+    (void)state;
+    assert_int_equal(database_exec(db, "BEGIN", &e), 0);
+    for (; count < 40; count++) {
+        to = random_below(&seed, count + 1);
+        memmove(model[to + 1], model[to], (count - to) * sizeof(model[0]));
+        snprintf(model[to], sizeof(model[0]), "192.0.2.%u", count);
+        add_rule("deny", model[to], (int64_t)to);
+    }
+    for (int i = 0; i < 2000; i++) {
+        /* Mostly into one gap, which runs out. */
+        from = random_below(&seed, count);
+        to = i % 8 == 0 ? random_below(&seed, count) : 20;
+        memcpy(moved, model[from], sizeof(moved));
+        memmove(model[from], model[from + 1],
+            (count - 1 - from) * sizeof(model[0]));
+        memmove(model[to + 1], model[to], (count - 1 - to) * sizeof(model[0]));
+        memcpy(model[to], moved, sizeof(moved));
+        assert_int_equal(filter_rules_move(db, FILTER_CLUSTER_TABLE,
+                             (int64_t)from, (int64_t)to, &e),
+            0);
+    }
+    for (unsigned i = 0; i < count; i++)
+        buf_printf(&wanted, "%s%s", i > 0 ? " " : "", model[i]);
+    buf_put_u8(&wanted, '\0');
+    order_is((char *)wanted.data);
+    buf_release(&wanted);
+    assert_int_equal(database_exec(db, "COMMIT", &e), 0);
 }
 
 static void
@@ -190,6 +257,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(filter_rules_keep_the_order_that_was_asked_for),
+        CASE(a_rule_added_or_moved_is_one_changed_row),
+        CASE(any_sequence_of_adds_and_moves_keeps_the_order),
         CASE(filter_test_obeys_the_first_rule_that_matches),
         cmocka_unit_test(filter_defaults_are_those_of_the_ruleset),
     };
