@@ -211,15 +211,16 @@ bool lane_is_alive(const struct lane *lane);
 void lane_failed(struct lane *lane, const struct err *e);
 void lane_confirmed(struct lane *lane, uint64_t revision,
     const struct digest *digest, int64_t sent_us);
-/* What drifted is as it was pushed; the revision is the one it held. */
-void lane_mended(struct lane *lane);
+/* As far as a bundle led that is not the last one: nothing is confirmed yet. */
+void lane_reached(struct lane *lane, uint64_t revision,
+    const struct digest *digest);
 
 /* fleet_send.c: a bundle in memory as frames. */
 struct shared_bytes *shared_bytes_new(void);
 struct shared_bytes *shared_bytes_share(struct shared_bytes *s);
 void shared_bytes_release(struct shared_bytes *s);
-/* CONFIRMS is false for a repair of an older revision, after which the lane
- * goes on with a bundle. */
+/* CONFIRMS is false when the bundle leads to an older revision, from which the
+ * lane goes on with another. */
 void lane_send(struct lane *lane, struct shared_bytes *bundle,
     uint64_t to_revision, const struct digest *to_digest, bool confirms);
 void send_free(struct send *send);

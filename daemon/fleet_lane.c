@@ -76,8 +76,10 @@ lane_confirmed(struct lane *lane, uint64_t revision,
 }
 
 void
-lane_mended(struct lane *lane)
+lane_reached(struct lane *lane, uint64_t revision, const struct digest *digest)
 {
+    lane->revision = revision;
+    lane->digest = *digest;
     lane->drifted = false;
     buf_clear(&lane->drift_keys);
 }
@@ -237,7 +239,9 @@ struct decision {
     struct buf drift_keys;
     enum verdict verdict;
     struct shared_bytes *bundle;
-    struct dataset_state state;
+    struct dataset_state state; /* of the newest revision */
+    uint64_t to_revision;       /* where BUNDLE leads */
+    struct digest to_digest;
 };
 
 /* What is wanted, without making it.  Drift is mended at the revision that is
@@ -276,6 +280,8 @@ decision_verdict(struct decision *d, struct source *source, struct err *e)
 static int
 decision_repair(struct decision *d, struct source *source, struct err *e)
 {
+    d->to_revision = d->revision;
+    d->to_digest = d->digest;
     if (source_repair(source, d->revision, d->drift_keys.data,
             d->drift_keys.len, &d->signer, &d->bundle->bytes, e) == 0)
         return 0;
@@ -295,8 +301,8 @@ decision_bundle(struct decision *d, struct source *source, struct err *e)
 
     if (source_bundle(source, d->revision, &d->signer, &d->bundle->bytes, &made,
             e) == 0) {
-        d->state.revision = made.to_revision;
-        d->state.digest = made.digest_after;
+        d->to_revision = made.to_revision;
+        d->to_digest = made.digest_after;
         return 0;
     }
     if (e->code != ERR_NEEDS_OVERWRITE)
@@ -349,11 +355,9 @@ decision_act(struct lane *lane, struct decision *d)
         server_progressed(lane->server);
         break;
     case SEND_BUNDLE:
-        lane_send(lane, d->bundle, d->state.revision, &d->state.digest, true);
-        break;
     case SEND_REPAIR:
-        lane_send(lane, d->bundle, d->revision, &d->digest,
-            d->revision == d->state.revision);
+        lane_send(lane, d->bundle, d->to_revision, &d->to_digest,
+            d->to_revision == d->state.revision);
         break;
     case SEND_OVERWRITE:
         lane_overwrite(lane);

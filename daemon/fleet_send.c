@@ -75,7 +75,7 @@ send_finish(struct send *send)
             lane_confirmed(lane, send->to_revision, &send->to_digest,
                 send->sent_us);
         else
-            lane_mended(lane);
+            lane_reached(lane, send->to_revision, &send->to_digest);
         server_pump(lane->server);
     }
     send_free(send);

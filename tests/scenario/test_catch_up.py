@@ -123,6 +123,30 @@ def an_edited_server_that_is_behind_is_caught_up(t):
 
 
 @scenario
+def a_schema_change_is_caught_up(t):
+    cluster = t.cluster(1, interval="1h")
+    primary, node = cluster.primary, cluster.secondaries[0]
+    fill(cluster, 50)
+    before = primary.server(node)
+    node.stop()
+    for change in ("UPDATE users SET comment = 'one'",
+                   "CREATE TABLE added (a, b)",
+                   "INSERT INTO added VALUES (1, 2)"):
+        primary.sql(change)
+        primary.run("sync", "now")
+    with t.promise("a server that is behind a schema change is synchronized "
+                   "by one round, in bundles"):
+        node.start()
+        cluster.sync()
+        cluster.wait_synchronized()
+        after = primary.server(node)
+        same(after["overwrites"], before["overwrites"], "overwrites")
+        check(after["last_synchronized"] > before["last_synchronized"],
+              "last synchronized is as it was")
+        equal(primary, node)
+
+
+@scenario
 def a_restarted_primary_goes_on(t):
     cluster = t.cluster(2, interval="1s")
     fill(cluster, 50)
