@@ -1,7 +1,7 @@
 /*
  * The list of this node's datasets, built-in and configured, and the scrubs of
- * a secondary.  One that leaves the list rests, closed: sessions, lanes and jobs
- * may still point to it, and its section may come back.
+ * a secondary.  One that leaves the list rests, closed: sessions, lanes and
+ * jobs may still point to it, and its section may come back.
  */
 #include "daemon/datasets.h"
 

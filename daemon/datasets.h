@@ -109,7 +109,7 @@ json_t *datasets_json(const struct datasets *d);
 enum dataset_mark {
     DATASET_PLAIN,
     DATASET_DETACHED,   /* "dataset remove": not used until attached again */
-    DATASET_CAPTURE_OFF /* nothing of ours in the live file, nothing published */
+    DATASET_CAPTURE_OFF /* nothing of ours in it, nothing published */
 };
 int dataset_mark_get(struct engine *engine, const char *name,
     enum dataset_mark *mark, struct err *e);

@@ -29,8 +29,8 @@ struct buf;
 void fleet_metrics(struct fleet *fleet, struct buf *out);
 /* The list of datasets changed, or one of them could be opened at last. */
 void fleet_datasets_changed(struct fleet *fleet);
-/* What the server NAME lacks of DS, for control_diff.h; ERR_NOT_FOUND when there
- * is no such server or what it holds is not known. */
+/* What the server NAME lacks of DS, for control_diff.h; ERR_NOT_FOUND when
+ * there is no such server or what it holds is not known. */
 struct dataset;
 struct diff_unit;
 int fleet_diff_unit(struct fleet *fleet, const char *name,

@@ -34,7 +34,7 @@ struct dataset_settings {
     enum capture_mode capture;
     enum capture_mode drift_capture;
     char *secrets; /* "TABLE.COLUMN, ...": never shown in differences */
-    char *place; /* "FILE:LINE" where it is first spoken of */
+    char *place;   /* "FILE:LINE" where it is first spoken of */
 };
 
 struct settings {
@@ -72,8 +72,8 @@ int settings_check_datasets(const struct settings *s, struct err *e);
 /* NULL when there is none of that name. */
 const struct dataset_settings *settings_find_dataset(const struct settings *s,
     const char *name);
-/* Whether TEXT may be a node's or a dataset's name: 1 to 63 letters, digits, "-", "_", "."
- * that begin and end with a letter or digit. */
+/* Whether TEXT may be a node's or a dataset's name: 1 to 63 letters, digits,
+ * "-", "_", "." that begin and end with a letter or digit. */
 bool settings_name_ok(const char *text);
 void settings_release(struct settings *s);
 

@@ -27,8 +27,8 @@ column_like(const struct table *t, const char *name)
     return NULL;
 }
 
-/* The column of OLD that column C of NEW gets its values from: that of its name,
- * or the one in its place, if that name is gone. */
+/* The column of OLD that column C of NEW gets its values from: that of its
+ * name, or the one in its place, if that name is gone. */
 static const char *
 column_source(const struct table *old, const struct table *new, int c)
 {

@@ -27,7 +27,7 @@
 #include "sync/shape.h"
 #include "sync/state.h"
 
-/* How a primary finds what changed in a live database (and a secondary drift). */
+/* How a primary finds what changed in a live database; a secondary, drift. */
 enum capture_mode {
     CAPTURE_TRIGGERS, /* triggers of ours note the keys of changed rows */
     CAPTURE_COMPARE   /* nothing of ours in the file: both copies are walked */
@@ -108,9 +108,10 @@ int source_bundle(struct source *source, uint64_t from,
     struct bundle_header *made, struct err *e);
 /* A sealed REPAIR bundle that sets the given keys to their rows as of REVISION,
  * which source_knows as chained; the rows of an older one come from history.
- * ERR_NEEDS_OVERWRITE when they cannot: the schema was changed since, or history
- * does not lead there.  KEYS: varint count, then each: table name (varint
- * length, bytes), varint length, key tuple; ERR_CORRUPT when malformed. */
+ * ERR_NEEDS_OVERWRITE when they cannot: the schema was changed since, or
+ * history does not lead there.  KEYS: varint count, then each: table name
+ * (varint length, bytes), varint length, key tuple; ERR_CORRUPT when malformed.
+ */
 int source_repair(struct source *source, uint64_t revision, const void *keys,
     size_t keys_len, const struct bundle_signer *signer, struct buf *out,
     struct err *e);

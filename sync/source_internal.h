@@ -48,8 +48,8 @@ struct file_mark {
     struct timespec changed;
 };
 
-/* The head of a log's index, all zero without a log: other bytes, other content.
- * https://www.sqlite.org/walformat.html section 2.1 */
+/* The head of a log's index, all zero without a log: other bytes, other
+ * content.  https://www.sqlite.org/walformat.html section 2.1 */
 struct log_mark {
     uint8_t head[48];
 };
@@ -123,7 +123,7 @@ struct source {
     bool replaced;                     /* another file than before, surely */
     uint32_t file_change, seen_change; /* SQLite's counter in the main file */
     struct log_mark log, seen_log;
-    time_t looked_at, settled_at; /* of the look that SEEN_LOG, LOG is from */
+    int64_t looked_at_ms, settled_at_ms; /* when SEEN_LOG, LOG was read */
     bool at_rest; /* the connection was closed, LOG says whether that matters */
     char *held;
     struct held_verdict verdict;

@@ -46,7 +46,7 @@ source_older_settled(struct source *s)
 {
     s->file_change = s->seen_change;
     s->log = s->seen_log;
-    s->settled_at = s->looked_at;
+    s->settled_at_ms = s->looked_at_ms;
     s->maybe_older = s->replaced = s->nonce_before = false;
 }
 

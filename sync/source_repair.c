@@ -1,7 +1,7 @@
 /*
- * Repairs: the keys that a secondary says have drifted there, set to their rows
- * as of the revision that it holds.  One that is behind is repaired where it is,
- * and caught up from there as if nothing had drifted.
+ * Repairs: the keys that a secondary says have drifted there, set to their
+ * rows as of the revision that it holds.  One that is behind is repaired where
+ * it is, and caught up from there as if nothing had drifted.
  */
 #include "sync/source_internal.h"
 

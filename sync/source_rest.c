@@ -1,13 +1,14 @@
 /*
- * Between two looks nothing of ours holds a log (-wal) of another application's:
- * the connection is closed, and the head of the log's index tells at the next
- * look whether anybody committed.  It is what SQLite makes data_version of, and
- * its salts and checksums differ after each commit.
+ * Between two looks nothing of ours holds a log (-wal) of another
+ * application's: the connection is closed, and the head of the log's index
+ * tells at the next look whether anybody committed.  It is what SQLite makes
+ * data_version of, and its salts and checksums differ after each commit.
  */
 #include "sync/source_internal.h"
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "sync/open.h"
 
 /* Both copies stand at the beginning of the index; a writer changes the second
@@ -64,7 +65,8 @@ tells_apart(const struct source *s, const struct log_mark *mark)
     uint32_t frames;
 
     memcpy(&frames, mark->head + 16, sizeof(frames));
-    return frames > 0 || s->mark.changed.tv_sec + 2 < s->settled_at;
+    return frames > 0 ||
+           (s->mark.changed.tv_sec + 3) * INT64_C(1000) <= s->settled_at_ms;
 }
 
 static bool
@@ -94,7 +96,7 @@ void
 source_live_wake(struct source *s)
 {
     read_log_mark(s, &s->seen_log);
-    s->looked_at = time(NULL);
+    s->looked_at_ms = clock_utc_ms();
     if (s->at_rest)
         s->data_version =
             same_log(s, &s->seen_log) ? s->seen_version : s->seen_version - 1;

@@ -22,8 +22,8 @@ struct pair {
     struct primary primary;
     struct replica *replica;
     enum capture_mode drift_capture; /* as of the next pair_reopen */
-    struct buf bundle; /* the last one made */
-    unsigned notices;  /* told as events */
+    struct buf bundle;               /* the last one made */
+    unsigned notices;                /* told as events */
     char last_notice[512];
 };
 
