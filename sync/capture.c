@@ -511,6 +511,7 @@ capture_install(sqlite3 *db, const struct schema *s, bool *installed,
 {
     size_t start = needs_compare->len;
     struct plan p = { { NULL, 0 }, needs_compare, 0 };
+    bool own = sqlite3_get_autocommit(db) != 0;
     bool same;
     int r = -1;
 
@@ -523,12 +524,13 @@ capture_install(sqlite3 *db, const struct schema *s, bool *installed,
     }
     plan_release(&p);
     needs_compare->len = start;
-    if (database_exec(db, "BEGIN IMMEDIATE", e) != 0)
+    if (own && database_exec(db, "BEGIN IMMEDIATE", e) != 0)
         goto out;
     r = install(db, s, &p, installed, e);
-    if (r == 0)
+    if (r == 0 && own)
         r = database_exec(db, "COMMIT", e);
-    database_rollback(db);
+    if (own)
+        database_rollback(db);
 out:
     plan_release(&p);
     return r;

@@ -106,6 +106,18 @@ state_after(const struct replica *r, const struct bundle_header *h,
     next->changed_ms = h->changed_ms;
 }
 
+/* Our own schema change is nobody else's: triggers to match, and the cookie
+ * that the commit will leave. */
+static int
+settle_schema(struct replica *r, uint32_t *cookie, struct err *e)
+{
+    bool changed;
+
+    if (replica_settle_traces(r, r->db, r->schema, &changed, e) != 0)
+        return -1;
+    return database_schema_cookie(r->db, cookie, e);
+}
+
 /* Between BEGIN and COMMIT. */
 static int
 apply_locked(struct replica *r, struct attempt *a, struct err *e)
@@ -117,12 +129,15 @@ apply_locked(struct replica *r, struct attempt *a, struct err *e)
         .clear_first = a->clear_first,
     };
     struct dataset_state next;
+    uint32_t cookie = r->cookie;
     int result = -1;
 
     state_after(r, a->header, &next);
-    if (apply_body(r, a, &w, e) != 0 || state_write(r->db, &next, e) != 0 ||
-        live_commit(r, e) != 0)
+    if (apply_body(r, a, &w, e) != 0 ||
+        (a->ddl && settle_schema(r, &cookie, e) != 0) ||
+        state_write(r->db, &next, e) != 0 || live_commit(r, e) != 0)
         goto out;
+    r->cookie = cookie;
     r->state = next;
     r->actual = w.digest;
     r->actual_rows = w.rows;
@@ -136,16 +151,6 @@ out:
     a->collided = w.collided && !a->clear_first;
     buf_release(&w.specials_now);
     return result;
-}
-
-/* Our own schema change is nobody else's: new cookie, triggers to match. */
-static int
-settle_schema(struct replica *r, struct err *e)
-{
-    bool changed;
-
-    r->suspect = true;
-    return replica_settle_traces(r, r->db, r->schema, &changed, e);
 }
 
 /* BEGIN IMMEDIATE, and proof that the file is still the one examined. */
@@ -272,9 +277,7 @@ replica_apply(struct replica *r, const void *bundle, size_t len, struct err *e)
         err_set(e, ERR_INVALID, "an overwrite is not pushed as changes");
         goto out;
     }
-    if (apply_with_retries(r, &a, e) != 0)
-        goto out;
-    result = a.committed && a.ddl ? settle_schema(r, e) : 0;
+    result = apply_with_retries(r, &a, e);
 out:
     buf_release(&body);
     return result;

@@ -277,6 +277,35 @@ one_that_is_behind_catches_up(void **state)
         }
 }
 
+/* The triggers that know drift by its key are there as soon as the new schema
+ * is. */
+static void
+drift_is_known_right_after_a_schema_change(void **state)
+{
+    struct replica_status status;
+    struct world w;
+    sqlite3 *other;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    world_init(&w, CAPTURE_TRIGGERS, people_sql);
+    world_sql(&w, "ALTER TABLE people RENAME TO persons; CREATE TABLE n(a)");
+    world_push(&w);
+    assert_int_equal(sqlite3_open(w.live[1], &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other,
+                         "UPDATE persons SET age=7 WHERE id=9;"
+                         "INSERT INTO n VALUES(1)",
+                         NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(other);
+    assert_int_equal(world_try_push(&w, &e), -1);
+    assert_int_equal(e.code, ERR_DRIFTED);
+    replica_status(w.replica, &status);
+    assert_false(status.needs_overwrite);
+    assert_int_equal(status.drift_rows, 2);
+    world_release(&w);
+}
+
 /* Integers in a column that is TEXT now: no INSERT stores them so. */
 static void
 rows_that_no_statement_can_write_cost_an_overwrite(void **state)
@@ -302,6 +331,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_change_arrives),
         cmocka_unit_test(one_that_is_behind_catches_up),
+        cmocka_unit_test(drift_is_known_right_after_a_schema_change),
         cmocka_unit_test(rows_that_no_statement_can_write_cost_an_overwrite),
     };
 
