@@ -233,6 +233,11 @@ load_staging(struct staging *s, const struct overwrite *o, struct err *e)
         return err_set(e, ERR_SCHEMA,
             "the staged database has another schema than its header says");
     database_allow_shadows(s->db, s->schema->has_shadows);
+    /* As where it will be written: no trigger of its own runs here, which may
+     * write what an untrusted schema must not. */
+    if (sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL) !=
+        SQLITE_OK)
+        return database_error(s->db, e, "could not switch triggers off");
     return 0;
 }
 
