@@ -5,51 +5,50 @@
  */
 #include "sync/compare.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sync/large_row.h"
 #include "sync/open.h"
+#include "sync/row_scan.h"
 #include "sync/value.h"
 
 struct side {
-    sqlite3 *db;
-    sqlite3_stmt *stmt;
+    struct row_scan scan;
     struct buf key;
-    struct buf row;
+    struct buf row; /* empty when LARGE: the scan has its hash */
+    bool large;
     bool done;
 };
 
 static int
-side_next(struct side *s, const struct table *t, struct err *e)
+side_next(struct side *s, struct err *e)
 {
-    int rc = sqlite3_step(s->stmt);
+    enum row_scan_step step = row_scan_next(&s->scan, e);
 
     buf_clear(&s->key);
     buf_clear(&s->row);
-    s->done = rc == SQLITE_DONE;
-    if (rc == SQLITE_ROW)
-        table_read_row(t, s->stmt, &s->key, &s->row);
-    else if (rc != SQLITE_DONE)
-        return database_error(s->db, e, "could not read all rows");
-    return 0;
+    s->done = step == ROW_SCAN_END;
+    s->large = step == ROW_SCAN_LARGE;
+    if (step == ROW_SCAN_ROW)
+        table_read_row(s->scan.t, s->scan.stmt, &s->key, &s->row);
+    else if (s->large)
+        value_put_integer(&s->key, s->scan.rowid);
+    return step == ROW_SCAN_ERROR ? -1 : 0;
 }
 
 static int
 side_open(struct side *s, sqlite3 *db, const struct table *t, struct err *e)
 {
-    char *sql = table_select_all_sql(t);
-    int r;
-
-    *s = (struct side){ .db = db, .key = BUF_INIT, .row = BUF_INIT };
-    r = database_prepare(db, sql, &s->stmt, e);
-    free(sql);
-    return r != 0 ? -1 : side_next(s, t, e);
+    memset(s, 0, sizeof(*s));
+    return row_scan_open(&s->scan, db, t, e) != 0 ? -1 : side_next(s, e);
 }
 
 static void
 side_close(struct side *s)
 {
-    sqlite3_finalize(s->stmt);
+    row_scan_close(&s->scan);
     buf_release(&s->key);
     buf_release(&s->row);
 }
@@ -126,21 +125,67 @@ same_bytes(const struct buf *a, const struct buf *b)
     return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
 
-static void
-note(struct change_set *set, const struct table *t, const struct side *old,
-    const struct side *new)
+static bool
+same_row(const struct side *a, const struct side *b)
 {
-    change_set_add(set, t->name, old == NULL ? NULL : old->key.data,
+    if (!same_bytes(&a->key, &b->key) || a->large != b->large)
+        return false;
+    return a->large ? memcmp(a->scan.hash, b->scan.hash, HASH_SIZE) == 0
+                    : same_bytes(&a->row, &b->row);
+}
+
+/* Where the changes go. */
+struct found {
+    const struct table *t;
+    struct change_set *set;
+    size_t max_bytes; /* 0: no limit */
+};
+
+static int
+too_much(const struct found *f, struct err *e)
+{
+    return err_set(e, ERR_INVALID, "more changes than %zu bytes", f->max_bytes);
+}
+
+/* A large row that is to be noted is read, if there is room for it. */
+static int
+fetch_large(const struct found *f, struct side *s, struct err *e)
+{
+    size_t room = f->max_bytes == 0              ? INT_MAX
+                  : f->max_bytes < f->set->bytes ? 0
+                                                 : f->max_bytes - f->set->bytes;
+    bool fits;
+
+    if (!s->large)
+        return 0;
+    buf_clear(&s->key);
+    if (large_row_read(s->scan.db, f->t, s->scan.rowid, room, &s->key, &s->row,
+            &fits, e) != 0)
+        return -1;
+    return fits ? 0 : too_much(f, e);
+}
+
+/* OLD, NEW: NULL when there is no such row. */
+static int
+note(const struct found *f, struct side *old, struct side *new, struct err *e)
+{
+    if ((old != NULL && fetch_large(f, old, e) != 0) ||
+        (new != NULL &&fetch_large(f, new, e) != 0))
+        return -1;
+    change_set_add(f->set, f->t->name, old == NULL ? NULL : old->key.data,
         old == NULL ? 0 : old->key.len, old == NULL ? NULL : old->row.data,
         old == NULL ? 0 : old->row.len, new == NULL ? NULL : new->key.data,
         new == NULL ? 0 : new->key.len, new == NULL ? NULL : new->row.data,
         new == NULL ? 0 : new->row.len);
+    return f->max_bytes > 0 && f->set->bytes > f->max_bytes ? too_much(f, e)
+                                                            : 0;
 }
 
 int
 compare_table(sqlite3 *old, sqlite3 *new, const struct table *t,
     struct change_set *set, size_t max_bytes, struct err *e)
 {
+    const struct found found = { t, set, max_bytes };
     struct side a = { 0 }, b = { 0 };
     sqlite3_stmt *compare = NULL;
     int order = 0, r = -1;
@@ -151,16 +196,13 @@ compare_table(sqlite3 *old, sqlite3 *new, const struct table *t,
     while (!a.done || !b.done) {
         if (order_keys(new, compare, t, &a, &b, &order, e) != 0)
             goto out;
-        if (order != 0 || !same_bytes(&a.row, &b.row) ||
-            !same_bytes(&a.key, &b.key))
-            note(set, t, order <= 0 ? &a : NULL, order >= 0 ? &b : NULL);
-        if (max_bytes > 0 && set->bytes > max_bytes) {
-            err_set(e, ERR_INVALID, "more changes than %zu bytes", max_bytes);
+        if ((order != 0 || !same_row(&a, &b)) &&
+            note(&found, order <= 0 ? &a : NULL, order >= 0 ? &b : NULL, e) !=
+                0)
             goto out;
-        }
-        if (order <= 0 && side_next(&a, t, e) != 0)
+        if (order <= 0 && side_next(&a, e) != 0)
             goto out;
-        if (order >= 0 && side_next(&b, t, e) != 0)
+        if (order >= 0 && side_next(&b, e) != 0)
             goto out;
     }
     r = 0;
@@ -178,16 +220,14 @@ static int
 note_all(sqlite3 *db, const struct table *t, bool added, struct change_set *set,
     size_t max_bytes, struct err *e)
 {
+    const struct found found = { t, set, max_bytes };
     struct side s;
     int r = side_open(&s, db, t, e);
 
     while (r == 0 && !s.done) {
-        note(set, t, added ? NULL : &s, added ? &s : NULL);
-        if (max_bytes > 0 && set->bytes > max_bytes)
-            r = err_set(e, ERR_INVALID, "more changes than %zu bytes",
-                max_bytes);
+        r = note(&found, added ? NULL : &s, added ? &s : NULL, e);
         if (r == 0)
-            r = side_next(&s, t, e);
+            r = side_next(&s, e);
     }
     if (r != 0)
         err_wrap(e, "table \"%s\"", t->name);

@@ -4,11 +4,10 @@
 #include "sync/digest.h"
 
 #include <endian.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/stop.h"
-#include "sync/open.h"
+#include "sync/row_scan.h"
 
 void
 digest_zero(struct digest *d)
@@ -84,49 +83,47 @@ digest_row_hash(struct hasher *h, const char *table, const void *key,
 /* What digest_row_hash takes piece by piece lies here in one, because it is
  * done for every row there is. */
 static int
-scan_rows(sqlite3 *db, const struct table *t, sqlite3_stmt *stmt,
-    struct digest *d, uint64_t *rows, struct err *e)
+scan_rows(struct row_scan *s, struct digest *d, uint64_t *rows, struct err *e)
 {
+    const char *name = s->t->name;
     struct hasher *h = hasher_new();
     struct buf row = BUF_INIT;
-    uint8_t hash[HASH_SIZE];
+    enum row_scan_step step;
     size_t head;
-    int rc, r = 0;
+    int r;
 
-    buf_put_varint(&row, strlen(t->name));
-    buf_put(&row, t->name, strlen(t->name));
+    buf_put_varint(&row, strlen(name));
+    buf_put(&row, name, strlen(name));
     head = row.len;
     /* Nothing is lost by leaving a scan, also one that holds a lock. */
-    while (
-        (r = stop_check(e)) == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        row.len = head;
-        table_read_row(t, stmt, &row, &row);
-        hasher_update(h, row.data, row.len);
-        hasher_finish(h, hash);
-        digest_add_hash(d, hash);
+    while ((r = stop_check(e)) == 0 &&
+           (step = row_scan_next(s, e)) > ROW_SCAN_END) {
+        if (step == ROW_SCAN_ROW) {
+            row.len = head;
+            table_read_row(s->t, s->stmt, &row, &row);
+            hasher_update(h, row.data, row.len);
+            hasher_finish(h, s->hash);
+        }
+        digest_add_hash(d, s->hash);
         (*rows)++;
     }
     hasher_free(h);
     buf_release(&row);
-    if (r == 0 && rc != SQLITE_DONE)
-        r = database_error(db, e, "could not read all rows");
-    return r;
+    return r == 0 && step == ROW_SCAN_END ? 0 : -1;
 }
 
 int
 digest_scan_table(sqlite3 *db, const struct table *t, struct digest *d,
     uint64_t *rows, struct err *e)
 {
-    sqlite3_stmt *stmt = NULL;
-    char *sql = table_select_all_sql(t);
-    int r = database_prepare(db, sql, &stmt, e);
+    struct row_scan s;
+    int r = row_scan_open(&s, db, t, e);
 
     if (r == 0)
-        r = scan_rows(db, t, stmt, d, rows, e);
+        r = scan_rows(&s, d, rows, e);
     if (r != 0)
         err_wrap(e, "table \"%s\"", t->name);
-    sqlite3_finalize(stmt);
-    free(sql);
+    row_scan_close(&s);
     return r;
 }
 

@@ -86,6 +86,15 @@ table_select_by_key_sql(const struct table *t)
     return (char *)buf_steal(&b, &len);
 }
 
+static void
+put_order(struct buf *b, const struct table *t)
+{
+    for (int i = 0; i < t->key_count; i++) {
+        buf_printf(b, i == 0 ? " ORDER BY " : ",");
+        put_key_part(b, t, i, true);
+    }
+}
+
 char *
 table_select_all_sql(const struct table *t)
 {
@@ -93,10 +102,29 @@ table_select_all_sql(const struct table *t)
     size_t len;
 
     put_select(&b, t);
+    put_order(&b, t);
+    return (char *)buf_steal(&b, &len);
+}
+
+char *
+table_select_after_sql(const struct table *t)
+{
+    struct buf b = BUF_INIT;
+    size_t len;
+
+    put_select(&b, t);
+    /* The first part alone makes SQLite search, with any collation. */
+    buf_printf(&b, " WHERE ");
+    put_key_part(&b, t, 0, true);
+    buf_printf(&b, ">=?1 AND ");
     for (int i = 0; i < t->key_count; i++) {
-        buf_printf(&b, i == 0 ? " ORDER BY " : ",");
+        buf_printf(&b, i == 0 ? "(" : ",");
         put_key_part(&b, t, i, true);
     }
+    for (int i = 0; i < t->key_count; i++)
+        buf_printf(&b, "%s?%d", i == 0 ? ") > (" : ",", i + 1);
+    buf_printf(&b, ")");
+    put_order(&b, t);
     return (char *)buf_steal(&b, &len);
 }
 

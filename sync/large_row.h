@@ -1,0 +1,36 @@
+/*
+ * Rows that are too large to be held in memory: found, and hashed piece by
+ * piece.  See sync/row_scan.h for all rows of a table.
+ */
+#ifndef SYNC_LARGE_ROW_H
+#define SYNC_LARGE_ROW_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "sync/schema.h"
+
+/* A row that is stored in more bytes is large where all rows are read. */
+#define ROW_LARGE (1 << 20)
+
+/* sqlite3_step on a SELECT from T, except that it gives SQLITE_TOOBIG in place
+ * of a row stored in more than LIMIT bytes. */
+int row_step(const struct table *t, sqlite3_stmt *stmt, int limit);
+/* The first row behind AFTER (NULL: of all) in a table that has one; resets
+ * nothing. */
+int large_row_find(sqlite3 *db, const struct table *t, const int64_t *after,
+    int64_t *rowid, struct err *e);
+/* What digest_row_hash makes of the row, which is there; H is used. */
+int large_row_hash(sqlite3 *db, const struct table *t, int64_t rowid,
+    struct hasher *h, uint8_t hash[HASH_SIZE], struct err *e);
+/* The row whole, appended, if it is stored in no more than ROOM bytes: else
+ * *FITS is false. */
+int large_row_read(sqlite3 *db, const struct table *t, int64_t rowid,
+    size_t room, struct buf *key, struct buf *row, bool *fits, struct err *e);
+
+#endif

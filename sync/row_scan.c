@@ -1,0 +1,76 @@
+/*
+ * Walking a table.  A large row ends SQLite's statement, so another one is
+ * begun behind it.
+ */
+#include "sync/row_scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/large_row.h"
+#include "sync/open.h"
+
+static int
+prepare(struct row_scan *s, char *sql, struct err *e)
+{
+    int r = database_prepare(s->db, sql, &s->stmt, e);
+
+    free(sql);
+    return r;
+}
+
+int
+row_scan_open(struct row_scan *s, sqlite3 *db, const struct table *t,
+    struct err *e)
+{
+    memset(s, 0, sizeof(*s));
+    s->db = db;
+    s->t = t;
+    return prepare(s, table_select_all_sql(t), e);
+}
+
+static int
+pass_large(struct row_scan *s, struct err *e)
+{
+    struct hasher *h = hasher_new();
+    int r;
+
+    sqlite3_finalize(s->stmt);
+    s->stmt = NULL;
+    r = large_row_find(s->db, s->t, s->behind ? &s->rowid : NULL, &s->rowid, e);
+    if (r == 0)
+        r = large_row_hash(s->db, s->t, s->rowid, h, s->hash, e);
+    hasher_free(h);
+    s->behind = true;
+    if (r == 0)
+        r = prepare(s, table_select_after_sql(s->t), e);
+    if (r == 0)
+        sqlite3_bind_int64(s->stmt, 1, s->rowid);
+    return r;
+}
+
+enum row_scan_step
+row_scan_next(struct row_scan *s, struct err *e)
+{
+    int rc = row_step(s->t, s->stmt, ROW_LARGE);
+
+    if (rc == SQLITE_ROW) {
+        s->behind = true;
+        if (!s->t->without_rowid)
+            s->rowid = sqlite3_column_int64(s->stmt, 0);
+        return ROW_SCAN_ROW;
+    }
+    if (rc == SQLITE_DONE)
+        return ROW_SCAN_END;
+    if (rc == SQLITE_TOOBIG)
+        return pass_large(s, e) == 0 ? ROW_SCAN_LARGE : ROW_SCAN_ERROR;
+    database_error(s->db, e, "could not read all rows");
+    return ROW_SCAN_ERROR;
+}
+
+void
+row_scan_close(struct row_scan *s)
+{
+    sqlite3_finalize(s->stmt);
+    s->stmt = NULL;
+}

@@ -1,0 +1,49 @@
+/*
+ * All rows of a table in key order, in bounded memory.
+ *
+ *     row_scan_open(&s, db, t, &e);
+ *     while ((step = row_scan_next(&s, &e)) > ROW_SCAN_END)
+ *         if (step == ROW_SCAN_ROW)
+ *             table_read_row(t, s.stmt, &key, &row);
+ *         else
+ *             ... s.rowid, s.hash ...
+ *     row_scan_close(&s);
+ *
+ * A row that is stored in more than ROW_LARGE bytes is not read but hashed,
+ * except in a table WITHOUT ROWID: SQLite has no handles for its cells, so its
+ * rows are read whole, whatever their size.
+ */
+#ifndef SYNC_ROW_SCAN_H
+#define SYNC_ROW_SCAN_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "sync/schema.h"
+
+enum row_scan_step {
+    ROW_SCAN_ERROR = -1,
+    ROW_SCAN_END,
+    ROW_SCAN_ROW,  /* the statement has it */
+    ROW_SCAN_LARGE /* its key is ROWID, digest_row_hash gives HASH */
+};
+
+struct row_scan {
+    sqlite3 *db;
+    const struct table *t;
+    sqlite3_stmt *stmt; /* as of table_select_all_sql */
+    bool behind;        /* ROWID was passed: go on behind it */
+    int64_t rowid;
+    uint8_t hash[HASH_SIZE];
+};
+
+/* In the caller's read transaction.  To be closed also after an error. */
+int row_scan_open(struct row_scan *s, sqlite3 *db, const struct table *t,
+    struct err *e);
+enum row_scan_step row_scan_next(struct row_scan *s, struct err *e);
+void row_scan_close(struct row_scan *s);
+
+#endif

@@ -1,0 +1,262 @@
+/*
+ * Rows too large for memory: the digest is what it would be had they been read
+ * whole, compare finds them, and SQLite never holds one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sync/compare.h"
+#include "sync/digest.h"
+#include "sync/large_row.h"
+#include "sync/open.h"
+#include "sync/row_scan.h"
+
+#define LARGE "4000000"
+/* What SQLite may use: its cache, and a page of this and that. */
+#define MEMORY_MAX (3 << 20)
+
+/* A database in a file that has no name any more. */
+static sqlite3 *
+open_with(const char *text)
+{
+    char path[] = "/tmp/lockstep-test-XXXXXX";
+    int fd = mkstemp(path);
+    sqlite3 *db;
+
+    assert_true(fd >= 0);
+    close(fd);
+    sqlite3_open(path, &db);
+    if (sqlite3_exec(db, "PRAGMA journal_mode=OFF; PRAGMA cache_size=100", NULL,
+            NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", text, sqlite3_errmsg(db));
+    unlink(path);
+    sqlite3_db_release_memory(db);
+    sqlite3_memory_highwater(1);
+    return db;
+}
+
+static struct schema *
+load(sqlite3 *db)
+{
+    struct schema *s;
+    struct err e = ERR_INIT;
+
+    if (schema_load(&s, db, &e) != 0)
+        fail_msg("%s", e.message);
+    return s;
+}
+
+static struct digest
+scan(sqlite3 *db, const struct table *t, uint64_t *rows)
+{
+    struct digest d;
+    struct err e = ERR_INIT;
+
+    digest_zero(&d);
+    *rows = 0;
+    if (digest_scan_table(db, t, &d, rows, &e) != 0)
+        fail_msg("%s", e.message);
+    return d;
+}
+
+/* Every row read whole. */
+static struct digest
+scan_whole(sqlite3 *db, const struct table *t)
+{
+    char *sql = table_select_all_sql(t);
+    struct hasher *h = hasher_new();
+    struct buf key = BUF_INIT, row = BUF_INIT;
+    struct err e = ERR_INIT;
+    struct digest d;
+    sqlite3_stmt *stmt;
+    uint8_t hash[HASH_SIZE];
+
+    digest_zero(&d);
+    assert_int_equal(database_prepare(db, sql, &stmt, &e), 0);
+    while (sqlite3_step(stmt) == SQLITE_ROW) {
+        buf_clear(&key);
+        buf_clear(&row);
+        table_read_row(t, stmt, &key, &row);
+        digest_row_hash(h, t->name, key.data, key.len, row.data, row.len, hash);
+        digest_add_hash(&d, hash);
+    }
+    sqlite3_finalize(stmt);
+    hasher_free(h);
+    buf_release(&key);
+    buf_release(&row);
+    free(sql);
+    return d;
+}
+
+static const char *const tables[] = {
+    /* First, last, beside each other, and alone. */
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, a, b);"
+    "INSERT INTO t VALUES(-5,zeroblob(" LARGE "),'x'),(1,2,3),"
+    "(7,1.5,randomblob(" LARGE ")),(8,randomblob(" LARGE "),NULL),(9,'s',''),"
+    "(9223372036854775807,NULL,zeroblob(" LARGE "))",
+    "CREATE TABLE t(a); INSERT INTO t(rowid,a) VALUES"
+    "(-9223372036854775808,randomblob(" LARGE "))",
+    /* Text, also with a NUL inside. */
+    "CREATE TABLE t(a TEXT, b); INSERT INTO t VALUES"
+    "(hex(zeroblob(" LARGE ")),1),(replace(hex(zeroblob(900000)),'0',"
+    "char(233)),x''),('abc' || char(0) || hex(zeroblob(" LARGE ")),2)",
+    /* A default that is not in the row, a column that is not replicated, a
+     * column of an awkward name. */
+    "CREATE TABLE t(a, c AS (typeof(a)) STORED, \"o\"\"d d\" BLOB);"
+    "INSERT INTO t VALUES(1,zeroblob(" LARGE "));"
+    "ALTER TABLE t ADD COLUMN d TEXT DEFAULT 'default'",
+    /* Just small enough, and just not. */
+    "CREATE TABLE t(a); INSERT INTO t VALUES(zeroblob(1048568)),"
+    "(zeroblob(1048569)),(zeroblob(1048570)),(zeroblob(1048571)),"
+    "(zeroblob(1048572)),(zeroblob(1048576)),(zeroblob(1048577)),(2)",
+    /* Only large with all its columns. */
+    "CREATE TABLE t(a,b,c,d); INSERT INTO t VALUES(randomblob(400000),"
+    "randomblob(400000),hex(randomblob(200000)),4)",
+};
+
+static void
+digest_is_that_of_the_whole_row(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        sqlite3 *db = open_with(tables[i]);
+        struct schema *s = load(db);
+        uint64_t rows;
+        struct digest piecewise = scan(db, &s->tables[0], &rows);
+        sqlite3_int64 most = sqlite3_memory_highwater(0);
+        struct digest whole = scan_whole(db, &s->tables[0]);
+
+        if (!digest_equal(&piecewise, &whole))
+            fail_msg("case %zu", i);
+        if (most > MEMORY_MAX)
+            fail_msg("case %zu: SQLite used %lld bytes", i, (long long)most);
+        schema_free(s);
+        database_close(db);
+    }
+}
+
+static void
+utf16_text_is_hashed_as_utf8(void **state)
+{
+    sqlite3 *db = open_with("PRAGMA encoding='UTF-16le'; CREATE TABLE t(a);"
+                            "INSERT INTO t VALUES(hex(zeroblob(" LARGE ")))");
+    struct schema *s = load(db);
+    uint64_t rows;
+    struct digest piecewise = scan(db, &s->tables[0], &rows);
+    struct digest whole = scan_whole(db, &s->tables[0]);
+
+    (void)state;
+    assert_true(digest_equal(&piecewise, &whole));
+    schema_free(s);
+    database_close(db);
+}
+
+static void
+rows_without_rowid_are_read_whole(void **state)
+{
+    sqlite3 *db =
+        open_with("CREATE TABLE t(k PRIMARY KEY,v) WITHOUT ROWID;"
+                  "INSERT INTO t VALUES(1,zeroblob(" LARGE ")),(2,2)");
+    struct schema *s = load(db);
+    uint64_t rows;
+    struct digest piecewise = scan(db, &s->tables[0], &rows);
+    struct digest whole = scan_whole(db, &s->tables[0]);
+
+    (void)state;
+    assert_int_equal(rows, 2);
+    assert_true(digest_equal(&piecewise, &whole));
+    schema_free(s);
+    database_close(db);
+}
+
+/* Between A and B, at most MAX bytes; how many changes. */
+static int
+compare(sqlite3 *a, sqlite3 *b, size_t max, size_t *count, struct err *e)
+{
+    struct schema *old = load(a), *new = load(b);
+    struct change_set set;
+    int r;
+
+    change_set_init(&set);
+    r = compare_databases(a, old, b, new, &set, max, e);
+    *count = set.count;
+    change_set_release(&set);
+    schema_free(old);
+    schema_free(new);
+    return r;
+}
+
+#define SAME                                                             \
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, a, b); INSERT INTO t VALUES" \
+    "(1,'x',1),(2,zeroblob(" LARGE "),2),(3,zeroblob(" LARGE "),3),(4,'y',4);"
+
+static void
+equal_large_rows_are_no_change(void **state)
+{
+    sqlite3 *a = open_with(SAME);
+    sqlite3 *b = open_with(SAME "UPDATE t SET b=5 WHERE id IN (1,4)");
+    struct err e = ERR_INIT;
+    size_t count;
+
+    (void)state;
+    assert_int_equal(compare(a, b, 1000, &count, &e), 0);
+    assert_int_equal(count, 2);
+    assert_true(sqlite3_memory_highwater(0) < 2 * MEMORY_MAX);
+    database_close(a);
+    database_close(b);
+}
+
+static void
+large_rows_that_differ_are_found_if_there_is_room(void **state)
+{
+    static const char *const changes[] = {
+        SAME "UPDATE t SET b=5 WHERE id=3",
+        SAME "UPDATE t SET a=CAST(a AS TEXT) WHERE id=2",
+        SAME "UPDATE t SET a=zeroblob(" LARGE "+1) WHERE id=2",
+        SAME "UPDATE t SET a=1 WHERE id=2",
+        SAME "UPDATE t SET a=zeroblob(" LARGE ") WHERE id=1",
+        SAME "DELETE FROM t WHERE id=2",
+        SAME "INSERT INTO t VALUES(0,zeroblob(" LARGE "),1)",
+        "CREATE TABLE t(x); INSERT INTO t VALUES(zeroblob(" LARGE "))",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        sqlite3 *a = open_with(SAME), *b = open_with(changes[i]);
+        struct err e = ERR_INIT;
+        size_t count;
+
+        if (compare(a, b, 1 << 20, &count, &e) == 0 || e.code != ERR_INVALID)
+            fail_msg("case %zu: %zu changes found", i, count);
+        if (sqlite3_memory_highwater(0) > 2 * MEMORY_MAX)
+            fail_msg("case %zu: SQLite used %lld bytes", i,
+                (long long)sqlite3_memory_highwater(0));
+        err_clear(&e);
+        if (compare(a, b, 100 << 20, &count, &e) != 0 || count == 0)
+            fail_msg("case %zu: %zu changes, %s", i, count, e.message);
+        database_close(a);
+        database_close(b);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(digest_is_that_of_the_whole_row),
+        cmocka_unit_test(utf16_text_is_hashed_as_utf8),
+        cmocka_unit_test(rows_without_rowid_are_read_whole),
+        cmocka_unit_test(equal_large_rows_are_no_change),
+        cmocka_unit_test(large_rows_that_differ_are_found_if_there_is_room),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
