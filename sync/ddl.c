@@ -182,7 +182,8 @@ ddl_model(sqlite3 **model, const struct schema *s, struct err *e)
 
     if (database_open(model, ":memory:", OPEN_WRITE, 0, e) != 0)
         return -1;
-    if (fill_model(*model, s, e) != 0 || schema_load(&made, *model, e) != 0)
+    if (fill_model(*model, s, e) != 0 ||
+        schema_load_selected(&made, *model, s->selection_text, e) != 0)
         goto out;
     if (memcmp(made->hash, s->hash, HASH_SIZE) != 0) {
         err_set(e, ERR_SCHEMA, "the schema cannot be made from its own text");
@@ -207,7 +208,8 @@ foresee(const struct schema *before, struct reader list, struct schema **after,
     int r = -1;
 
     if (ddl_model(&model, before, e) == 0 &&
-        execute_list(model, list, e) == 0 && schema_load(after, model, e) == 0)
+        execute_list(model, list, e) == 0 &&
+        schema_load_selected(after, model, before->selection_text, e) == 0)
         r = 0;
     database_close(model);
     return r;

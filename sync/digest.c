@@ -140,7 +140,7 @@ digest_scan(sqlite3 *db, const struct schema *s, struct digest *d,
         if (!schema_is_virtual(s->tables[i].sql) &&
             digest_scan_table(db, &s->tables[i], d, rows, e) != 0)
             goto out;
-    if (specials_read(db, &specials, e) != 0 ||
+    if (specials_read(db, &s->selection, &specials, e) != 0 ||
         specials_digest(specials.data, specials.len, d, e) != 0)
         goto out;
     r = 0;

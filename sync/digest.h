@@ -50,19 +50,22 @@ int digest_scan(sqlite3 *db, const struct schema *s, struct digest *d,
  *
  * A row is a varint length and a tuple: (name, seq), and (tbl, idx, stat).  The
  * rows of each are sorted bytewise by tuple; rows about Lockstep's own tables
- * are left out.  A table that does not exist counts as empty.
+ * are left out, those about tables that a selection leaves out, and those of
+ * sqlite_sequence about tables of which some rows are protected.  A table that
+ * does not exist counts as empty.
  *
  * In the digest each of those rows is a row of a table of its name with an
  * empty key; user_version and application_id are tables of one row, an INTEGER,
  * with an empty key.
  */
-int specials_read(sqlite3 *db, struct buf *out, struct err *e);
+int specials_read(sqlite3 *db, const struct selection *selection,
+    struct buf *out, struct err *e);
 /* Their share of the digest. */
 int specials_digest(const void *specials, size_t len, struct digest *d,
     struct err *e);
 /* Makes the database's specials equal to those bytes, in the caller's write
  * transaction. */
-int specials_write(sqlite3 *db, const void *specials, size_t len,
-    struct err *e);
+int specials_write(sqlite3 *db, const struct selection *selection,
+    const void *specials, size_t len, struct err *e);
 
 #endif

@@ -52,10 +52,15 @@ large_row_find(sqlite3 *db, const struct table *t, const int64_t *after,
     int64_t *rowid, struct err *e)
 {
     char *name = sql_quote_name(t->rowid_name);
-    char *rest = alloc_format("%s?1 ORDER BY %s LIMIT 1",
-        after == NULL ? ">=" : ">", name);
+    struct buf rest = BUF_INIT;
     sqlite3_stmt *stmt = NULL;
-    int r = prepare_cell(db, t, name, rest, &stmt, e);
+    int r;
+
+    buf_printf(&rest, "%s?1", after == NULL ? ">=" : ">");
+    table_put_filter(&rest, t, " AND ");
+    buf_printf(&rest, " ORDER BY %s LIMIT 1", name);
+    buf_put_u8(&rest, 0);
+    r = prepare_cell(db, t, name, (const char *)rest.data, &stmt, e);
 
     if (r == 0) {
         sqlite3_bind_int64(stmt, 1, after == NULL ? INT64_MIN : *after);
@@ -65,7 +70,7 @@ large_row_find(sqlite3 *db, const struct table *t, const int64_t *after,
             r = database_error(db, e, "could not find a large row");
     }
     sqlite3_finalize(stmt);
-    free(rest);
+    buf_release(&rest);
     free(name);
     return r;
 }

@@ -110,7 +110,7 @@ settle(struct replica *r, const struct dataset_state *state, struct err *e)
     replica_mark_equal(r);
     buf_clear(&r->specials);
     if (live_load_schema(r, e) == 0 &&
-        specials_read(r->db, &r->specials, e) == 0 &&
+        specials_read(r->db, &r->schema->selection, &r->specials, e) == 0 &&
         database_schema_cookie(r->db, &r->cookie, e) == 0)
         return 0;
     r->suspect = true;

@@ -142,7 +142,8 @@ add_specials(struct prover *w)
     struct buf specials = BUF_INIT;
     int r = -1;
 
-    if (specials_read(w->db, &specials, &w->err) == 0)
+    if (specials_read(w->db, &w->proof->schema->selection, &specials,
+            &w->err) == 0)
         r = specials_digest(specials.data, specials.len, &w->digest, &w->err);
     buf_release(&specials);
     return r;

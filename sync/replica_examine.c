@@ -135,7 +135,7 @@ read_findings(struct replica *r, struct findings *f, struct err *e)
     if (f->has_state) {
         buf_clear(&r->specials);
         if (digest_scan(r->db, r->schema, &f->digest, &f->rows, e) != 0 ||
-            specials_read(r->db, &r->specials, e) != 0 ||
+            specials_read(r->db, &r->schema->selection, &r->specials, e) != 0 ||
             replica_read_journal(r, &f->keys, e) != 0)
             goto out;
     }

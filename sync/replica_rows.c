@@ -414,12 +414,13 @@ rows_apply_specials(struct row_work *w, struct err *e)
         wanted = w->specials;
         wanted_len = w->specials_len;
     }
-    if (specials_read(r->db, &now, e) != 0)
+    if (specials_read(r->db, &r->schema->selection, &now, e) != 0)
         goto out;
     if (!bytes_are(&now, wanted, wanted_len)) {
         buf_clear(&now);
-        if (specials_write(r->db, wanted, wanted_len, e) != 0 ||
-            specials_read(r->db, &now, e) != 0)
+        if (specials_write(r->db, &r->schema->selection, wanted, wanted_len,
+                e) != 0 ||
+            specials_read(r->db, &r->schema->selection, &now, e) != 0)
             goto out;
     }
     result = exchange_specials(w, &r->specials, &now, e);

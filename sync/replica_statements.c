@@ -27,22 +27,13 @@ struct row_table {
     unsigned next_update;
 };
 
-static void
-put_quoted(struct buf *b, const char *name)
-{
-    char *quoted = sql_quote_name(name);
-
-    buf_put(b, quoted, strlen(quoted));
-    free(quoted);
-}
-
 /* " WHERE key = ?1 AND ..." with the collation that the key's index has. */
 static void
 put_where(struct buf *b, const struct table *t)
 {
     if (!t->without_rowid) {
         buf_printf(b, " WHERE ");
-        put_quoted(b, t->rowid_name);
+        sql_put_name(b, t->rowid_name);
         buf_printf(b, " = ?1");
         return;
     }
@@ -50,10 +41,10 @@ put_where(struct buf *b, const struct table *t)
         const struct table_column *c = &t->columns[t->key_columns[i]];
 
         buf_printf(b, i == 0 ? " WHERE " : " AND ");
-        put_quoted(b, c->name);
+        sql_put_name(b, c->name);
         if (strcasecmp(c->collation, t->key_collations[i]) != 0) {
             buf_printf(b, " COLLATE ");
-            put_quoted(b, t->key_collations[i]);
+            sql_put_name(b, t->key_collations[i]);
         }
         buf_printf(b, " = ?%d", i + 1);
     }
@@ -67,21 +58,23 @@ put_insert(struct buf *b, const struct table *t)
     bool rowid_too = !t->without_rowid && !t->rowid_is_column;
 
     buf_printf(b, "INSERT OR ABORT INTO main.");
-    put_quoted(b, t->name);
+    sql_put_name(b, t->name);
     buf_printf(b, "(");
     if (rowid_too)
-        put_quoted(b, t->rowid_name);
+        sql_put_name(b, t->rowid_name);
     for (int i = 0; i < t->column_count; i++) {
         if (i > 0 || rowid_too)
             buf_printf(b, ",");
-        put_quoted(b, t->columns[i].name);
+        sql_put_name(b, t->columns[i].name);
     }
+    table_put_fillers(b, t, false);
     buf_printf(b, ")VALUES(");
     if (rowid_too)
         buf_printf(b, "?1");
     for (int i = 0; i < t->column_count; i++)
         buf_printf(b, "%s?%d", i > 0 || rowid_too ? "," : "",
             t->key_count + i + 1);
+    table_put_fillers(b, t, true);
     buf_printf(b, ")");
 }
 
@@ -91,12 +84,12 @@ put_update(struct buf *b, const struct table *t, uint64_t columns)
     const char *separator = " SET ";
 
     buf_printf(b, "UPDATE OR ABORT main.");
-    put_quoted(b, t->name);
+    sql_put_name(b, t->name);
     for (int i = 0; i < t->column_count; i++) {
         if (columns != ROW_ALL_COLUMNS && (columns >> i & 1) == 0)
             continue;
         buf_printf(b, "%s", separator);
-        put_quoted(b, t->columns[i].name);
+        sql_put_name(b, t->columns[i].name);
         buf_printf(b, "=?%d", t->key_count + i + 1);
         separator = ",";
     }
@@ -107,7 +100,7 @@ static void
 put_remove(struct buf *b, const struct table *t)
 {
     buf_printf(b, "DELETE FROM main.");
-    put_quoted(b, t->name);
+    sql_put_name(b, t->name);
     put_where(b, t);
 }
 

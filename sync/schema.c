@@ -4,8 +4,8 @@
  * Schema hash: SHA-256 over "lockstep schema 1\n"; then for every stored object
  * with SQL text, sorted by type and name: type, name, table, text; then a zero
  * byte; then for every table sorted by name, virtual ones aside: name, number
- * of replicated columns as a varint, their names.  Texts are counted by
- * varints.
+ * of replicated columns as a varint, their names; then, unless it is empty, the
+ * text of the selection.  Texts are counted by varints.
  */
 #include "sync/schema.h"
 
@@ -14,6 +14,8 @@
 
 #include "base/alloc.h"
 #include "sync/open.h"
+#include "sync/schema_select.h"
+#include "sync/state.h"
 
 /* Lockstep's and SQLite's own objects are not part of a schema. */
 #define OURS_OR_SQLITES(column)                            \
@@ -39,6 +41,10 @@ table_release(struct table *t)
     }
     for (int i = 0; t->key_collations != NULL && i < t->key_count; i++)
         free(t->key_collations[i]);
+    for (int i = 0; i < t->kept_count; i++)
+        free(t->kept[i].name);
+    free(t->kept);
+    free(t->filter);
     free(t->key_collations);
     free(t->columns);
     free(t->key_columns);
@@ -62,6 +68,12 @@ schema_free(struct schema *s)
     }
     free(s->tables);
     free(s->objects);
+    for (size_t i = 0; i < s->left_out_count; i++)
+        free(s->left_out[i]);
+    free(s->left_out);
+    selection_release(&s->selection);
+    free(s->selection_text);
+    free(s->conflict);
     free(s);
 }
 
@@ -111,6 +123,8 @@ load_objects(struct schema *s, sqlite3 *db, struct err *e)
     if (database_prepare(db, sql, &stmt, e) != 0)
         return -1;
     while ((r = next_row(db, stmt, e)) == 1) {
+        if (schema_leaves_out(s, column_text(stmt, 2)))
+            continue;
         s->objects =
             alloc_resize(s->objects, s->object_count + 1, sizeof(*s->objects));
         s->objects[s->object_count++] = (struct schema_object){
@@ -126,6 +140,7 @@ load_objects(struct schema *s, sqlite3 *db, struct err *e)
 
 /* What the columns of one table are read into. */
 struct column_scan {
+    struct schema *schema;
     bool rowid_taken, underscore_taken, oid_taken;
     int key_count; /* columns in PRIMARY KEY */
 };
@@ -156,6 +171,8 @@ add_column(struct table *t, sqlite3 *db, sqlite3_stmt *stmt,
     if (rank > 0)
         scan->key_count++;
     if (hidden != 0)
+        return 0;
+    if (schema_keep_column(scan->schema, t, stmt))
         return 0;
     if (t->unsupported == NULL &&
         sqlite3_table_column_metadata(db, "main", t->name, name, &type,
@@ -260,9 +277,9 @@ set_rowid_name(struct table *t, const struct column_scan *scan)
 }
 
 static int
-load_table(struct table *t, sqlite3 *db, struct err *e)
+load_table(struct schema *s, struct table *t, sqlite3 *db, struct err *e)
 {
-    struct column_scan scan = { 0 };
+    struct column_scan scan = { .schema = s };
     bool has_index;
 
     if (load_columns(t, db, &scan, e) != 0)
@@ -298,6 +315,8 @@ list_tables(struct schema *s, sqlite3 *db, struct err *e)
         const char *sql_text = column_text(stmt, 3);
         const char *refused = NULL;
 
+        if (schema_leaves_out(s, column_text(stmt, 0)))
+            continue;
         if (schema_is_virtual(sql_text)) {
             refused = schema_refuse_virtual(db, column_text(stmt, 0), sql_text);
             if (refused == NULL)
@@ -373,27 +392,48 @@ hash_schema(struct schema *s)
         for (int c = 0; c < s->tables[i].column_count; c++)
             put_text(&b, s->tables[i].columns[c].name);
     }
+    if (s->selection_text[0] != '\0')
+        put_text(&b, s->selection_text);
     hash_bytes(b.data, b.len, s->hash);
     buf_release(&b);
     free(sorted);
 }
 
 int
-schema_load(struct schema **schema, sqlite3 *db, struct err *e)
+schema_load_selected(struct schema **schema, sqlite3 *db, const char *selection,
+    struct err *e)
 {
     struct schema *s = alloc_zeroed(1, sizeof(*s));
 
     *schema = NULL;
-    if (load_objects(s, db, e) != 0 || list_tables(s, db, e) != 0)
+    s->selection_text = alloc_string(selection != NULL ? selection : "");
+    if (schema_select_begin(s, db, e) != 0 || load_objects(s, db, e) != 0 ||
+        list_tables(s, db, e) != 0)
         goto fail;
     for (size_t i = 0; i < s->table_count; i++)
-        if (load_table(&s->tables[i], db, e) != 0)
+        if (load_table(s, &s->tables[i], db, e) != 0)
             goto fail;
     mark_shadows(s);
+    if (schema_select_end(s, db, e) != 0)
+        goto fail;
     hash_schema(s);
     *schema = s;
     return 0;
 fail:
     schema_free(s);
     return -1;
+}
+
+int
+schema_load(struct schema **schema, sqlite3 *db, struct err *e)
+{
+    char *selection;
+    int r;
+
+    *schema = NULL;
+    if (state_read_selection(db, &selection, e) != 0)
+        return -1;
+    r = schema_load_selected(schema, db, selection, e);
+    free(selection);
+    return r;
 }

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "sync/selection.h"
 
 struct table_column {
     char *name;
@@ -27,6 +28,14 @@ struct table_column {
     char *collation;     /* "BINARY", "NOCASE", ... */
     bool not_null;
     int key_rank; /* 1.. within PRIMARY KEY, 0 otherwise */
+};
+
+/* A column whose values every node has its own of: no part of a row. */
+struct kept_column {
+    char *name;
+    /* What a new row gets where SQL demands a value and gives none itself: a
+     * literal, or NULL. */
+    const char *filler;
 };
 
 struct table {
@@ -42,6 +51,10 @@ struct table {
     int column_count;
     int *key_columns; /* WITHOUT ROWID: indexes into columns, in key order */
     int key_count;    /* 1 for rowid tables */
+    struct kept_column *kept;
+    int kept_count;
+    char *filter;            /* SQL expression, true for rows that belong to
+                                the node alone; or NULL */
     char **key_collations;   /* WITHOUT ROWID: the primary key's own, by rank */
     const char *unsupported; /* why this table cannot be replicated, or NULL:
                                 a virtual table of another module, ... */
@@ -65,9 +78,19 @@ struct schema {
     struct schema_object *objects; /* all with sql, in creation (rowid) order */
     size_t object_count;
     uint8_t hash[HASH_SIZE]; /* see docs/protocol.md, "Schema hash" */
+    struct selection selection;
+    char *selection_text; /* canonical; "" when all is replicated */
+    char *conflict;       /* why the selection does not fit, or NULL */
+    char **left_out;      /* shadow tables of virtual tables left out */
+    size_t left_out_count;
 };
 
+/* With the selection that the file's state row names. */
 int schema_load(struct schema **schema, sqlite3 *db, struct err *e);
+/* With that one (canonical text; NULL or "" is none): what it leaves out is not
+ * part of the schema. */
+int schema_load_selected(struct schema **schema, sqlite3 *db,
+    const char *selection, struct err *e);
 void schema_free(struct schema *schema);
 const struct table *schema_find_table(const struct schema *s, const char *name);
 
@@ -93,6 +116,13 @@ const char *schema_refuse_virtual(sqlite3 *db, const char *name,
 /* SQL pieces; fresh strings, the caller frees.  An identifier is quoted with
  * double quotes. */
 char *sql_quote_name(const char *name);
+void sql_put_name(struct buf *b, const char *name);
+/* BEFORE and the condition that keeps protected rows out; nothing where T has
+ * none. */
+void table_put_filter(struct buf *b, const struct table *t, const char *before);
+/* Of an INSERT that gives all replicated columns, the protected ones that must
+ * have a value: ",name" each, or ",literal" (VALUES). */
+void table_put_fillers(struct buf *b, const struct table *t, bool values);
 /* "SELECT key..., col... FROM t WHERE key = ?1 AND ..." */
 char *table_select_by_key_sql(const struct table *t);
 /* "SELECT key..., col... FROM t ORDER BY key" */
@@ -103,7 +133,7 @@ char *table_select_after_sql(const struct table *t);
 void table_read_row(const struct table *t, sqlite3_stmt *stmt, struct buf *key,
     struct buf *row);
 /* True when rows and keys of one mean the same in the other: same key, same
- * replicated columns. */
+ * replicated columns, same protected rows. */
 bool table_same_shape(const struct table *a, const struct table *b);
 
 #endif

@@ -271,7 +271,8 @@ static bool
 reached(struct plan *p)
 {
     struct schema *made = NULL;
-    bool same = schema_load(&made, p->model, &p->error) == 0 &&
+    bool same = schema_load_selected(&made, p->model, p->new->selection_text,
+                    &p->error) == 0 &&
                 memcmp(made->hash, p->new->hash, HASH_SIZE) == 0;
 
     schema_free(made);

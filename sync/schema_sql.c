@@ -23,8 +23,8 @@ sql_quote_name(const char *name)
     return (char *)buf_steal(&b, &len);
 }
 
-static void
-put_quoted(struct buf *b, const char *name)
+void
+sql_put_name(struct buf *b, const char *name)
 {
     char *quoted = sql_quote_name(name);
 
@@ -40,14 +40,14 @@ put_key_part(struct buf *b, const struct table *t, int rank, bool collate)
     const struct table_column *c;
 
     if (!t->without_rowid) {
-        put_quoted(b, t->rowid_name);
+        sql_put_name(b, t->rowid_name);
         return;
     }
     c = &t->columns[t->key_columns[rank]];
-    put_quoted(b, c->name);
+    sql_put_name(b, c->name);
     if (collate && strcasecmp(c->collation, t->key_collations[rank]) != 0) {
         buf_printf(b, " COLLATE ");
-        put_quoted(b, t->key_collations[rank]);
+        sql_put_name(b, t->key_collations[rank]);
     }
 }
 
@@ -64,11 +64,35 @@ put_select(struct buf *b, const struct table *t)
     }
     for (int i = 0; i < t->column_count; i++) {
         buf_printf(b, "%s", separator);
-        put_quoted(b, t->columns[i].name);
+        sql_put_name(b, t->columns[i].name);
         separator = ",";
     }
     buf_printf(b, " FROM main.");
-    put_quoted(b, t->name);
+    sql_put_name(b, t->name);
+}
+
+void
+table_put_filter(struct buf *b, const struct table *t, const char *before)
+{
+    if (t->filter == NULL)
+        return;
+    buf_printf(b, "%sNOT coalesce((", before);
+    buf_put(b, t->filter, strlen(t->filter));
+    buf_printf(b, "),0)");
+}
+
+void
+table_put_fillers(struct buf *b, const struct table *t, bool values)
+{
+    for (int i = 0; i < t->kept_count; i++) {
+        if (t->kept[i].filler == NULL)
+            continue;
+        buf_printf(b, ",");
+        if (values)
+            buf_printf(b, "%s", t->kept[i].filler);
+        else
+            sql_put_name(b, t->kept[i].name);
+    }
 }
 
 char *
@@ -83,6 +107,7 @@ table_select_by_key_sql(const struct table *t)
         put_key_part(&b, t, i, true);
         buf_printf(&b, " = ?%d", i + 1);
     }
+    table_put_filter(&b, t, " AND ");
     return (char *)buf_steal(&b, &len);
 }
 
@@ -102,6 +127,7 @@ table_select_all_sql(const struct table *t)
     size_t len;
 
     put_select(&b, t);
+    table_put_filter(&b, t, " WHERE ");
     put_order(&b, t);
     return (char *)buf_steal(&b, &len);
 }
@@ -124,6 +150,7 @@ table_select_after_sql(const struct table *t)
     for (int i = 0; i < t->key_count; i++)
         buf_printf(&b, "%s?%d", i == 0 ? ") > (" : ",", i + 1);
     buf_printf(&b, ")");
+    table_put_filter(&b, t, " AND ");
     put_order(&b, t);
     return (char *)buf_steal(&b, &len);
 }
@@ -152,5 +179,6 @@ table_same_shape(const struct table *a, const struct table *b)
     for (int i = 0; a->without_rowid && i < a->key_count; i++)
         if (strcasecmp(a->key_collations[i], b->key_collations[i]) != 0)
             return false;
-    return true;
+    return strcmp(a->filter != NULL ? a->filter : "",
+               b->filter != NULL ? b->filter : "") == 0;
 }

@@ -27,6 +27,8 @@ source_new(const struct dataset_config *config, const uint8_t writer[ID_SIZE])
     s->config.name = alloc_string(config->name);
     s->config.live_path = alloc_string(config->live_path);
     s->config.work_dir = alloc_string(config->work_dir);
+    s->config.selection =
+        alloc_string(config->selection != NULL ? config->selection : "");
     if (s->config.history_bytes == 0)
         s->config.history_bytes = DEFAULT_HISTORY_BYTES;
     if (s->config.history_age_ms == 0)
@@ -59,6 +61,8 @@ source_close(struct source *s)
     free((char *)s->config.name);
     free((char *)s->config.live_path);
     free((char *)s->config.work_dir);
+    free((char *)s->config.selection);
+    free(s->missing);
     free(s);
 }
 

@@ -42,6 +42,9 @@ struct dataset_config {
     int delete_guard_percent;        /* default 20; 0 is off */
     enum capture_mode capture;       /* of a source */
     enum capture_mode drift_capture; /* of a replica; compare: by scrubs */
+    /* Of a source: what is replicated (canonical, sync/selection.h); NULL: all.
+     * A replica goes by what its file says. */
+    const char *selection;
     bool off; /* a source takes its traces out of the live file and publishes
                  nothing until it is opened again without */
     /* Tells the daemon something that an administrator should read as an event;

@@ -38,15 +38,6 @@ statements_of(struct source *s, const struct table *t)
     return &s->statements[t - s->schema->tables];
 }
 
-static void
-put_name(struct buf *b, const char *name)
-{
-    char *quoted = sql_quote_name(name);
-
-    buf_printf(b, "%s", quoted);
-    free(quoted);
-}
-
 /* The rowid is given apart when no column is it. */
 static bool
 has_bare_rowid(const struct table *t)
@@ -59,11 +50,11 @@ put_key_condition(struct buf *b, const struct table *t, int first)
 {
     for (int i = 0; i < t->key_count; i++) {
         buf_printf(b, i == 0 ? " WHERE " : " AND ");
-        put_name(b, t->without_rowid ? t->columns[t->key_columns[i]].name
-                                     : t->rowid_name);
+        sql_put_name(b, t->without_rowid ? t->columns[t->key_columns[i]].name
+                                         : t->rowid_name);
         if (t->without_rowid) {
             buf_printf(b, " COLLATE ");
-            put_name(b, t->key_collations[i]);
+            sql_put_name(b, t->key_collations[i]);
         }
         buf_printf(b, "=?%d", first + i);
     }
@@ -74,17 +65,19 @@ static void
 put_insert(struct buf *b, const struct table *t)
 {
     buf_printf(b, "INSERT OR ABORT INTO main.");
-    put_name(b, t->name);
+    sql_put_name(b, t->name);
     for (int i = 0; i < t->column_count; i++) {
         buf_printf(b, i == 0 ? "(" : ",");
-        put_name(b, t->columns[i].name);
+        sql_put_name(b, t->columns[i].name);
     }
     if (has_bare_rowid(t)) {
         buf_printf(b, ",");
-        put_name(b, t->rowid_name);
+        sql_put_name(b, t->rowid_name);
     }
+    table_put_fillers(b, t, false);
     for (int i = 0; i < t->column_count + has_bare_rowid(t); i++)
         buf_printf(b, "%s?%d", i == 0 ? ") VALUES(" : ",", i + 1);
+    table_put_fillers(b, t, true);
     buf_printf(b, ")");
 }
 
@@ -93,10 +86,10 @@ static void
 put_update(struct buf *b, const struct table *t)
 {
     buf_printf(b, "UPDATE OR ABORT main.");
-    put_name(b, t->name);
+    sql_put_name(b, t->name);
     for (int i = 0; i < t->column_count; i++) {
         buf_printf(b, i == 0 ? " SET " : ",");
-        put_name(b, t->columns[i].name);
+        sql_put_name(b, t->columns[i].name);
         buf_printf(b, "=?%d", i + 1);
     }
     put_key_condition(b, t, t->column_count + 1);
@@ -106,7 +99,7 @@ static void
 put_erase(struct buf *b, const struct table *t)
 {
     buf_printf(b, "DELETE FROM main.");
-    put_name(b, t->name);
+    sql_put_name(b, t->name);
     put_key_condition(b, t, 1);
 }
 

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "sync/compare.h"
 #include "sync/open.h"
+#include "sync/schema_select.h"
 
 void
 collection_release(struct collection *c)
@@ -220,7 +221,7 @@ source_read_journal(struct source *s, struct capture_keys *keys, struct err *e)
 int
 source_collect(struct source *s, struct collection *c, struct err *e)
 {
-    if (specials_read(s->live, &c->specials, e) != 0 ||
+    if (specials_read(s->live, &s->schema->selection, &c->specials, e) != 0 ||
         source_read_journal(s, &c->journal, e) != 0)
         return -1;
     c->specials_changed =
@@ -233,14 +234,20 @@ source_collect(struct source *s, struct collection *c, struct err *e)
         &c->set, SOURCE_COMPARE_MAX, e);
 }
 
-/* Rows of one table in the published copy. */
+/* Rows of TABLE, without those that are protected in T. */
 static int
-count_rows(sqlite3 *db, const char *table, uint64_t *rows, struct err *e)
+count_rows(sqlite3 *db, const char *table, const struct table *t,
+    uint64_t *rows, struct err *e)
 {
-    char *name = sql_quote_name(table);
-    char *sql = alloc_format("SELECT count(*) FROM main.%s", name);
+    struct buf sql = BUF_INIT;
     sqlite3_stmt *stmt = NULL;
-    int r = database_prepare(db, sql, &stmt, e);
+    int r;
+
+    buf_printf(&sql, "SELECT count(*) FROM main.");
+    sql_put_name(&sql, table);
+    table_put_filter(&sql, t, " WHERE ");
+    buf_put_u8(&sql, 0);
+    r = database_prepare(db, (const char *)sql.data, &stmt, e);
 
     *rows = 0;
     if (r == 0 && sqlite3_step(stmt) == SQLITE_ROW)
@@ -248,8 +255,7 @@ count_rows(sqlite3 *db, const char *table, uint64_t *rows, struct err *e)
     else if (r == 0)
         r = database_error(db, e, "could not count rows");
     sqlite3_finalize(stmt);
-    free(sql);
-    free(name);
+    buf_release(&sql);
     return r;
 }
 
@@ -289,7 +295,8 @@ source_guard(struct source *s, const struct change_set *set, struct err *e)
         if (deleted * 100 <=
             (uint64_t)s->config.delete_guard_percent * GUARDED_ROWS)
             continue;
-        if (count_rows(s->published, set->tables[t], &rows, e) != 0 ||
+        if (count_rows(s->published, set->tables[t],
+                schema_find_table(s->schema, set->tables[t]), &rows, e) != 0 ||
             guard_table(s, set->tables[t], deleted, rows, e) != 0)
             return -1;
     }
@@ -322,11 +329,12 @@ source_guard_counts(struct source *s, const struct schema *live, struct err *e)
         const struct table *heir;
         uint64_t old, new = 0;
 
-        if (t->unsupported != NULL)
+        if (t->unsupported != NULL || schema_leaves_out(live, t->name))
             continue;
+        /* Rows that are protected from now on are not lost. */
         heir = find_heir(s, live, t);
-        if (count_rows(s->published, t->name, &old, e) != 0 ||
-            (heir != NULL && count_rows(s->live, heir->name, &new, e) != 0))
+        if (count_rows(s->published, t->name, t, &old, e) != 0 ||
+            (heir != NULL && count_rows(s->live, heir->name, t, &new, e) != 0))
             return -1;
         if (new < old && guard_table(s, t->name, old - new, old, e) != 0)
             return -1;

@@ -120,7 +120,14 @@ source_preview(struct source *source, const struct diff_sink *sink,
         err_set(e, ERR_NOT_FOUND, "nothing is published yet");
         goto out;
     }
-    if (schema_load(&live, s->live, e) != 0 ||
+    if (source_selects_anew(s)) {
+        summary->whole = true;
+        snprintf(summary->why, sizeof(summary->why),
+            "what is protected or left out was changed");
+        r = 0;
+        goto out;
+    }
+    if (source_load_live(s, &live, e) != 0 ||
         database_schema_cookie(s->live, &cookie, e) != 0)
         goto out;
     r = preview_rows(s, live,

@@ -12,6 +12,8 @@
  *   source_publish.c   a revision from beginning to end
  *   source_ddl.c       schema changes repeated in the published copy
  *   source_rebuild.c   the published copy made anew from the live file
+ *   source_copy.c      the copying itself: by pages, or by rows
+ *   source_select.c    what is replicated of the live file
  *   source_history.c   history.db
  *   source_show.c      history for people
  *   source_diff.c      what would be sent
@@ -125,6 +127,7 @@ struct source {
     struct log_mark log, seen_log;
     int64_t looked_at_ms, settled_at_ms; /* when SEEN_LOG, LOG was read */
     bool at_rest; /* the connection was closed, LOG says whether that matters */
+    char *missing; /* tables of the selection that are not there, as told */
     char *held;
     struct held_verdict verdict;
 };
@@ -374,6 +377,19 @@ void source_verdict_keep(struct source *s, uint32_t cookie);
 void source_verdict_drop(struct source *s);
 /* Whether that still is so, without collecting; in an open read transaction. */
 bool source_verdict_stands(struct source *s);
+
+/* source_copy.c */
+/* Makes PATH a copy of the live file, in whose read transaction the caller is:
+ * by pages, or, when not all of it is replicated, what is, row by row. */
+int source_copy_live(struct source *s, const char *path, struct err *e);
+
+/* source_select.c */
+/* The live file's schema, as far as it is replicated.  Holds when that cannot
+ * be done. */
+int source_load_live(struct source *s, struct schema **schema, struct err *e);
+/* Whether the published copy holds another part of the database than is asked
+ * for now. */
+bool source_selects_anew(const struct source *s);
 
 /* source_publish.c */
 int source_publish_now(struct source *s, bool accept,

@@ -230,7 +230,7 @@ source_lacks_revision(struct source *s, uint64_t revision, bool *lacks,
         return 0;
     change_set_init(&made);
     if (history_changes(s, revision, &made, e) != 0 ||
-        schema_load(&live, s->live, e) != 0)
+        source_load_live(s, &live, e) != 0)
         goto out;
     r = memcmp(live->hash, s->schema->hash, HASH_SIZE) != 0
             ? 0

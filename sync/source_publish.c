@@ -59,7 +59,7 @@ settle_schema(struct publish *p, struct err *e)
     int r = -1;
 
     for (int i = 0; i < 5; i++) {
-        if (schema_load(&p->live_schema, s->live, e) != 0)
+        if (source_load_live(s, &p->live_schema, e) != 0)
             goto out;
         if (installed_for != NULL &&
             memcmp(installed_for->hash, p->live_schema->hash, HASH_SIZE) == 0) {
@@ -134,7 +134,7 @@ rebuild(struct publish *p, const char *why, struct err *e)
     if (p->has_ddl && source_undo_ddl(s, e) != 0)
         return -1;
     p->has_ddl = false;
-    if (p->live_schema == NULL && schema_load(&p->live_schema, s->live, e) != 0)
+    if (p->live_schema == NULL && source_load_live(s, &p->live_schema, e) != 0)
         return -1;
     if (!p->accept && source_guard_counts(s, p->live_schema, e) != 0)
         return -1;
@@ -201,8 +201,8 @@ apply_specials(struct publish *p, struct err *e)
         return -1;
     digest_sub_hash(&p->next.digest, old.sum);
     digest_add_hash(&p->next.digest, new.sum);
-    return specials_write(p->s->published, p->c.specials.data,
-        p->c.specials.len, e);
+    return specials_write(p->s->published, &p->s->schema->selection,
+        p->c.specials.data, p->c.specials.len, e);
 }
 
 static void
@@ -483,6 +483,8 @@ publish_collected(struct publish *p, struct err *e)
         return -1;
     if (s->published == NULL)
         return rebuild(p, "the published copy was missing or damaged", e);
+    if (source_selects_anew(s))
+        return rebuild(p, "what is protected or left out was changed", e);
     if (has_unsupported(p->live_schema != NULL ? p->live_schema : s->schema))
         return publish_whole(p, e);
     if (p->live_schema != NULL &&

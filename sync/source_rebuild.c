@@ -1,5 +1,5 @@
 /*
- * The published copy made anew: a copy of the live file page by page, without
+ * The published copy made anew: a copy of the live file (source_copy.c) without
  * our objects, put in place by rename.  Costs the whole size, so it is done
  * only first, after damage, and for a schema change that DDL cannot carry.
  */
@@ -11,7 +11,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "sync/copy.h"
 #include "sync/open.h"
 #include "sync/sound.h"
 
@@ -61,7 +60,8 @@ load_published(struct source *s, struct err *e)
 {
     buf_clear(&s->specials);
     if (schema_load(&s->schema, s->published, e) != 0 ||
-        specials_read(s->published, &s->specials, e) != 0)
+        specials_read(s->published, &s->schema->selection, &s->specials, e) !=
+            0)
         return -1;
     source_statements_reset(s);
     database_allow_shadows(s->published, s->schema->has_shadows);
@@ -98,40 +98,26 @@ source_open_published(struct source *s, bool *usable, struct err *e)
 
 /* The new copy's digest, rows and state, in its file. */
 static int
-complete(sqlite3 *db, struct dataset_state *state, struct err *e)
+complete(struct source *s, sqlite3 *db, struct dataset_state *state,
+    struct err *e)
 {
     struct schema *schema = NULL;
     int r = -1;
 
     if (database_exec(db, "BEGIN IMMEDIATE", e) != 0 ||
-        capture_remove(db, e) != 0 || schema_load(&schema, db, e) != 0 ||
+        capture_remove(db, e) != 0 ||
+        schema_load_selected(&schema, db, s->config.selection, e) != 0 ||
         digest_scan(db, schema, &state->digest, &state->rows, e) != 0)
         goto out;
     memcpy(state->schema_hash, schema->hash, HASH_SIZE);
     state->verified_ms = clock_utc_ms();
-    if (state_remove(db, e) != 0 || state_write(db, state, e) != 0)
+    if (state_remove(db, e) != 0 || state_write(db, state, e) != 0 ||
+        state_write_selection(db, s->config.selection, e) != 0)
         goto out;
     r = database_exec(db, "COMMIT", e);
 out:
     database_rollback(db);
     schema_free(schema);
-    return r;
-}
-
-static int
-copy_live(struct source *s, const char *path, struct err *e)
-{
-    sqlite3 *db = NULL;
-    int r = -1;
-
-    if (sqlite3_open_v2(path, &db,
-            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-            NULL) != SQLITE_OK)
-        database_error(db, e, "could not make the published copy");
-    else if (database_exec(db,
-                 "PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF", e) == 0)
-        r = database_copy(db, s->live, e);
-    database_close(db);
     return r;
 }
 
@@ -144,9 +130,9 @@ make_copy(struct source *s, const char *path, struct dataset_state *state,
     bool whole = false;
     int r = -1;
 
-    if (copy_live(s, path, e) != 0 ||
+    if (source_copy_live(s, path, e) != 0 ||
         database_open(&db, path, OPEN_CREATE, SOURCE_READ_WAIT_MS, e) != 0 ||
-        configure(s, db, e) != 0 || complete(db, state, e) != 0 ||
+        configure(s, db, e) != 0 || complete(s, db, state, e) != 0 ||
         database_checkpoint(db, SQLITE_CHECKPOINT_TRUNCATE, &whole, e) != 0)
         goto out;
     if (!whole) {
@@ -202,13 +188,15 @@ source_rebuild(struct source *s, const struct dataset_state *next,
         .compared = true,
         .reason = next->revision > 1 ? why : "the first revision" };
     char *path = file_join(s->config.work_dir, "published.new.db");
+    struct selection selection = SELECTION_INIT;
     struct buf specials = BUF_INIT;
     bool usable;
     int r = -1;
 
     if (file_remove(path, e) != 0 || remove_side_files(path, e) != 0)
         goto out;
-    if (specials_read(s->live, &specials, e) != 0 ||
+    if (selection_read(&selection, s->config.selection, e) != 0 ||
+        specials_read(s->live, &selection, &specials, e) != 0 ||
         make_copy(s, path, &state, e) != 0 ||
         source_older_check(s, &state.digest, state.schema_hash, e) != 0)
         goto out;
@@ -236,6 +224,7 @@ source_rebuild(struct source *s, const struct dataset_state *next,
 out:
     if (r != 0)
         err_wrap(e, "could not rebuild the published copy");
+    selection_release(&selection);
     buf_release(&specials);
     free(path);
     return r;

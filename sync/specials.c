@@ -11,10 +11,12 @@
 #include "sync/open.h"
 #include "sync/value.h"
 
-/* The two tables; OURS picks the rows about Lockstep's own tables. */
+/* The two tables. */
 static const struct special_table {
     const char *name;
     int columns;
+    const char *about; /* the column that names what a row is about */
+    bool filtered;     /* says nothing of tables with protected rows */
     const char *select;
     const char *erase;
     const char *insert;
@@ -23,12 +25,14 @@ static const struct special_table {
     {
         .name = "sqlite_sequence",
         .columns = 2,
+        .about = "name",
+        .filtered = true,
         .select = KEPT "SELECT name,seq FROM main.sqlite_sequence"
-                       " WHERE name IS NULL OR name NOT LIKE"
-                       " '\\_lockstep\\_%' ESCAPE '\\'",
+                       " WHERE (name IS NULL OR name NOT LIKE"
+                       " '\\_lockstep\\_%' ESCAPE '\\')",
         .erase = "DELETE FROM main.sqlite_sequence"
-                 " WHERE name IS NULL OR name NOT LIKE"
-                 " '\\_lockstep\\_%' ESCAPE '\\'",
+                 " WHERE (name IS NULL OR name NOT LIKE"
+                 " '\\_lockstep\\_%' ESCAPE '\\')",
         .insert = "INSERT INTO main.sqlite_sequence VALUES(?1,?2)",
         .create = "CREATE TABLE main._lockstep_sequence"
                   "(id INTEGER PRIMARY KEY AUTOINCREMENT);"
@@ -37,12 +41,13 @@ static const struct special_table {
     {
         .name = "sqlite_stat1",
         .columns = 3,
+        .about = "tbl",
         .select = KEPT "SELECT tbl,idx,stat FROM main.sqlite_stat1"
-                       " WHERE tbl IS NULL OR tbl NOT LIKE"
-                       " '\\_lockstep\\_%' ESCAPE '\\'",
+                       " WHERE (tbl IS NULL OR tbl NOT LIKE"
+                       " '\\_lockstep\\_%' ESCAPE '\\')",
         .erase = "DELETE FROM main.sqlite_stat1"
-                 " WHERE tbl IS NULL OR tbl NOT LIKE"
-                 " '\\_lockstep\\_%' ESCAPE '\\'",
+                 " WHERE (tbl IS NULL OR tbl NOT LIKE"
+                 " '\\_lockstep\\_%' ESCAPE '\\')",
         .insert = "INSERT INTO main.sqlite_stat1 VALUES(?1,?2,?3)",
         .create = "ANALYZE main.sqlite_schema",
     },
@@ -71,6 +76,16 @@ table_exists(sqlite3 *db, const char *name, bool *exists, struct err *e)
     return 0;
 }
 
+/* Whether what T says of that table is the node's own affair. */
+static bool
+is_local(const struct special_table *t, const struct selection *selection,
+    const char *table)
+{
+    const struct selection_table *of = selection_find(selection, table);
+
+    return of != NULL && (of->excluded || (t->filtered && of->filter != NULL));
+}
+
 struct tuple {
     uint8_t *data;
     size_t len;
@@ -89,8 +104,8 @@ compare_tuples(const void *a, const void *b)
 }
 
 static int
-put_table(sqlite3 *db, const struct special_table *t, struct buf *out,
-    struct err *e)
+put_table(sqlite3 *db, const struct special_table *t,
+    const struct selection *selection, struct buf *out, struct err *e)
 {
     struct tuple *rows = NULL;
     size_t count = 0;
@@ -109,6 +124,11 @@ put_table(sqlite3 *db, const struct special_table *t, struct buf *out,
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         struct buf row = BUF_INIT;
 
+        /* Asked for its text, a value of another type would become one. */
+        if (selection->count > 0 &&
+            sqlite3_column_type(stmt, 0) == SQLITE_TEXT &&
+            is_local(t, selection, (const char *)sqlite3_column_text(stmt, 0)))
+            continue;
         for (int i = 0; i < t->columns; i++)
             value_put_column(&row, stmt, i);
         rows = alloc_resize(rows, count + 1, sizeof(*rows));
@@ -152,13 +172,14 @@ put_pragma(sqlite3 *db, const char *sql, struct buf *out, struct err *e)
 }
 
 int
-specials_read(sqlite3 *db, struct buf *out, struct err *e)
+specials_read(sqlite3 *db, const struct selection *selection, struct buf *out,
+    struct err *e)
 {
     if (put_pragma(db, KEPT "PRAGMA main.user_version", out, e) != 0 ||
         put_pragma(db, KEPT "PRAGMA main.application_id", out, e) != 0)
         return -1;
     for (size_t i = 0; i < SPECIAL_TABLES; i++)
-        if (put_table(db, &special_tables[i], out, e) != 0)
+        if (put_table(db, &special_tables[i], selection, out, e) != 0)
             return -1;
     return 0;
 }
@@ -258,9 +279,34 @@ out:
     return result;
 }
 
+/* Removes the rows that are to be written, and no local ones. */
 static int
-write_table(sqlite3 *db, const struct special_table *t, struct reader *r,
-    struct err *e)
+erase_rows(sqlite3 *db, const struct special_table *t,
+    const struct selection *selection, struct err *e)
+{
+    struct buf sql = BUF_INIT;
+    int r;
+
+    buf_printf(&sql, "%s", t->erase);
+    for (size_t i = 0; i < selection->count; i++) {
+        char *test;
+
+        if (!is_local(t, selection, selection->tables[i].name))
+            continue;
+        test = sqlite3_mprintf(" AND lower(%s) IS NOT %Q", t->about,
+            selection->tables[i].name);
+        buf_printf(&sql, "%s", test);
+        sqlite3_free(test);
+    }
+    buf_put_u8(&sql, 0);
+    r = database_exec(db, (const char *)sql.data, e);
+    buf_release(&sql);
+    return r;
+}
+
+static int
+write_table(sqlite3 *db, const struct special_table *t,
+    const struct selection *selection, struct reader *r, struct err *e)
 {
     uint64_t count = reader_varint(r);
     bool exists;
@@ -271,7 +317,8 @@ write_table(sqlite3 *db, const struct special_table *t, struct reader *r,
         return -1;
     if (!exists && count == 0)
         return 0;
-    if (database_exec(db, exists ? t->erase : t->create, e) != 0)
+    if ((!exists && database_exec(db, t->create, e) != 0) ||
+        (exists && erase_rows(db, t, selection, e) != 0))
         return -1;
     return write_rows(db, t, r, count, e);
 }
@@ -286,7 +333,8 @@ write_pragma(sqlite3 *db, const char *name, uint32_t value, struct err *e)
 }
 
 int
-specials_write(sqlite3 *db, const void *specials, size_t len, struct err *e)
+specials_write(sqlite3 *db, const struct selection *selection,
+    const void *specials, size_t len, struct err *e)
 {
     struct reader r = reader_over(specials, len);
     uint32_t user_version = reader_u32(&r);
@@ -298,7 +346,7 @@ specials_write(sqlite3 *db, const void *specials, size_t len, struct err *e)
         write_pragma(db, "application_id", application_id, e) != 0)
         return -1;
     for (size_t i = 0; i < SPECIAL_TABLES; i++)
-        if (write_table(db, &special_tables[i], &r, e) != 0)
+        if (write_table(db, &special_tables[i], selection, &r, e) != 0)
             return -1;
     if (!reader_done(&r))
         return err_set(e, ERR_CORRUPT, "malformed specials");

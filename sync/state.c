@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "sync/open.h"
 
 static const char create_sql[] =
@@ -15,10 +16,12 @@ static const char create_sql[] =
     " rows INTEGER, changed_ms INTEGER, verified_ms INTEGER, nonce BLOB,"
     " nonce_next BLOB)";
 static const char write_sql[] = KEPT
-    "INSERT OR REPLACE INTO main._lockstep_state"
+    "INSERT INTO main._lockstep_state"
     "(id,cluster,epoch,writer,revision,schema_hash,digest,rows,changed_ms,"
     "verified_ms,nonce,nonce_next) VALUES(1,?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,"
-    "?11)";
+    "?11) ON CONFLICT(id) DO UPDATE SET cluster=?1,epoch=?2,writer=?3,"
+    "revision=?4,schema_hash=?5,digest=?6,rows=?7,changed_ms=?8,"
+    "verified_ms=?9,nonce=?10,nonce_next=?11";
 static const char read_sql[] =
     "SELECT cluster,epoch,writer,revision,"
     "schema_hash,digest,rows,changed_ms,verified_ms,nonce,nonce_next"
@@ -136,6 +139,83 @@ state_write(sqlite3 *db, const struct dataset_state *s, struct err *e)
     if (sqlite3_step(stmt) != SQLITE_DONE)
         r = database_error(db, e, "could not write the state row");
     database_give(stmt);
+    return r;
+}
+
+/* Only a file with a selection has the column: most have none, and older files
+ * need no change. */
+static int
+has_selection(sqlite3 *db, bool *has, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int rc;
+
+    *has = false;
+    if (database_take(db,
+            KEPT "SELECT 1 FROM main.sqlite_schema WHERE name='_lockstep_state'"
+                 " AND instr(sql,'selection')",
+            &stmt, e) != 0)
+        return -1;
+    rc = sqlite3_step(stmt);
+    *has = rc == SQLITE_ROW;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        database_error(db, e, "could not read the state row");
+    database_give(stmt);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
+}
+
+int
+state_read_selection(sqlite3 *db, char **text, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    const char *found;
+    bool has;
+    int rc, r = 0;
+
+    *text = NULL;
+    if (has_selection(db, &has, e) != 0)
+        return -1;
+    if (!has) {
+        *text = alloc_string("");
+        return 0;
+    }
+    if (database_prepare(db,
+            "SELECT selection FROM main._lockstep_state WHERE id=1", &stmt,
+            e) != 0)
+        return -1;
+    rc = sqlite3_step(stmt);
+    found = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : "";
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+        *text = alloc_string(found != NULL ? found : "");
+    else
+        r = database_error(db, e, "could not read the state row");
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+int
+state_write_selection(sqlite3 *db, const char *text, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    bool has;
+    int r = 0;
+
+    if (has_selection(db, &has, e) != 0)
+        return -1;
+    if (!has && text[0] == '\0')
+        return 0;
+    if ((!has &&
+            database_exec(db,
+                "ALTER TABLE main._lockstep_state ADD COLUMN selection TEXT",
+                e) != 0) ||
+        database_prepare(db,
+            "UPDATE main._lockstep_state SET selection=?1 WHERE id=1", &stmt,
+            e) != 0)
+        return -1;
+    sqlite3_bind_text(stmt, 1, text, -1, SQLITE_STATIC);
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        r = database_error(db, e, "could not write the state row");
+    sqlite3_finalize(stmt);
     return r;
 }
 

@@ -34,6 +34,11 @@ struct dataset_state {
 int state_read(sqlite3 *db, struct dataset_state *s, struct err *e);
 /* Writes it (creating the table), in the caller's transaction. */
 int state_write(sqlite3 *db, const struct dataset_state *s, struct err *e);
+/* What part of the database is replicated (sync/selection.h): a fresh string,
+ * "" where the file does not say. */
+int state_read_selection(sqlite3 *db, char **text, struct err *e);
+/* Writes it beside a row that is there, in the caller's transaction. */
+int state_write_selection(sqlite3 *db, const char *text, struct err *e);
 /* Drops the table. */
 int state_remove(sqlite3 *db, struct err *e);
 

@@ -29,6 +29,8 @@
 
 static const uint8_t primary_seed[ED25519_SEED_SIZE] = { 4, 5, 6 };
 
+static const struct selection no_selection = SELECTION_INIT;
+
 struct primary {
     char *path;
     char *sent_path;
@@ -244,8 +246,8 @@ primary_changes(struct primary *p, struct buf *body)
     CHECK(schema_load(&new, p->db, &e));
     if (schema_diff(old, new, SCHEMA_PLAIN, body, why, sizeof(why)) != 0)
         fail_msg("%s", why);
-    CHECK(specials_read(sent, &old_specials, &e));
-    CHECK(specials_read(p->db, &specials, &e));
+    CHECK(specials_read(sent, &no_selection, &old_specials, &e));
+    CHECK(specials_read(p->db, &no_selection, &specials, &e));
     if (specials.len != old_specials.len ||
         memcmp(specials.data, old_specials.data, specials.len) != 0) {
         buf_put_u8(body, 1);

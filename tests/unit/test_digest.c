@@ -14,6 +14,8 @@
 #include "sync/open.h"
 #include "sync/digest.h"
 
+static const struct selection no_selection = SELECTION_INIT;
+
 static sqlite3 *
 open_with(const char *text)
 {
@@ -129,14 +131,14 @@ specials_are_made_equal(void **state)
     struct digest d;
 
     (void)state;
-    assert_int_equal(specials_read(a, &x, &e), 0);
-    if (specials_write(b, x.data, x.len, &e) != 0 ||
-        specials_write(c, x.data, x.len, &e) != 0)
+    assert_int_equal(specials_read(a, &no_selection, &x, &e), 0);
+    if (specials_write(b, &no_selection, x.data, x.len, &e) != 0 ||
+        specials_write(c, &no_selection, x.data, x.len, &e) != 0)
         fail_msg("%s", e.message);
-    assert_int_equal(specials_read(b, &y, &e), 0);
+    assert_int_equal(specials_read(b, &no_selection, &y, &e), 0);
     assert_int_equal(x.len, y.len);
     assert_memory_equal(x.data, y.data, x.len);
-    assert_int_equal(specials_read(c, &z, &e), 0);
+    assert_int_equal(specials_read(c, &no_selection, &z, &e), 0);
     assert_int_equal(x.len, z.len);
     assert_memory_equal(x.data, z.data, x.len);
     for (size_t len = 0; len < x.len; len++) {

@@ -194,7 +194,9 @@ apply_body(sqlite3 *db, const struct buf *body)
     for (size_t i = 0; i < puts.count; i++)
         insert_put(db, s, &puts.items[i]);
     if (present)
-        assert_int_equal(specials_write(db, specials, specials_len, &e), 0);
+        assert_int_equal(specials_write(db, &(struct selection)SELECTION_INIT,
+                             specials, specials_len, &e),
+            0);
     sql(db, "COMMIT");
     schema_free(s);
 }
