@@ -9,6 +9,7 @@
  *   replica_apply.c      a bundle in one transaction, with retries
  *   replica_statements.c prepared statements of the tables
  *   replica_rows.c       rows of a bundle put and removed, the digest kept
+ *   replica_kept.c       protected values of rows removed and put back
  *   replica_ddl.c        schema changes of a bundle
  *   replica_repair.c     drifted rows reported, and set right
  *   replica_snapshot.c   a consistent copy of a database
@@ -161,11 +162,22 @@ struct row_work {
     bool specials_present;
     const uint8_t *specials;
     size_t specials_len;
+    struct kept_rows *kept;  /* values of protected columns, meanwhile */
     struct buf specials_now; /* as written, when they were; else empty */
     /* Told of every row that differs from what it becomes; may be NULL. */
     void (*on_change)(void *ctx, const struct row_change *change);
     void *on_change_ctx;
 };
+
+/* replica_kept.c */
+/* Puts the protected values of the row with that key aside, before it is
+ * removed; nothing where its table has none. */
+int kept_save(struct row_work *w, const struct table *t, const uint8_t *key,
+    size_t key_len, struct err *e);
+/* Puts them into the row that was inserted with that key, if there were any. */
+int kept_restore(struct row_work *w, const struct table *t, const uint8_t *key,
+    size_t key_len, struct err *e);
+void kept_forget(struct row_work *w);
 
 /* Applies the tables part of a body (from the table count on). */
 int rows_apply(struct row_work *w, struct reader body, struct err *e);

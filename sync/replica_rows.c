@@ -161,12 +161,15 @@ step_write(struct walk *k, sqlite3_stmt *stmt)
     return r;
 }
 
+/* MAY_RETURN: the row may be put back later in this body. */
 static int
-remove_live(struct walk *k, const struct live_row *live)
+remove_live(struct walk *k, const struct live_row *live, bool may_return)
 {
     sqlite3_stmt *stmt = row_table_remove(k->rt, k->w->r->db, k->e);
 
     if (stmt == NULL ||
+        (may_return &&
+            kept_save(k->w, k->t, live->key.data, live->key.len, k->e) != 0) ||
         bind_tuple(stmt, 1, k->t->key_count, live->key.data, live->key.len,
             k->e) != 0 ||
         step_write(k, stmt) != 0)
@@ -214,6 +217,24 @@ update_row(struct walk *k, const struct entry *n)
     return step_write(k, stmt);
 }
 
+/* Once the old rows of all puts are gone, only a row that is protected on this
+ * server can be in the way of a new one: it stays. */
+static int
+refuse_protected(struct walk *k, const struct entry *n)
+{
+    char key[128];
+
+    if (!k->w->collided || !k->w->clear_first || k->t->filter == NULL)
+        return -1;
+    value_show(n->key, n->key_len, key, sizeof(key));
+    err_set(k->e, ERR_HELD,
+        "a protected row of this server is in the way of key %s", key);
+    err_hint(k->e,
+        "Give one of the two rows another key or UNIQUE value, then order an "
+        "overwrite of this server.");
+    return -1;
+}
+
 static int
 insert_row(struct walk *k, const struct entry *n)
 {
@@ -229,7 +250,9 @@ insert_row(struct walk *k, const struct entry *n)
     if (bind_columns(stmt, k->t, ROW_ALL_COLUMNS, n->row, n->row_len, k->e) !=
         0)
         return -1;
-    return step_write(k, stmt);
+    if (step_write(k, stmt) != 0)
+        return refuse_protected(k, n);
+    return kept_restore(k->w, k->t, n->key, n->key_len, k->e);
 }
 
 static bool
@@ -290,7 +313,8 @@ remove_row(struct walk *k, const struct entry *n)
     if (!k->before.there)
         return 0;
     tell_change(k, n);
-    return remove_live(k, &k->before);
+    /* As another spelling of the same key. */
+    return remove_live(k, &k->before, k->t->without_rowid);
 }
 
 /* Removes the old row of a put that changes it. */
@@ -303,7 +327,7 @@ clear_row(struct walk *k, const struct entry *n)
         bytes_are(&k->before.row, n->row, n->row_len))
         return 0;
     tell_change(k, n);
-    return k->before.there ? remove_live(k, &k->before) : 0;
+    return k->before.there ? remove_live(k, &k->before, true) : 0;
 }
 
 static int
@@ -376,6 +400,7 @@ rows_apply(struct row_work *w, struct reader body, struct err *e)
         0)
         r = walk_body(w, body, NULL, put_row, e);
 out:
+    kept_forget(w);
     buf_release(&whole);
     return r;
 }
