@@ -20,13 +20,14 @@ const char *const capture_suffixes[CAPTURE_TRIGGERS] = { "bi", "bu", "bd", "ai",
 static const struct trigger_kind {
     const char *when;
     bool old, new, collisions;
+    bool update, after;
 } kinds[CAPTURE_TRIGGERS] = {
-    { "BEFORE INSERT", false, false, true },
-    { "BEFORE UPDATE", true, true, true },
-    { "BEFORE DELETE", true, false, false },
-    { "AFTER INSERT", false, true, false },
-    { "AFTER UPDATE", true, true, false },
-    { "AFTER DELETE", true, false, false },
+    { "BEFORE INSERT", false, false, true, false, false },
+    { "BEFORE UPDATE", true, true, true, true, false },
+    { "BEFORE DELETE", true, false, false, false, false },
+    { "AFTER INSERT", false, true, false, false, true },
+    { "AFTER UPDATE", true, true, false, true, true },
+    { "AFTER DELETE", true, false, false, false, true },
 };
 
 char *
@@ -74,6 +75,30 @@ put_upsert(struct buf *b)
     buf_printf(b, " ON CONFLICT DO UPDATE SET n=n+1; ");
 }
 
+/* Unless the row with that key, as it stands, is protected.  Asked of the table
+ * itself, where columns have their affinity. */
+static void
+put_unprotected(struct buf *b, const struct table *t, const char *prefix)
+{
+    char *table;
+
+    if (t->filter == NULL)
+        return;
+    table = sql_quote_name(t->name);
+    buf_printf(b, " AND NOT EXISTS(SELECT 1 FROM %s WHERE ", table);
+    for (int i = 0; i < t->key_count; i++) {
+        char *name = key_name(t, i);
+
+        buf_printf(b, "%s%s.%s=%s%s", i > 0 ? " AND " : "", table, name, prefix,
+            name);
+        free(name);
+    }
+    buf_printf(b, " AND coalesce((");
+    buf_put(b, t->filter, strlen(t->filter));
+    buf_printf(b, "),0))");
+    free(table);
+}
+
 /* Before a row is stored its key may still be NULL; the journal takes none. */
 static void
 put_note_row(struct buf *b, const struct table *t, int64_t id,
@@ -87,7 +112,22 @@ put_note_row(struct buf *b, const struct table *t, int64_t id,
             name);
         free(name);
     }
+    put_unprotected(b, t, prefix);
     put_upsert(b);
+}
+
+/* " OF" and what may be set but protected columns; a rowid by all its names,
+ * which are no columns. */
+static void
+put_columns(struct buf *b, const struct table *t)
+{
+    buf_printf(b, " OF ");
+    for (int i = 0; i < t->column_count; i++) {
+        buf_printf(b, "%s", i > 0 ? "," : "");
+        sql_put_name(b, t->columns[i].name);
+    }
+    if (!t->without_rowid)
+        buf_printf(b, ",rowid,_rowid_,oid");
 }
 
 static char *
@@ -96,21 +136,27 @@ trigger_sql(const struct table *t, int64_t id, int kind,
 {
     const struct trigger_kind *k = &kinds[kind];
     struct buf b = BUF_INIT;
+    /* Whether an old row was protected is known as long as it stands. */
+    bool old = k->old && (t->filter == NULL || !k->after);
     char *name;
     size_t len;
 
-    if (!k->old && !k->new && c->count == 0)
+    if (!old && !k->new && (!k->collisions || c->count == 0))
         return NULL;
     name = sql_quote_name(t->name);
-    buf_printf(&b, "CREATE TRIGGER _lockstep_%lld_%s %s ON %s BEGIN ",
-        (long long)id, capture_suffixes[kind], k->when, name);
-    if (k->old)
+    buf_printf(&b, "CREATE TRIGGER _lockstep_%lld_%s %s", (long long)id,
+        capture_suffixes[kind], k->when);
+    if (k->update && t->kept_count > 0)
+        put_columns(&b, t);
+    buf_printf(&b, " ON %s BEGIN ", name);
+    if (old)
         put_note_row(&b, t, id, "OLD.");
     if (k->new)
         put_note_row(&b, t, id, "NEW.");
     for (size_t i = 0; k->collisions && i < c->count; i++) {
         put_note(&b, t, id, "");
         buf_printf(&b, " FROM %s WHERE %s", name, c->conditions[i]);
+        table_put_filter(&b, t, " AND ");
         put_upsert(&b);
     }
     buf_printf(&b, "END");

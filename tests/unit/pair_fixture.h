@@ -39,6 +39,8 @@ struct world {
     char *work[2];
     struct source *source;
     struct replica *replica;
+    const char *selection;     /* as of the next open_source */
+    enum capture_mode capture; /* likewise */
     sqlite3 *app; /* somebody's connection to the source's live file */
     uint8_t writer[ID_SIZE];
     uint32_t random;
@@ -68,6 +70,8 @@ open_source(struct world *w)
         .name = "config",
         .live_path = w->live[0],
         .work_dir = w->work[0],
+        .capture = w->capture,
+        .selection = w->selection,
         .history_bytes = 64 << 20,
         .history_age_ms = (int64_t)1 << 40,
     };

@@ -1,0 +1,282 @@
+/*
+ * Columns, rows and tables that every node has its own of: never sent, never
+ * written over, whatever travels around them.
+ */
+#include "tests/unit/pair_fixture.h"
+
+#include "sync/open.h"
+
+static const char selection[] =
+    "protect \"codes\".\"hits\"\n"
+    "exclude \"sessions\"\n"
+    "protect_rows \"settings\" WHERE scope = 'local'\n"
+    "protect \"users\".\"seen\"\n"
+    "protect \"users\".\"used\"\n";
+
+static const char protected_tables[] =
+    "DROP TABLE users; DROP TABLE child;"
+    "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT UNIQUE,"
+    " used INT NOT NULL, seen TEXT DEFAULT 'never');"
+    "CREATE TABLE codes(code TEXT COLLATE NOCASE PRIMARY KEY, v UNIQUE,"
+    " hits INT DEFAULT 0) WITHOUT ROWID;"
+    "CREATE TABLE settings(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " k TEXT UNIQUE, v, scope TEXT);"
+    "CREATE TABLE sessions(id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT);"
+    "CREATE INDEX tokens ON sessions(token);"
+    "INSERT INTO users VALUES(1,'a',100,'primary'),(2,'b',200,'primary'),"
+    "(3,'c',300,'primary');"
+    "INSERT INTO codes VALUES('x',1,7),('y',2,8);"
+    "INSERT INTO settings VALUES(1,'color','red','global'),"
+    "(2,'host','SECRET-primary','local'),(3,'size','9','global');"
+    "INSERT INTO sessions(token) VALUES('SECRET-token');";
+
+/* As a program on the secondary. */
+static void
+run_there(struct world *w, const char *sql)
+{
+    sqlite3 *db = NULL;
+
+    assert_int_equal(sqlite3_open(w->live[1], &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 2000);
+    run_sql(db, sql);
+    sqlite3_close(db);
+}
+
+/* What a query gives on one of the two, columns and rows in one line. */
+static void
+assert_gives(struct world *w, int side, const char *sql, const char *wanted)
+{
+    struct buf text = BUF_INIT;
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt;
+
+    assert_int_equal(sqlite3_open(w->live[side], &db), SQLITE_OK);
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    while (sqlite3_step(stmt) == SQLITE_ROW)
+        for (int i = 0; i < sqlite3_column_count(stmt); i++)
+            buf_printf(&text, "%s%s", text.len > 0 ? " " : "",
+                sqlite3_column_type(stmt, i) == SQLITE_NULL
+                    ? "NULL"
+                    : (const char *)sqlite3_column_text(stmt, i));
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    buf_put_u8(&text, 0);
+    assert_string_equal((const char *)text.data, wanted);
+    buf_release(&text);
+}
+
+static void
+begin(struct world *w, enum capture_mode capture)
+{
+    struct err e = ERR_INIT;
+
+    run_sql(w->app, protected_tables);
+    w->selection = selection;
+    w->capture = capture;
+    open_source(w);
+    if (source_held(w->source) != NULL)
+        fail_msg("%s", source_held(w->source));
+    CHECK(source_set_cluster(w->source, cluster, 1, &e));
+    overwrite(w);
+    run_there(w,
+        "CREATE TABLE sessions(id INTEGER PRIMARY KEY AUTOINCREMENT, token);"
+        "CREATE INDEX mine ON sessions(token);"
+        "INSERT INTO sessions VALUES(77,'here');"
+        "UPDATE users SET used=id, seen='here'||id;"
+        "UPDATE codes SET hits=100*v;"
+        "INSERT INTO settings VALUES(50,'here','mine','local')");
+}
+
+static const char own_values[] =
+    "SELECT name,used,seen FROM users ORDER BY name";
+
+static bool
+file_holds(const char *path, const char *text)
+{
+    char *command = alloc_format("cat '%s' '%s-wal' 2>&1 | grep -qa '%s'", path,
+        path, text);
+    int r = system(command);
+
+    free(command);
+    return r == 0;
+}
+
+static void
+nothing_of_it_leaves_the_primary(void **state)
+{
+    struct world *w = *state;
+    char *published = file_join(w->work[0], "published.db");
+
+    /* Also what was deleted before, and stands in free pages. */
+    run_sql(w->app, "CREATE TABLE x(a); INSERT INTO x VALUES('SECRET-old');"
+                    "DELETE FROM x");
+    begin(w, CAPTURE_TRIGGERS);
+    assert_gives(w, 1, "SELECT k,v FROM settings WHERE id < 50",
+        "color red size 9");
+    assert_false(file_holds(published, "SECRET"));
+    assert_false(file_holds(w->live[1], "SECRET"));
+    assert_true(file_holds(w->live[0], "SECRET"));
+    run_sql(w->app, "UPDATE users SET used=used+1, name=name||'!';"
+                    "INSERT INTO settings VALUES(9,'n','SECRET-new','local')");
+    push(w);
+    assert_false(file_holds(published, "SECRET"));
+    assert_gives(w, 1, own_values, "a! 1 here1 b! 2 here2 c! 3 here3");
+    free(published);
+}
+
+static void
+a_new_row_gets_defaults(void **state)
+{
+    struct world *w = *state;
+
+    begin(w, CAPTURE_TRIGGERS);
+    run_sql(w->app, "INSERT INTO users VALUES(9,'new',999,'primary')");
+    push(w);
+    assert_gives(w, 1, "SELECT used,seen FROM users WHERE id=9", "0 never");
+}
+
+static void
+swaps(void **state, enum capture_mode capture)
+{
+    struct world *w = *state;
+
+    begin(w, capture);
+    run_sql(w->app, "BEGIN; UPDATE users SET name='t' WHERE id=1;"
+                    "UPDATE users SET name='a' WHERE id=2;"
+                    "UPDATE users SET name='b' WHERE id=1;"
+                    "INSERT OR REPLACE INTO users VALUES(3,'d',1,'x');"
+                    "UPDATE codes SET v=-v; UPDATE codes SET v=3+v; COMMIT");
+    push(w);
+    assert_gives(w, 1, "SELECT id,name,used,seen FROM users ORDER BY id",
+        "1 b 1 here1 2 a 2 here2 3 d 3 here3");
+    assert_gives(w, 1, "SELECT code,v,hits FROM codes ORDER BY code",
+        "x 2 100 y 1 200");
+    /* The same key in another spelling is the same row. */
+    run_sql(w->app, "UPDATE codes SET code=upper(code)");
+    push(w);
+    assert_gives(w, 1, "SELECT code,v,hits FROM codes ORDER BY code",
+        "X 2 100 Y 1 200");
+    /* A row that is gone takes its values along. */
+    run_sql(w->app, "DELETE FROM users WHERE id=1");
+    push(w);
+    run_sql(w->app, "INSERT INTO users VALUES(1,'b',1,'x')");
+    push(w);
+    assert_gives(w, 1, "SELECT used,seen FROM users WHERE id=1", "0 never");
+}
+
+static void
+values_outlive_a_swap_noted_by_triggers(void **state)
+{
+    swaps(state, CAPTURE_TRIGGERS);
+}
+
+static void
+values_outlive_a_swap_found_by_compare(void **state)
+{
+    swaps(state, CAPTURE_COMPARE);
+}
+
+static void
+own_counters_are_no_change(void **state)
+{
+    struct world *w = *state;
+    struct publish_result result;
+    struct replica_status status;
+    struct err e = ERR_INIT;
+    uint64_t before;
+
+    begin(w, CAPTURE_TRIGGERS);
+    push(w);
+    CHECK(source_publish(w->source, &result, &e));
+    before = result.state.revision;
+    run_sql(w->app, "UPDATE users SET used=used+1; DELETE FROM sessions;"
+                    "UPDATE settings SET v='other' WHERE scope='local';"
+                    "INSERT INTO settings(k,scope) VALUES('z','local');"
+                    "DELETE FROM settings WHERE k='z'");
+    assert_gives(w, 0, "SELECT count(*) FROM _lockstep_journal1", "0");
+    CHECK(source_publish(w->source, &result, &e));
+    assert_int_equal(result.state.revision, before);
+    run_there(w, "UPDATE users SET used=used+1, seen='again';"
+                 "DELETE FROM sessions; DROP TABLE sessions;"
+                 "CREATE TABLE sessions(other);"
+                 "UPDATE settings SET v=v||'!' WHERE scope='local'");
+    assert_gives(w, 1, "SELECT count(*) FROM _lockstep_journal1", "0");
+    CHECK(replica_scrub(w->replica, &e));
+    replica_status(w->replica, &status);
+    assert_false(status.drifted);
+    assert_false(status.needs_overwrite);
+    push(w);
+}
+
+static void
+a_row_may_become_protected_and_back(void **state)
+{
+    struct world *w = *state;
+
+    begin(w, CAPTURE_TRIGGERS);
+    run_sql(w->app, "UPDATE settings SET scope='local' WHERE id=1");
+    push(w);
+    assert_gives(w, 1, "SELECT id FROM settings ORDER BY id", "3 50");
+    run_sql(w->app, "UPDATE settings SET scope='global', v='blue' WHERE id=1;"
+                    "UPDATE settings SET scope='global' WHERE id=2");
+    push(w);
+    assert_gives(w, 1, "SELECT id,v FROM settings WHERE id<50 ORDER BY id",
+        "1 blue 2 SECRET-primary 3 9");
+}
+
+static void
+assert_held(struct world *w, const char *what)
+{
+    struct publish_result result;
+    struct replica_status held;
+    struct buf bundle = BUF_INIT;
+    struct err e = ERR_INIT;
+
+    CHECK(source_publish(w->source, &result, &e));
+    replica_status(w->replica, &held);
+    CHECK(source_bundle(w->source, held.state.revision, &signer, &bundle, NULL,
+        &e));
+    assert_int_equal(replica_apply(w->replica, bundle.data, bundle.len, &e),
+        -1);
+    assert_int_equal(e.code, ERR_HELD);
+    if (strstr(e.message, what) == NULL)
+        fail_msg("%s", e.message);
+    buf_release(&bundle);
+}
+
+static void
+a_protected_row_is_not_written_over(void **state)
+{
+    struct world *w = *state;
+
+    begin(w, CAPTURE_TRIGGERS);
+    run_sql(w->app, "INSERT INTO settings VALUES(50,'key','p','global')");
+    assert_held(w, "table \"settings\"");
+    assert_gives(w, 1, "SELECT k,v FROM settings WHERE id=50", "here mine");
+    run_there(w, "UPDATE settings SET id=51 WHERE id=50");
+    push(w);
+    run_sql(w->app, "INSERT INTO settings VALUES(60,'here','p','global')");
+    assert_held(w, "key 60");
+    assert_gives(w, 1, "SELECT k,v FROM settings WHERE id=51", "here mine");
+    run_there(w, "UPDATE settings SET k='there' WHERE id=51");
+    push(w);
+    assert_gives(w, 1, "SELECT id,v FROM settings WHERE id>49 ORDER BY id",
+        "50 p 51 mine 60 p");
+}
+
+int
+main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(nothing_of_it_leaves_the_primary),
+        TEST(a_new_row_gets_defaults),
+        TEST(values_outlive_a_swap_noted_by_triggers),
+        TEST(values_outlive_a_swap_found_by_compare),
+        TEST(own_counters_are_no_change),
+        TEST(a_row_may_become_protected_and_back),
+        TEST(a_protected_row_is_not_written_over),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
