@@ -216,12 +216,42 @@ foresee(const struct schema *before, struct reader list, struct schema **after,
 }
 
 static bool
-has_table_like(const struct schema *s, const struct table *t)
+has_object(const struct schema *s, const struct schema_object *o)
+{
+    for (size_t i = 0; i < s->object_count; i++)
+        if (strcmp(s->objects[i].type, o->type) == 0 &&
+            strcmp(s->objects[i].name, o->name) == 0)
+            return strcmp(s->objects[i].sql, o->sql) == 0;
+    return false;
+}
+
+/* Whether S has, alike, what the shadow table T of OWN may belong to: with a
+ * virtual table made anew come new shadow tables of the old texts. */
+static bool
+has_virtual_of(const struct schema *s, const struct schema *own,
+    const struct table *t)
+{
+    for (size_t i = 0; i < own->object_count; i++) {
+        const struct schema_object *o = &own->objects[i];
+        size_t len = strlen(o->name);
+
+        if (schema_is_virtual(o->sql) &&
+            sqlite3_strnicmp(o->name, t->name, (int)len) == 0 &&
+            t->name[len] == '_' && !has_object(s, o))
+            return false;
+    }
+    return true;
+}
+
+static bool
+has_table_like(const struct schema *s, const struct schema *own,
+    const struct table *t)
 {
     const struct table *other = schema_find_table(s, t->name);
 
     return other != NULL && table_same_shape(other, t) &&
-           strcmp(other->sql, t->sql) == 0;
+           strcmp(other->sql, t->sql) == 0 &&
+           (!t->is_shadow || has_virtual_of(s, own, t));
 }
 
 /* Sums the rows of those tables of A that B has not got alike. */
@@ -232,7 +262,7 @@ scan_others(sqlite3 *db, const struct schema *a, const struct schema *b,
     digest_zero(sum);
     *rows = 0;
     for (size_t i = 0; i < a->table_count; i++)
-        if (!has_table_like(b, &a->tables[i]) &&
+        if (!has_table_like(b, a, &a->tables[i]) &&
             digest_scan_table(db, &a->tables[i], sum, rows, e) != 0)
             return -1;
     return 0;

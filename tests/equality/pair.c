@@ -202,11 +202,21 @@ bundle(struct pair *p, struct replica *r, uint64_t from, size_t *bytes,
     return result;
 }
 
+/* The digests are those of all rows, and agree. */
 static int
 prove(struct pair *p, struct replica *r, struct err *e)
 {
     struct dataset_state s;
+    bool equal;
 
+    if (source_verify(p->source, &equal, e) != 0)
+        return -1;
+    if (!equal)
+        return err_set(e, ERR_DIGEST,
+            "the published digest is not that of "
+            "its rows");
+    if (replica_scrub(r, e) != 0)
+        return -1;
     source_state(p->source, &s);
     return replica_heartbeat(r, cluster, 1, writer, s.revision, &s.digest, e);
 }

@@ -299,11 +299,17 @@ world_dump(const char *path, struct buf *out)
     sqlite3_close(db);
 }
 
+/* Both sides' digests are those of all rows, and the files are alike. */
 static inline void
 world_expect_same(struct world *w)
 {
     struct buf a = BUF_INIT, b = BUF_INIT;
+    struct err e = ERR_INIT;
     bool same;
+
+    CHECK(source_verify(w->source, &same, &e));
+    assert_true(same);
+    CHECK(replica_scrub(w->replica, &e));
 
     world_dump(w->live[0], &a);
     world_dump(w->live[1], &b);
