@@ -209,6 +209,7 @@ check_statements(sqlite3 *db, const struct schema *schema, struct err *e)
 {
     /* Its own triggers do not run where we write. */
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    database_allow_shadows(db, schema->has_shadows);
     for (size_t i = 0; i < schema->table_count; i++) {
         const struct table *t = &schema->tables[i];
         char *name = sql_quote_name(t->name);
