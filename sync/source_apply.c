@@ -21,8 +21,9 @@ source_statements_reset(struct source *s)
             sqlite3_finalize(s->statements[i].live_select);
             sqlite3_finalize(s->statements[i].select);
             sqlite3_finalize(s->statements[i].insert);
-            sqlite3_finalize(s->statements[i].update);
             sqlite3_finalize(s->statements[i].erase);
+            for (int k = 0; k < SOURCE_UPDATES_KEPT; k++)
+                sqlite3_finalize(s->statements[i].updates[k].stmt);
         }
     }
     free(s->statements);
@@ -31,6 +32,10 @@ source_statements_reset(struct source *s)
         s->statements =
             alloc_zeroed(s->schema->table_count + 1, sizeof(*s->statements));
 }
+
+#define ALL_COLUMNS UINT64_MAX
+/* A bit for each column, and one value to spare. */
+#define COLUMNS_MAX 63
 
 static struct table_statements *
 statements_of(struct source *s, const struct table *t)
@@ -81,16 +86,28 @@ put_insert(struct buf *b, const struct table *t)
     buf_printf(b, ")");
 }
 
-/* Parameters: the columns, then the key. */
-static void
-put_update(struct buf *b, const struct table *t)
+static bool
+is_in(uint64_t columns, int i)
 {
+    return columns == ALL_COLUMNS || (columns >> i & 1) != 0;
+}
+
+/* Parameters: the columns (those not in COLUMNS are passed over), then the
+ * key.  Only what changed is set, so that other indexes stay untouched. */
+static void
+put_update(struct buf *b, const struct table *t, uint64_t columns)
+{
+    const char *separator = " SET ";
+
     buf_printf(b, "UPDATE OR ABORT main.");
     sql_put_name(b, t->name);
     for (int i = 0; i < t->column_count; i++) {
-        buf_printf(b, i == 0 ? " SET " : ",");
+        if (!is_in(columns, i))
+            continue;
+        buf_printf(b, "%s", separator);
         sql_put_name(b, t->columns[i].name);
         buf_printf(b, "=?%d", i + 1);
+        separator = ",";
     }
     put_key_condition(b, t, t->column_count + 1);
 }
@@ -121,7 +138,6 @@ static const struct {
     { offsetof(struct table_statements, live_select), true, put_select },
     { offsetof(struct table_statements, select), false, put_select },
     { offsetof(struct table_statements, insert), false, put_insert },
-    { offsetof(struct table_statements, update), false, put_update },
     { offsetof(struct table_statements, erase), false, put_erase },
 };
 
@@ -145,6 +161,34 @@ statement(struct source *s, const struct table *t, size_t offset, struct err *e)
         buf_release(&sql);
     }
     return *stmt;
+}
+
+/* The update of COLUMNS of T, prepared; NULL with E. */
+static sqlite3_stmt *
+update_of(struct source *s, const struct table *t, uint64_t columns,
+    struct err *e)
+{
+    struct table_statements *kept = statements_of(s, t);
+    struct buf sql = BUF_INIT;
+    sqlite3_stmt *stmt = NULL;
+    unsigned n;
+
+    for (n = 0; n < SOURCE_UPDATES_KEPT; n++)
+        if (kept->updates[n].stmt != NULL &&
+            kept->updates[n].columns == columns)
+            return kept->updates[n].stmt;
+    put_update(&sql, t, columns);
+    buf_put_u8(&sql, 0);
+    if (database_prepare(s->published, (const char *)sql.data, &stmt, e) != 0)
+        err_wrap(e, "table \"%s\"", t->name);
+    buf_release(&sql);
+    if (stmt == NULL)
+        return NULL;
+    n = kept->next_update++ % SOURCE_UPDATES_KEPT;
+    sqlite3_finalize(kept->updates[n].stmt);
+    kept->updates[n].columns = columns;
+    kept->updates[n].stmt = stmt;
+    return stmt;
 }
 
 static int
@@ -231,17 +275,45 @@ insert(struct source *s, const struct table *t, const struct change *c,
     return run(s, stmt, t, e);
 }
 
+/* A bit for each column in which the two rows of C differ. */
+static uint64_t
+columns_that_differ(const struct table *t, const struct change *c)
+{
+    struct reader old = reader_over(c->old_row, c->old_row_len);
+    struct reader new = reader_over(c->new_row, c->new_row_len);
+    uint64_t columns = 0;
+
+    if (t->column_count > COLUMNS_MAX)
+        return ALL_COLUMNS;
+    for (int i = 0; i < t->column_count; i++) {
+        const uint8_t *x = old.p, *y = new.p;
+
+        value_skip(&old, 1);
+        value_skip(&new, 1);
+        if (old.p - x != new.p - y || memcmp(x, y, (size_t)(old.p - x)) != 0)
+            columns |= (uint64_t)1 << i;
+    }
+    /* The same row under a key of other bytes. */
+    return columns == 0 ? ALL_COLUMNS : columns;
+}
+
 static int
 update(struct source *s, const struct table *t, const struct change *c,
     struct err *e)
 {
-    sqlite3_stmt *stmt =
-        statement(s, t, offsetof(struct table_statements, update), e);
+    uint64_t columns = columns_that_differ(t, c);
+    sqlite3_stmt *stmt = update_of(s, t, columns, e);
+    struct reader row = reader_over(c->new_row, c->new_row_len);
 
-    if (stmt == NULL ||
-        bind_tuple(stmt, 1, t->column_count, c->new_row, c->new_row_len, e) !=
-            0 ||
-        bind_tuple(stmt, t->column_count + 1, t->key_count, c->old_key,
+    if (stmt == NULL)
+        return -1;
+    for (int i = 0; i < t->column_count; i++) {
+        if (!is_in(columns, i))
+            value_skip(&row, 1);
+        else if (value_bind(&row, stmt, i + 1, e) != 0)
+            return -1;
+    }
+    if (bind_tuple(stmt, t->column_count + 1, t->key_count, c->old_key,
             c->old_key_len, e) != 0)
         return -1;
     return run(s, stmt, t, e);

@@ -66,13 +66,21 @@ struct held_verdict {
     struct log_mark log;
 };
 
+/* Distinct sets of changed columns whose updates are kept; a publish repeats
+ * few. */
+#define SOURCE_UPDATES_KEPT 4
+
 /* Statements kept per table, prepared when first used. */
 struct table_statements {
     sqlite3_stmt *live_select;
     sqlite3_stmt *select; /* the others are on the published copy */
     sqlite3_stmt *insert;
-    sqlite3_stmt *update;
     sqlite3_stmt *erase;
+    struct {
+        uint64_t columns;
+        sqlite3_stmt *stmt;
+    } updates[SOURCE_UPDATES_KEPT];
+    unsigned next_update;
 };
 
 /* The newest revision's changes, from its publish until the trim: whoever is at
