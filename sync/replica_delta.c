@@ -1,7 +1,8 @@
 /*
  * Rows that travel as what changed in them (op 3) made whole again from the
- * rows that are here, before anything is written: what follows then knows only
- * puts and removals.  A wrong row here shows in the digest afterwards.
+ * rows that are here: one at a time as they are put, or all of them before
+ * anything is written, where rows are removed before they are put.  A wrong row
+ * here shows in the digest afterwards.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,6 @@ struct expansion {
     const struct table *t;
     struct buf key, row; /* as they are here */
     struct buf *out;
-    bool changed; /* there was a change among the entries */
     struct err *e;
 };
 
@@ -57,35 +57,56 @@ read_row(struct expansion *x, const uint8_t *key, size_t key_len)
     return r;
 }
 
+int
+row_change_read(struct reader *body, const struct table *t, uint64_t *columns,
+    const uint8_t **values, size_t *len)
+{
+    *columns = reader_varint(body);
+    *values = body->p;
+    if (body->failed || *columns == 0 || t->column_count > ROW_COLUMNS_MAX ||
+        *columns >> t->column_count != 0 ||
+        value_skip(body, __builtin_popcountll(*columns)) != 0)
+        return -1;
+    *len = (size_t)(body->p - *values);
+    return 0;
+}
+
+void
+row_change_fill(const struct table *t, uint64_t columns, const uint8_t *values,
+    size_t len, const struct buf *here, struct buf *out)
+{
+    struct reader old = reader_over(here->data, here->len);
+    struct reader given = reader_over(values, len);
+
+    for (int i = 0; i < t->column_count; i++) {
+        const uint8_t *kept = old.p, *new = given.p;
+
+        value_skip(&old, 1);
+        if ((columns >> i & 1) == 0) {
+            buf_put(out, kept, (size_t)(old.p - kept));
+            continue;
+        }
+        value_skip(&given, 1);
+        buf_put(out, new, (size_t)(given.p - new));
+    }
+}
+
 /* Puts the row here with the values from BODY in the columns named. */
 static int
 expand_change(struct expansion *x, struct reader *body, const uint8_t *key,
     size_t key_len)
 {
-    uint64_t columns = reader_varint(body);
-    struct reader here;
+    const uint8_t *values;
+    uint64_t columns;
+    size_t len;
 
-    if (body->failed || columns == 0 || x->t->column_count > 63 ||
-        columns >> x->t->column_count != 0)
+    if (row_change_read(body, x->t, &columns, &values, &len) != 0)
         return malformed(x);
     if (read_row(x, key, key_len) != 0)
         return -1;
     buf_put_u8(x->out, OP_PUT);
     buf_put(x->out, key, key_len);
-    here = reader_over(x->row.data, x->row.len);
-    for (int i = 0; i < x->t->column_count; i++) {
-        bool given = columns >> i & 1;
-        const uint8_t *from = given ? body->p : here.p;
-        const uint8_t *old = here.p;
-
-        if (value_skip(&here, 1) != 0 || (given && value_skip(body, 1) != 0))
-            return malformed(x);
-        if (given)
-            buf_put(x->out, from, (size_t)(body->p - from));
-        else
-            buf_put(x->out, old, (size_t)(here.p - old));
-    }
-    x->changed = true;
+    row_change_fill(x->t, columns, values, len, &x->row, x->out);
     return 0;
 }
 
@@ -137,7 +158,7 @@ expand_table(struct expansion *x, struct reader *body)
 
 int
 rows_expand(struct replica *r, struct reader body, struct buf *out,
-    bool *changed, struct err *e)
+    struct err *e)
 {
     struct expansion x = { .r = r, .out = out, .e = e };
     uint64_t tables = reader_varint(&body);
@@ -150,6 +171,5 @@ rows_expand(struct replica *r, struct reader body, struct buf *out,
         result = malformed(&x);
     buf_release(&x.key);
     buf_release(&x.row);
-    *changed = x.changed;
     return result;
 }

@@ -181,10 +181,18 @@ void kept_forget(struct row_work *w);
 
 /* Applies the tables part of a body (from the table count on). */
 int rows_apply(struct row_work *w, struct reader body, struct err *e);
-/* BODY with every change (op 3) made a whole row, appended to OUT; *CHANGED is
- * false when there was none.  replica_delta.c. */
+
+/* replica_delta.c */
+/* BODY with every change (op 3) made a whole row, appended to OUT. */
 int rows_expand(struct replica *r, struct reader body, struct buf *out,
-    bool *changed, struct err *e);
+    struct err *e);
+/* Takes a change's columns and their new values from BODY; -1 when they cannot
+ * be those of T. */
+int row_change_read(struct reader *body, const struct table *t,
+    uint64_t *columns, const uint8_t **values, size_t *len);
+/* Appends the row HERE with those VALUES in COLUMNS to OUT. */
+void row_change_fill(const struct table *t, uint64_t columns,
+    const uint8_t *values, size_t len, const struct buf *here, struct buf *out);
 /* Makes the specials what they should be, after the rows. */
 int rows_apply_specials(struct row_work *w, struct err *e);
 

@@ -16,14 +16,15 @@
 #include "sync/replica_internal.h"
 #include "sync/value.h"
 
-enum entry_op { ENTRY_REMOVE = 1, ENTRY_PUT = 2 };
+enum entry_op { ENTRY_REMOVE = 1, ENTRY_PUT = 2, ENTRY_CHANGE = 3 };
 
 struct entry {
     enum entry_op op;
     const uint8_t *key;
     size_t key_len;
-    const uint8_t *row; /* puts */
+    const uint8_t *row; /* puts: the row; changes: the values of COLUMNS */
     size_t row_len;
+    uint64_t columns;
 };
 
 /* A row as it is in the file. */
@@ -40,6 +41,7 @@ struct walk {
     const struct table *t;
     struct live_row before;
     struct live_row after;
+    struct buf whole; /* the row that a change makes */
     struct err *e;
 };
 
@@ -61,8 +63,11 @@ read_entry(struct reader *r, const struct table *t, struct entry *entry,
 
     memset(entry, 0, sizeof(*entry));
     entry->op = (enum entry_op)op;
-    if (r->failed || (op != ENTRY_REMOVE && op != ENTRY_PUT) ||
+    if (r->failed || op < ENTRY_REMOVE || op > ENTRY_CHANGE ||
         read_tuple(r, t->key_count, &entry->key, &entry->key_len) != 0)
+        goto malformed;
+    if (op == ENTRY_CHANGE && row_change_read(r, t, &entry->columns,
+                                  &entry->row, &entry->row_len) != 0)
         goto malformed;
     if (op == ENTRY_PUT &&
         read_tuple(r, t->column_count, &entry->row, &entry->row_len) != 0)
@@ -281,11 +286,10 @@ tell_change(struct walk *k, const struct entry *n)
     k->w->on_change(k->w->on_change_ctx, &change);
 }
 
+/* Puts N, the row that is there having been read. */
 static int
-put_row(struct walk *k, const struct entry *n)
+put_over(struct walk *k, const struct entry *n)
 {
-    if (read_live(k, n->key, n->key_len, &k->before) != 0)
-        return -1;
     if (k->before.there && bytes_are(&k->before.key, n->key, n->key_len) &&
         bytes_are(&k->before.row, n->row, n->row_len))
         return 0;
@@ -303,6 +307,26 @@ put_row(struct walk *k, const struct entry *n)
             k->t->name);
     count_row(k, &k->after, true);
     return 0;
+}
+
+static int
+put_row(struct walk *k, const struct entry *n)
+{
+    struct entry whole = *n;
+
+    if (read_live(k, n->key, n->key_len, &k->before) != 0)
+        return -1;
+    if (n->op == ENTRY_PUT)
+        return put_over(k, n);
+    if (!k->before.there)
+        return err_set(k->e, ERR_DIGEST,
+            "a row of table \"%s\" that changed is not here", k->t->name);
+    buf_clear(&k->whole);
+    row_change_fill(k->t, n->columns, n->row, n->row_len, &k->before.row,
+        &k->whole);
+    whole.row = k->whole.data;
+    whole.row_len = k->whole.len;
+    return put_over(k, &whole);
 }
 
 static int
@@ -381,6 +405,7 @@ walk_body(struct row_work *w, struct reader body,
     buf_release(&k.before.row);
     buf_release(&k.after.key);
     buf_release(&k.after.row);
+    buf_release(&k.whole);
     return r;
 }
 
@@ -388,13 +413,13 @@ int
 rows_apply(struct row_work *w, struct reader body, struct err *e)
 {
     struct buf whole = BUF_INIT;
-    bool changed;
     int r = -1;
 
-    if (rows_expand(w->r, body, &whole, &changed, e) != 0)
-        goto out;
-    if (changed)
+    if (w->clear_first) {
+        if (rows_expand(w->r, body, &whole, e) != 0)
+            goto out;
         body = reader_over(whole.data, whole.len);
+    }
     /* The first walk also proves the whole body well-formed. */
     if (walk_body(w, body, remove_row, w->clear_first ? clear_row : NULL, e) ==
         0)
