@@ -165,6 +165,22 @@ database_allow_shadows(sqlite3 *db, bool allow)
 }
 
 void
+database_make_room(sqlite3 *db, bool room)
+{
+    struct err ignored = ERR_INIT;
+    sqlite3_stmt *stmt;
+
+    /* The second is SQLite's own measure. */
+    if (db == NULL || database_take(db,
+                          room ? KEPT "PRAGMA main.cache_size=-16384"
+                               : KEPT "PRAGMA main.cache_size=-2000",
+                          &stmt, &ignored) != 0)
+        return;
+    sqlite3_step(stmt);
+    database_give(stmt);
+}
+
+void
 database_rollback(sqlite3 *db)
 {
     if (db != NULL && sqlite3_get_autocommit(db) == 0)

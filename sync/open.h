@@ -52,6 +52,9 @@ void database_give(sqlite3_stmt *stmt);
 /* Whether the shadow tables of virtual tables may be written directly, which a
  * defensive connection refuses. */
 void database_allow_shadows(sqlite3 *db, bool allow);
+/* Room in memory for the pages of a transaction of some thousand rows, until it
+ * is taken back; without it those that were read are read again and again. */
+void database_make_room(sqlite3 *db, bool room);
 /* Rolls back if a transaction is open. */
 void database_rollback(sqlite3 *db);
 /* PRAGMA data_version, schema_version. */

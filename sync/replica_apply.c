@@ -258,6 +258,25 @@ apply_with_retries(struct replica *r, struct attempt *a, struct err *e)
     return -1;
 }
 
+/* A longer body has more rows than their pages fit SQLite's own measure of
+ * memory. */
+#define ROOM_BODY 4096
+
+/* Applies with room for the rows of a long body. */
+static int
+apply_roomy(struct replica *r, struct attempt *a, struct err *e)
+{
+    bool room = a->body->len > ROOM_BODY;
+    int result;
+
+    if (room)
+        database_make_room(r->db, true);
+    result = apply_with_retries(r, a, e);
+    if (room)
+        database_make_room(r->db, false);
+    return result;
+}
+
 int
 replica_apply(struct replica *r, const void *bundle, size_t len, struct err *e)
 {
@@ -277,7 +296,7 @@ replica_apply(struct replica *r, const void *bundle, size_t len, struct err *e)
         err_set(e, ERR_INVALID, "an overwrite is not pushed as changes");
         goto out;
     }
-    result = apply_with_retries(r, &a, e);
+    result = apply_roomy(r, &a, e);
 out:
     buf_release(&body);
     return result;

@@ -203,6 +203,16 @@ bind_tuple(sqlite3_stmt *stmt, int first, int count, const void *tuple,
     return 0;
 }
 
+void
+source_make_room(struct source *s, bool room)
+{
+    if (room == s->roomy)
+        return;
+    database_make_room(s->live, room);
+    database_make_room(s->published, room);
+    s->roomy = room;
+}
+
 int
 source_find_row(struct source *s, const struct table *t, bool live,
     const void *key, size_t key_len, struct buf *found_key, struct buf *row,

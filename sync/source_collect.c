@@ -176,6 +176,8 @@ collect_journal(struct source *s, struct collection *c, struct err *e)
     int r = 0;
 
     taken_init(&taken, now->count);
+    if (now->count > SOURCE_ROOM_ROWS)
+        source_make_room(s, true);
     for (size_t i = 0; r == 0 && i < now->count; i++) {
         const struct capture_key *k = &now->items[i];
         bool again = n < known && same_row(k, &before->items[n]);

@@ -66,6 +66,8 @@ struct held_verdict {
     struct log_mark log;
 };
 
+/* Beyond this many rows a publish makes room for their pages. */
+#define SOURCE_ROOM_ROWS 100
 /* Distinct sets of changed columns whose updates are kept; a publish repeats
  * few. */
 #define SOURCE_UPDATES_KEPT 4
@@ -126,6 +128,7 @@ struct source {
                                   * replace: as of before the publish, maybe */
     struct capture_keys journal; /* published, and not trimmed yet */
     bool untrimmed;              /* a nonce is to be written */
+    bool roomy;                  /* see source_make_room */
     const char *must_compare;    /* why, or NULL */
     bool check_file;             /* another inode: look for damage first */
     /* For CAPTURE_COMPARE, see source_older.c. */
@@ -248,6 +251,9 @@ void source_statements_reset(struct source *s);
  * ERR_INVALID when a UNIQUE value moves between them. */
 int source_apply(struct source *s, const struct change_set *set, bool updates,
     struct err *e);
+/* Whether live file and published copy are read with room for many pages;
+ * taken back at the end of a publish. */
+void source_make_room(struct source *s, bool room);
 /* Looks a key up: 1 found (KEY and ROW filled), 0 not, -1 with E. */
 int source_find_row(struct source *s, const struct table *t, bool live,
     const void *key, size_t key_len, struct buf *found_key, struct buf *row,

@@ -553,6 +553,7 @@ source_publish_now(struct source *s, bool accept, struct publish_result *result,
         source_verdict_drop(s);
         authors_published(s->authors);
     }
+    source_make_room(s, false);
     source_live_rest(s);
     collection_release(&p.c);
     buf_release(&p.ddl.ddl);
