@@ -97,13 +97,13 @@ struct server {
     int64_t error_us; /* monotonic */
 
     struct backoff backoff;
-    int64_t retry_ms;        /* monotonic: next attempt to connect */
-    int64_t due_ms;          /* monotonic: next round */
-    bool wanted;             /* a round concerns it and is not confirmed yet */
-    int64_t wanted_us;       /* monotonic: when that round began */
-    bool heartbeat;          /* one is under way */
-    bool overwrote;          /* in this round: counted as one overwrite */
-    int64_t last_attempt_ms; /* UTC */
+    int64_t retry_ms;  /* monotonic: next attempt to connect */
+    int64_t due_ms;    /* monotonic: next round */
+    bool wanted;       /* a round concerns it and is not confirmed yet */
+    int64_t wanted_us; /* monotonic: when that round began */
+    struct heartbeat *heartbeat; /* under way, or NULL */
+    bool overwrote;              /* in this round: counted as one overwrite */
+    int64_t last_attempt_ms;     /* UTC */
     uint64_t round_trip_us;
     uint64_t bytes_before; /* sent over earlier links */
     int64_t saved_mono_ms;

@@ -187,7 +187,9 @@ server_link_down(struct server *server)
         server->bytes_before += link_bytes_sent(server->link);
     server->link = NULL;
     server->ready = false;
-    server->heartbeat = false;
+    /* A link that is down never answers. */
+    free(server->heartbeat);
+    server->heartbeat = NULL;
     for (size_t i = 0; i < server->lane_count; i++)
         lane_reset(server->lanes[i]);
 }
@@ -327,7 +329,7 @@ heartbeat_answered(void *ctx, const struct link_reply *reply)
     struct heartbeat *h = ctx;
     struct server *server = h->server;
 
-    server->heartbeat = false;
+    server->heartbeat = NULL;
     server->round_trip_us = reply->round_trip_us;
     if (reply->status != SFTP_OK) {
         heartbeat_refused(h, &reply->error);
@@ -352,7 +354,7 @@ server_beat(struct server *server)
     struct buf out = BUF_INIT;
     const struct lane *carrier = NULL;
 
-    if (server->heartbeat)
+    if (server->heartbeat != NULL)
         return;
     h = alloc_zeroed(1, sizeof(*h));
     frame = alloc_zeroed(1, sizeof(*frame));
@@ -392,7 +394,7 @@ server_beat(struct server *server)
         whole.payload_len = payload.len;
         push_frame_encode(&whole, &out);
         h->sent_us = clock_mono_us();
-        server->heartbeat = true;
+        server->heartbeat = h;
         link_write(server->link, carrier->handle, carrier->handle_len, 0,
             out.data, out.len, heartbeat_answered, h);
     }
@@ -467,6 +469,26 @@ server_has_all(const struct server *server)
     return true;
 }
 
+/* Says of every dataset that it holds what it should, and did not yet look
+ * whether that is so.  After a connection broke, the next round is up to a day
+ * away. */
+static bool
+server_owes_proof(const struct server *server)
+{
+    bool owes = false;
+
+    for (size_t i = 0; i < server->lane_count; i++) {
+        const struct lane *lane = server->lanes[i];
+
+        if (!lane_is_alive(lane))
+            continue;
+        if (lane->state != LANE_IDLE || lane->stuck || !lane_equal(lane))
+            return false;
+        owes = owes || !lane->proved;
+    }
+    return owes;
+}
+
 void
 server_progressed(struct server *server)
 {
@@ -481,6 +503,8 @@ server_progressed(struct server *server)
         } else {
             server_beat(server);
         }
+    } else if (server_owes_proof(server)) {
+        server_beat(server);
     }
     fleet_waiters_check(server->fleet);
 }

@@ -481,7 +481,7 @@ publish_collected(struct publish *p, struct err *e)
 
     if (read_schema(p, e) != 0 || prepare_next(p, e) != 0)
         return -1;
-    if (s->published == NULL)
+    if (s->published == NULL || s->schema == NULL)
         return rebuild(p, "the published copy was missing or damaged", e);
     if (source_selects_anew(s))
         return rebuild(p, "what is protected or left out was changed", e);

@@ -4,6 +4,7 @@
 
 import glob
 import os
+import signal
 
 from lockstep import (ERROR, NOT_PRIMARY, check, run, same, scenario,
                       wait_for)
@@ -41,6 +42,27 @@ def pause_and_resume(t):
         primary.cli("sync", "config", "--enabled", "yes")
         cluster.wait_synchronized()
         same(users(first), ["ann", "ben"], "users")
+
+
+@scenario
+def between_two_rounds(t):
+    cluster = t.cluster(2, interval="1d")
+    primary, (first, second) = cluster.primary, cluster.secondaries
+    cluster.sync()
+    with t.promise("servers that were restarted are seen to be equal without "
+                   "a round"):
+        first.restart()
+        second.restart()
+        cluster.wait_synchronized()
+    with t.promise("a primary ends while a server has not answered"):
+        os.kill(first.pid(), signal.SIGSTOP)
+        try:
+            primary.cli("sync", "now")
+            wait_for(lambda: primary.state_of(second) == "synchronized", 10,
+                     "the other synchronized")
+            primary.stop()
+        finally:
+            os.kill(first.pid(), signal.SIGCONT)
 
 
 @scenario
