@@ -4,6 +4,8 @@
  *   overwrite_receive.c  the stream into a staging file
  *   overwrite_verify.c   the staging file proved, and completed by what a
  *                        secondary adds: triggers, journal, nonce, state row
+ *   overwrite_local.c    what is this server's own, brought into the staging file
+ *   overwrite_selected.c the change of content where there is such
  *   overwrite_install.c  backups, and the change of content itself
  *   overwrite_finish.c   the order of it all
  */
@@ -53,6 +55,18 @@ int staging_prove(struct staging *s, const struct overwrite *o, struct err *e);
 /* Puts in what a secondary adds. */
 int staging_complete(struct staging *s, const struct replica *r, struct err *e);
 void staging_close(struct staging *s);
+
+/* overwrite_local.c */
+/* Brings what the schema's selection protects from the live file, of schema
+ * LIVE, into the staging file.  ERR_HELD when a row of this server's own stands
+ * where the primary has another. */
+int staging_keep_local(struct staging *s, const struct replica *r,
+    const struct schema *live, struct err *e);
+
+/* overwrite_selected.c */
+/* As install_staging, with everything that the selection protects or leaves out
+ * as it is in the live file, which must be open. */
+int install_selected(struct replica *r, struct staging *s, struct err *e);
 
 /* overwrite_install.c */
 /* Keeps the old content in backups/; *PATH is the file, NULL when there was

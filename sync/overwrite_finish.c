@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/stop.h"
 #include "sync/change.h"
@@ -153,6 +154,37 @@ prove_and_backup(struct overwrite *o, struct staging *s, struct backup_job *job,
     return result;
 }
 
+/* A file that is damaged cannot give what is this server's own; its backup may. */
+static void
+tell_lost(struct replica *r, const char *why)
+{
+    replica_notice(r, "selection",
+        "what is protected or excluded on this server could not be read, and "
+        "is in the backup only: %.200s",
+        why);
+}
+
+static int
+install(struct replica *r, struct staging *s, const char *staging_path,
+    struct err *e)
+{
+    if (s->schema->selection_text[0] != '\0') {
+        if (r->db != NULL) {
+            if (install_selected(r, s, e) == 0)
+                return 0;
+            if (e->code != ERR_CORRUPT)
+                return -1;
+            tell_lost(r, e->message);
+            err_clear(e);
+        } else if (access(r->live_path, F_OK) == 0) {
+            tell_lost(r, r->reason);
+        }
+    }
+    if (staging_complete(s, r, e) != 0)
+        return -1;
+    return install_staging(r, s, staging_path, e);
+}
+
 static int
 finish(struct replica *r, struct overwrite *o, struct staging *s, struct err *e)
 {
@@ -170,9 +202,8 @@ finish(struct replica *r, struct overwrite *o, struct staging *s, struct err *e)
         staging_open(s, r, o, e) != 0)
         return -1;
     state = s->state;
-    if (prove_and_backup(o, s, &backup, e) == 0 && note_drift(r, s, e) == 0 &&
-        staging_complete(s, r, e) == 0)
-        installed = install_staging(r, s, o->staging_path, e) == 0;
+    if (prove_and_backup(o, s, &backup, e) == 0 && note_drift(r, s, e) == 0)
+        installed = install(r, s, o->staging_path, e) == 0;
     install_settle_backup(r, backup.path, installed);
     free(backup.path);
     return installed ? settle(r, &state, e) : -1;

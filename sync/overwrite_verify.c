@@ -233,6 +233,8 @@ load_staging(struct staging *s, const struct overwrite *o, struct err *e)
     if (memcmp(s->schema->hash, o->header.schema_after, HASH_SIZE) != 0)
         return err_set(e, ERR_SCHEMA,
             "the staged database has another schema than its header says");
+    if (s->schema->conflict != NULL)
+        return err_set(e, ERR_UNSUPPORTED, "%s", s->schema->conflict);
     database_allow_shadows(s->db, s->schema->has_shadows);
     /* As where it will be written: no trigger of its own runs here, which may
      * write what an untrusted schema must not. */

@@ -265,6 +265,160 @@ a_protected_row_is_not_written_over(void **state)
         "50 p 51 mine 60 p");
 }
 
+/* Everything that is the secondary's own after begin(). */
+static void
+assert_own_kept(struct world *w)
+{
+    assert_gives(w, 1, "SELECT id,used,seen FROM users WHERE id<4 ORDER BY id",
+        "1 1 here1 2 2 here2 3 3 here3");
+    assert_gives(w, 1, "SELECT code,hits FROM codes ORDER BY code",
+        "x 100 y 200");
+    assert_gives(w, 1, "SELECT id,k,v FROM settings WHERE scope='local'",
+        "50 here mine");
+    assert_gives(w, 1, "SELECT id,token FROM sessions", "77 here");
+    assert_gives(w, 1,
+        "SELECT name FROM sqlite_schema WHERE tbl_name='sessions'"
+        " ORDER BY name",
+        "mine sessions");
+    assert_gives(w, 1,
+        "SELECT name,seq FROM sqlite_sequence WHERE name IN"
+        " ('settings','sessions') ORDER BY name",
+        "sessions 77 settings 50");
+}
+
+static void
+an_overwrite_leaves_it_alone(void **state)
+{
+    struct world *w = *state;
+
+    begin(w, CAPTURE_TRIGGERS);
+    assert_own_kept(w);
+    overwrite(w);
+    assert_own_kept(w);
+    push(w);
+    /* Another schema, in a way that needs an overwrite. */
+    run_sql(w->app, "CREATE TABLE more(a); INSERT INTO more VALUES(1);"
+                    "ALTER TABLE users ADD COLUMN mail TEXT DEFAULT 'none';"
+                    "UPDATE users SET name=name||'2', used=0;"
+                    "CREATE VIRTUAL TABLE words USING fts5(w);"
+                    "INSERT INTO words VALUES('hello world');"
+                    "PRAGMA user_version=9");
+    open_source(w);
+    overwrite(w);
+    assert_own_kept(w);
+    assert_gives(w, 1, "SELECT name,mail FROM users ORDER BY id",
+        "a2 none b2 none c2 none");
+    assert_gives(w, 1, "SELECT w FROM words WHERE words MATCH 'hello'",
+        "hello world");
+    assert_gives(w, 1, "SELECT a FROM more", "1");
+    assert_gives(w, 1, "PRAGMA user_version", "9");
+    push(w);
+    run_sql(w->app, "UPDATE users SET name='z' WHERE id=1");
+    push(w);
+    assert_gives(w, 1, "SELECT name,used FROM users WHERE id=1", "z 1");
+}
+
+static void
+an_overwrite_in_any_journal_mode(void **state)
+{
+    struct world *w = *state;
+
+    begin(w, CAPTURE_TRIGGERS);
+    replica_close(w->replica);
+    w->replica = NULL;
+    run_there(w, "PRAGMA journal_mode=DELETE");
+    open_replica(w);
+    overwrite(w);
+    assert_own_kept(w);
+    assert_gives(w, 1, "PRAGMA journal_mode", "delete");
+}
+
+/* The application has used the file before the server is added. */
+static void
+the_first_overwrite_keeps_it_too(void **state)
+{
+    struct world *w = *state;
+    struct err e = ERR_INIT;
+
+    begin(w, CAPTURE_TRIGGERS);
+    CHECK(replica_detach(w->replica, &e));
+    run_there(w, "CREATE TABLE stray(a); UPDATE users SET name='other'||id");
+    open_replica(w);
+    overwrite(w);
+    assert_own_kept(w);
+    assert_gives(w, 1, "SELECT name FROM users ORDER BY id", "a b c");
+    assert_gives(w, 1, "SELECT count(*) FROM sqlite_schema WHERE name='stray'",
+        "0");
+}
+
+static void
+an_overwrite_is_held_by_a_row_in_its_way(void **state)
+{
+    struct world *w = *state;
+    struct image *image = NULL;
+    struct overwrite_stream *stream = NULL;
+    struct publish_result result;
+    struct replica_status held;
+    struct buf piece = BUF_INIT;
+    bool last = false;
+    struct err e = ERR_INIT;
+
+    begin(w, CAPTURE_TRIGGERS);
+    run_sql(w->app, "INSERT INTO settings VALUES(99,'here','p','global')");
+    CHECK(source_publish(w->source, &result, &e));
+    replica_status(w->replica, &held);
+    CHECK(source_image_open(w->source, &image, &e));
+    CHECK(overwrite_stream_open(image, "config", held.state.revision,
+        &held.state.digest, &signer, &stream, &e));
+    CHECK(replica_overwrite_begin(w->replica, &e));
+    while (!last) {
+        buf_clear(&piece);
+        CHECK(overwrite_stream_next(stream, 32768, &piece, &last, &e));
+        CHECK(replica_overwrite_write(w->replica, piece.data, piece.len, &e));
+    }
+    assert_int_equal(replica_overwrite_finish(w->replica, &e), -1);
+    assert_int_equal(e.code, ERR_HELD);
+    assert_non_null(strstr(e.message, "key 50"));
+    overwrite_stream_close(stream);
+    buf_release(&piece);
+    assert_own_kept(w);
+    /* Nothing else became of it either. */
+    run_there(w, "UPDATE settings SET k='there' WHERE id=50");
+    push(w);
+    assert_gives(w, 1, "SELECT id FROM settings ORDER BY id", "1 3 50 99");
+}
+
+static void
+another_selection_is_a_barrier(void **state)
+{
+    struct world *w = *state;
+    struct publish_result result;
+    struct replica_status held;
+    struct buf bundle = BUF_INIT;
+    struct err e = ERR_INIT;
+
+    begin(w, CAPTURE_TRIGGERS);
+    w->selection = "protect \"users\".\"seen\"\n";
+    open_source(w);
+    CHECK(source_publish(w->source, &result, &e));
+    replica_status(w->replica, &held);
+    assert_true(result.state.revision > held.state.revision);
+    assert_int_equal(source_bundle(w->source, held.state.revision, &signer,
+                         &bundle, NULL, &e),
+        -1);
+    assert_int_equal(e.code, ERR_NEEDS_OVERWRITE);
+    overwrite(w);
+    assert_gives(w, 1, "SELECT used,seen FROM users ORDER BY id",
+        "100 here1 200 here2 300 here3");
+    assert_gives(w, 1, "SELECT k FROM settings ORDER BY id", "color host size");
+    assert_gives(w, 1, "SELECT token FROM sessions", "SECRET-token");
+    w->selection = NULL;
+    open_source(w);
+    overwrite(w);
+    assert_same(w);
+    buf_release(&bundle);
+}
+
 int
 main(void)
 {
@@ -276,6 +430,11 @@ main(void)
         TEST(own_counters_are_no_change),
         TEST(a_row_may_become_protected_and_back),
         TEST(a_protected_row_is_not_written_over),
+        TEST(an_overwrite_leaves_it_alone),
+        TEST(an_overwrite_in_any_journal_mode),
+        TEST(the_first_overwrite_keeps_it_too),
+        TEST(an_overwrite_is_held_by_a_row_in_its_way),
+        TEST(another_selection_is_a_barrier),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
