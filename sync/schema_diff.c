@@ -303,17 +303,40 @@ first_unsupported(const struct schema *s)
     return NULL;
 }
 
+/* A table made anew would lose, on a secondary, what is that server's own. */
+static const char *
+first_protected_anew(const struct schema *old, const struct schema *new)
+{
+    for (size_t i = 0; i < old->table_count; i++) {
+        const struct table *t = &old->tables[i];
+        const struct table *now = schema_find_table(new, t->name);
+
+        if ((t->kept_count > 0 || t->filter != NULL) &&
+            (now == NULL || strcmp(now->sql, t->sql) != 0))
+            return t->name;
+    }
+    return NULL;
+}
+
 int
 schema_diff(const struct schema *old, const struct schema *new,
     enum schema_plan kind, struct buf *ddl, char *why, size_t why_size)
 {
     struct plan p = { .old = old, .new = new };
     const char *unsupported = first_unsupported(new);
+    const char *protected =
+        kind == SCHEMA_PLAIN ? NULL : first_protected_anew(old, new);
     bool ok = false;
 
     if (unsupported != NULL) {
         snprintf(why, why_size, "table \"%s\" cannot be sent row by row",
             unsupported);
+        return 1;
+    }
+    if (protected != NULL) {
+        snprintf(why, why_size,
+            "table \"%s\", of which a part is protected, was made anew",
+            protected);
         return 1;
     }
     if (ddl_model(&p.model, old, &p.error) == 0)

@@ -454,11 +454,35 @@ publish_rows(struct publish *p, struct err *e)
     return rebuild(p, ignored.message, e);
 }
 
+/* A renamed table would be sent whole, because the selection names the old. */
+static int
+guard_protected(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+
+    for (size_t i = 0; i < s->schema->table_count; i++) {
+        const struct table *t = &s->schema->tables[i];
+
+        if ((t->kept_count == 0 && t->filter == NULL) ||
+            schema_find_table(p->live_schema, t->name) != NULL)
+            continue;
+        source_hold(s,
+            "table \"%s\", of which a part is protected, is gone; if it was "
+            "renamed, name it anew in \"protect\" and \"protect_rows\"",
+            t->name);
+        return source_held_error(s, e);
+    }
+    return 0;
+}
+
 static int
 publish_with_ddl(struct publish *p, struct err *e)
 {
     struct source *s = p->s;
     bool same;
+
+    if (!p->accept && guard_protected(p, e) != 0)
+        return -1;
 
     if (!p->accept && source_guard_counts(s, p->live_schema, e) != 0)
         return -1;

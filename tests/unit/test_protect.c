@@ -419,6 +419,67 @@ another_selection_is_a_barrier(void **state)
     buf_release(&bundle);
 }
 
+static void
+schema_changes_leave_it_alone(void **state)
+{
+    struct world *w = *state;
+    struct publish_result result;
+    struct replica_status held;
+    struct buf bundle = BUF_INIT;
+    struct err e = ERR_INIT;
+
+    begin(w, CAPTURE_COMPARE);
+    run_sql(w->app, "ALTER TABLE users ADD COLUMN mail TEXT DEFAULT 'none';"
+                    "ALTER TABLE users RENAME COLUMN name TO login;"
+                    "CREATE INDEX by_mail ON users(mail);"
+                    "ALTER TABLE sessions ADD COLUMN x;"
+                    "UPDATE users SET mail='m' WHERE id=1");
+    push(w);
+    assert_own_kept(w);
+    assert_gives(w, 1, "SELECT login,mail FROM users ORDER BY id",
+        "a m b none c none");
+    /* A table made anew would lose the values: the file is overwritten. */
+    run_sql(w->app,
+        "CREATE TABLE u2(id INTEGER PRIMARY KEY, login TEXT UNIQUE CHECK(1),"
+        " used INT NOT NULL, seen TEXT DEFAULT 'never', mail);"
+        "INSERT INTO u2 SELECT id,login,used,seen,mail FROM users;"
+        "DROP TABLE users; ALTER TABLE u2 RENAME TO users");
+    CHECK(source_publish(w->source, &result, &e));
+    replica_status(w->replica, &held);
+    assert_int_equal(source_bundle(w->source, held.state.revision, &signer,
+                         &bundle, NULL, &e),
+        -1);
+    assert_int_equal(e.code, ERR_NEEDS_OVERWRITE);
+    overwrite(w);
+    push(w);
+    assert_own_kept(w);
+    assert_gives(w, 1, "SELECT login,mail FROM users ORDER BY id",
+        "a m b none c none");
+    /* Renamed, it would be sent whole. */
+    run_sql(w->app, "ALTER TABLE users RENAME TO people");
+    assert_int_equal(source_publish(w->source, &result, &e), -1);
+    assert_int_equal(e.code, ERR_HELD);
+    assert_non_null(strstr(source_held(w->source), "\"users\""));
+    buf_release(&bundle);
+}
+
+static void
+a_selection_that_does_not_fit_is_held(void **state)
+{
+    struct world *w = *state;
+
+    begin(w, CAPTURE_TRIGGERS);
+    w->selection = "protect \"users\".\"name\"\n";
+    open_source(w);
+    assert_non_null(source_held(w->source));
+    assert_non_null(strstr(source_held(w->source), "unique index"));
+    w->selection = selection;
+    open_source(w);
+    assert_null(source_held(w->source));
+    push(w);
+    assert_own_kept(w);
+}
+
 int
 main(void)
 {
@@ -435,6 +496,8 @@ main(void)
         TEST(the_first_overwrite_keeps_it_too),
         TEST(an_overwrite_is_held_by_a_row_in_its_way),
         TEST(another_selection_is_a_barrier),
+        TEST(schema_changes_leave_it_alone),
+        TEST(a_selection_that_does_not_fit_is_held),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
