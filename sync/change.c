@@ -22,14 +22,24 @@ change_set_init(struct change_set *s)
 }
 
 void
+change_set_truncate(struct change_set *s, size_t count)
+{
+    while (s->count > count) {
+        struct change *c = &s->items[--s->count];
+
+        s->bytes -=
+            c->old_key_len + c->old_row_len + c->new_key_len + c->new_row_len;
+        free(c->old_key);
+        free(c->old_row);
+        free(c->new_key);
+        free(c->new_row);
+    }
+}
+
+void
 change_set_release(struct change_set *s)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        free(s->items[i].old_key);
-        free(s->items[i].old_row);
-        free(s->items[i].new_key);
-        free(s->items[i].new_row);
-    }
+    change_set_truncate(s, 0);
     for (size_t i = 0; i < s->table_count; i++)
         free(s->tables[i]);
     free(s->items);

@@ -44,6 +44,8 @@ void change_set_add(struct change_set *s, const char *table,
     const void *old_key, size_t old_key_len, const void *old_row,
     size_t old_row_len, const void *new_key, size_t new_key_len,
     const void *new_row, size_t new_row_len);
+/* Forgets all but the first COUNT changes. */
+void change_set_truncate(struct change_set *s, size_t count);
 /* The form in which history stores a set. */
 void change_set_encode(const struct change_set *s, struct buf *out);
 int change_set_decode(struct change_set *s, const void *data, size_t len,

@@ -1,7 +1,8 @@
 /*
  * Two tables walked side by side in key order.  The order is the database's
  * own: where keys differ, SQLite says which comes first, with the primary key's
- * collations.
+ * collations.  Where stored bytes can be compared (compare_stored.c) SQLite
+ * reads only the rows that are not stored alike.
  */
 #include "sync/compare.h"
 
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sync/compare_stored.h"
 #include "sync/large_row.h"
 #include "sync/open.h"
 #include "sync/row_scan.h"
@@ -181,11 +183,12 @@ note(const struct found *f, struct side *old, struct side *new, struct err *e)
                                                             : 0;
 }
 
-int
-compare_table(sqlite3 *old, sqlite3 *new, const struct table *t,
-    struct change_set *set, size_t max_bytes, struct err *e)
+/* Every row, by SQL. */
+static int
+compare_rows(sqlite3 *old, sqlite3 *new, const struct found *found,
+    struct err *e)
 {
-    const struct found found = { t, set, max_bytes };
+    const struct table *t = found->t;
     struct side a = { 0 }, b = { 0 };
     sqlite3_stmt *compare = NULL;
     int order = 0, r = -1;
@@ -197,8 +200,7 @@ compare_table(sqlite3 *old, sqlite3 *new, const struct table *t,
         if (order_keys(new, compare, t, &a, &b, &order, e) != 0)
             goto out;
         if ((order != 0 || !same_row(&a, &b)) &&
-            note(&found, order <= 0 ? &a : NULL, order >= 0 ? &b : NULL, e) !=
-                0)
+            note(found, order <= 0 ? &a : NULL, order >= 0 ? &b : NULL, e) != 0)
             goto out;
         if (order <= 0 && side_next(&a, e) != 0)
             goto out;
@@ -207,12 +209,117 @@ compare_table(sqlite3 *old, sqlite3 *new, const struct table *t,
     }
     r = 0;
 out:
-    if (r != 0)
-        err_wrap(e, "table \"%s\"", t->name);
     side_close(&a);
     side_close(&b);
     sqlite3_finalize(compare);
     return r;
+}
+
+/* Rows that are not stored alike, looked up on both sides. */
+struct look_up {
+    const struct found *found;
+    struct side a, b; /* whose statements find one row */
+};
+
+static int
+side_find(struct side *s, int64_t rowid, struct err *e)
+{
+    const struct table *t = s->scan.t;
+    struct hasher *h;
+    int rc, r = 0;
+
+    if (s->scan.stmt == NULL) {
+        char *sql = table_select_by_key_sql(t);
+
+        r = database_prepare(s->scan.db, sql, &s->scan.stmt, e);
+        free(sql);
+        if (r != 0)
+            return -1;
+    }
+    buf_clear(&s->key);
+    buf_clear(&s->row);
+    s->scan.rowid = rowid;
+    sqlite3_bind_int64(s->scan.stmt, 1, rowid);
+    rc = row_step(t, s->scan.stmt, ROW_LARGE);
+    s->done = rc == SQLITE_DONE;
+    s->large = rc == SQLITE_TOOBIG;
+    if (rc == SQLITE_ROW)
+        table_read_row(t, s->scan.stmt, &s->key, &s->row);
+    else if (!s->done && !s->large)
+        return database_error(s->scan.db, e, "could not read a row");
+    sqlite3_reset(s->scan.stmt);
+    if (s->large) {
+        h = hasher_new();
+        value_put_integer(&s->key, rowid);
+        r = large_row_hash(s->scan.db, t, rowid, h, s->scan.hash, e);
+        hasher_free(h);
+    }
+    return r;
+}
+
+static int
+look_up(void *ctx, int64_t rowid, bool *equal, struct err *e)
+{
+    struct look_up *l = ctx;
+    struct side *a = &l->a, *b = &l->b;
+
+    if (side_find(a, rowid, e) != 0 || side_find(b, rowid, e) != 0)
+        return -1;
+    *equal = a->done == b->done && (a->done || same_row(a, b));
+    return *equal ? 0
+                  : note(l->found, a->done ? NULL : a, b->done ? NULL : b, e);
+}
+
+/* As compare_rows; returns 1, and nothing was noted, when it cannot be done. */
+static int
+compare_bytes(sqlite3 *old, sqlite3 *new, const struct found *found,
+    const struct compare_how *how, struct err *e)
+{
+    struct look_up l = {
+        .found = found,
+        .a = { .scan = { .db = old, .t = found->t } },
+        .b = { .scan = { .db = new, .t = found->t } },
+    };
+    const struct stored_walk walk = {
+        .old = old,
+        .new = new,
+        .old_log = how->old_log,
+        .new_log = how->new_log,
+        .look_up = look_up,
+        .ctx = &l,
+    };
+    size_t before = found->set->count;
+    int r;
+
+    if (how->old_log == NULL || how->new_log == NULL)
+        return 1;
+    r = stored_compare(&walk, found->t, e);
+    if (r > 0)
+        change_set_truncate(found->set, before);
+    side_close(&l.a);
+    side_close(&l.b);
+    return r;
+}
+
+static int
+compare_table_how(sqlite3 *old, sqlite3 *new, const struct table *t,
+    struct change_set *set, const struct compare_how *how, struct err *e)
+{
+    const struct found found = { t, set, how->max_bytes };
+    int r = compare_bytes(old, new, &found, how, e);
+
+    if (r > 0)
+        r = compare_rows(old, new, &found, e);
+    return r != 0 ? err_wrap(e, "table \"%s\"", t->name) : 0;
+}
+
+int
+compare_table(sqlite3 *old, sqlite3 *new, const struct table *t,
+    struct change_set *set, size_t max_bytes, struct err *e)
+{
+    const struct compare_how how = { .max_bytes = max_bytes };
+
+    return compare_table_how(old, new, t, set, &how, e);
 }
 
 /* All rows of a table that the other side does not have. */
@@ -240,6 +347,17 @@ compare_databases(sqlite3 *old, const struct schema *old_schema, sqlite3 *new,
     const struct schema *new_schema, struct change_set *set, size_t max_bytes,
     struct err *e)
 {
+    const struct compare_how how = { .max_bytes = max_bytes };
+
+    return compare_databases_how(old, old_schema, new, new_schema, set, &how,
+        e);
+}
+
+int
+compare_databases_how(sqlite3 *old, const struct schema *old_schema,
+    sqlite3 *new, const struct schema *new_schema, struct change_set *set,
+    const struct compare_how *how, struct err *e)
+{
     for (size_t i = 0; i < old_schema->table_count; i++) {
         const struct table *t = &old_schema->tables[i];
         const struct table *other = schema_find_table(new_schema, t->name);
@@ -247,7 +365,7 @@ compare_databases(sqlite3 *old, const struct schema *old_schema, sqlite3 *new,
         if (t->unsupported == NULL &&
             (other == NULL || other->unsupported != NULL ||
                 !table_same_shape(t, other)) &&
-            note_all(old, t, false, set, max_bytes, e) != 0)
+            note_all(old, t, false, set, how->max_bytes, e) != 0)
             return -1;
     }
     for (size_t i = 0; i < new_schema->table_count; i++) {
@@ -259,9 +377,9 @@ compare_databases(sqlite3 *old, const struct schema *old_schema, sqlite3 *new,
             continue;
         if (other != NULL && other->unsupported == NULL &&
             table_same_shape(t, other))
-            r = compare_table(old, new, t, set, max_bytes, e);
+            r = compare_table_how(old, new, t, set, how, e);
         else
-            r = note_all(new, t, true, set, max_bytes, e);
+            r = note_all(new, t, true, set, how->max_bytes, e);
         if (r != 0)
             return -1;
     }

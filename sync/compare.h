@@ -8,7 +8,16 @@
 
 #include "base/err.h"
 #include "sync/change.h"
+#include "sync/pages.h"
 #include "sync/schema.h"
+
+/* How to compare; all zero is fine. */
+struct compare_how {
+    size_t max_bytes; /* of changes; 0: no limit */
+    /* Of exactly these read transactions (sync/pages.h): then stored bytes are
+     * compared first.  NULL: every row is read by SQL. */
+    const struct log_mark *old_log, *new_log;
+};
 
 /* Adds to SET how to get from OLD's rows to NEW's in table T, which both have
  * with the same replicated columns; stops with ERR_INVALID beyond MAX_BYTES of
@@ -21,5 +30,8 @@ int compare_table(sqlite3 *old, sqlite3 *new, const struct table *t,
 int compare_databases(sqlite3 *old, const struct schema *old_schema,
     sqlite3 *new, const struct schema *new_schema, struct change_set *set,
     size_t max_bytes, struct err *e);
+int compare_databases_how(sqlite3 *old, const struct schema *old_schema,
+    sqlite3 *new, const struct schema *new_schema, struct change_set *set,
+    const struct compare_how *how, struct err *e);
 
 #endif

@@ -46,8 +46,7 @@ preview_rows(struct source *s, const struct schema *live, bool collect,
     int r;
 
     if (!collect)
-        return compare_databases(s->published, s->schema, s->live, live, set,
-            SOURCE_COMPARE_MAX, e);
+        return source_compare(s, live, set, e);
     r = source_collect(s, &c, e);
     if (r == 0) {
         *set = c.set;

@@ -31,6 +31,7 @@
 
 #include "sync/author.h"
 #include "sync/capture.h"
+#include "sync/pages.h"
 #include "sync/source.h"
 
 /* A read of the live database waits this long for a lock, a trim this long. */
@@ -48,12 +49,6 @@ struct file_mark {
     off_t size;
     struct timespec modified;
     struct timespec changed;
-};
-
-/* The head of a log's index, all zero without a log: other bytes, other
- * content.  https://www.sqlite.org/walformat.html section 2.1 */
-struct log_mark {
-    uint8_t head[48];
 };
 
 /* What the live file was when its changes were held; see source_verdict.c. */
@@ -136,6 +131,7 @@ struct source {
     bool replaced;                     /* another file than before, surely */
     uint32_t file_change, seen_change; /* SQLite's counter in the main file */
     struct log_mark log, seen_log;
+    struct log_mark pinned; /* the read transaction's own; unset if unknown */
     int64_t looked_at_ms, settled_at_ms; /* when SEEN_LOG, LOG was read */
     bool at_rest; /* the connection was closed, LOG says whether that matters */
     char *missing; /* tables of the selection that are not there, as told */
@@ -226,6 +222,11 @@ struct collection {
 /* Reads the changes between published copy (of schema S->schema) and live file
  * (of the same tables), in the open read transaction. */
 int source_collect(struct source *s, struct collection *c, struct err *e);
+/* Every row compared: how to get from the published copy to the live file, of
+ * schema LIVE; ERR_INVALID beyond SOURCE_COMPARE_MAX.  In the open read
+ * transaction. */
+int source_compare(struct source *s, const struct schema *live,
+    struct change_set *set, struct err *e);
 /* The journal of the live file; none where we leave no trace. */
 int source_read_journal(struct source *s, struct capture_keys *keys,
     struct err *e);

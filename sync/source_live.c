@@ -142,6 +142,7 @@ source_live_read(struct source *s, struct err *e)
     struct err first = ERR_INIT;
     int rc;
 
+    memset(&s->pinned, 0, sizeof(s->pinned));
     if (database_exec(s->live, "BEGIN", e) != 0)
         return -1;
     if (database_data_version(s->live, &s->seen_version, &first) == 0)
@@ -184,6 +185,34 @@ begin(struct source *s, struct err *e)
     return 0;
 }
 
+/* Beginnings at most, until nobody commits beside one. */
+#define PIN_TRIES 20
+
+/* Begins anew, reading every page anew.  The log's mark from before is not newer
+ * than the transaction; if it is the same afterwards, it is the transaction's
+ * own. */
+static int
+begin_pinned(struct source *s, struct err *e)
+{
+    for (int i = 0; i < PIN_TRIES; i++) {
+        struct log_mark before, after;
+
+        log_mark_read(s->live, &before);
+        if (source_leaves_no_trace(s))
+            s->seen_log = before;
+        database_rollback(s->live);
+        sqlite3_db_release_memory(s->live);
+        if (begin(s, e) != 0)
+            return -1;
+        log_mark_read(s->live, &after);
+        if (log_mark_same(&before, &after))
+            s->pinned = after;
+        if (!log_mark_is_set(&after) || log_mark_is_set(&s->pinned))
+            break;
+    }
+    return 0;
+}
+
 /* A foreign write below SQLite (cp) shows only in pages read anew. */
 static int
 check_damage(struct source *s, struct err *e)
@@ -210,6 +239,7 @@ source_live_blame(struct source *s, struct err *e)
 void
 source_live_end(struct source *s)
 {
+    memset(&s->pinned, 0, sizeof(s->pinned));
     database_rollback(s->live);
 }
 
@@ -320,14 +350,9 @@ begin_checked(struct source *s, const struct file_mark *mark, bool accept,
         s->must_compare == NULL && !accept)
         return 0;
     *look = LIVE_CHANGED;
-    /* What was read of the log's index just now is not newer than the next
-     * snapshot. */
-    if (!moved || source_leaves_no_trace(s)) {
-        database_rollback(s->live);
-        sqlite3_db_release_memory(s->live);
-        if (begin(s, e) != 0)
-            return -1;
-    }
+    if ((!moved || source_leaves_no_trace(s) || s->must_compare != NULL) &&
+        begin_pinned(s, e) != 0)
+        return -1;
     if (check_damage(s, e) != 0)
         return -1;
     if (source_leaves_no_trace(s))

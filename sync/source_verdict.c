@@ -5,18 +5,13 @@
  */
 #include "sync/source_internal.h"
 
-#include <string.h>
-
 #include "sync/open.h"
 
 /* The log as it was: only with frames in it is its head never seen twice. */
 static bool
 same_frames(const struct log_mark *a, const struct log_mark *b)
 {
-    uint32_t frames;
-
-    memcpy(&frames, a->head + 16, sizeof(frames));
-    return frames > 0 && memcmp(a, b, sizeof(*a)) == 0;
+    return log_mark_frames(a) > 0 && log_mark_same(a, b);
 }
 
 void
