@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "sync/open.h"
+#include "sync/sqltext.h"
 
 #define DDL_COUNT_MAX 10000
 #define DDL_TEXT_MAX (1u << 20)
@@ -157,6 +158,32 @@ skip_list(struct reader *list, struct err *e)
     return 0;
 }
 
+static int
+rename_in_model(sqlite3 *model, const char *from, const char *to, struct err *e)
+{
+    char *a = sql_quote_name(from), *b = sql_quote_name(to);
+    char *sql = alloc_format("ALTER TABLE %s RENAME TO %s", a, b);
+    int r = ddl_execute(model, sql, e);
+
+    free(a);
+    free(b);
+    free(sql);
+    return r;
+}
+
+static int
+make_in_model(sqlite3 *model, const struct schema *s,
+    const struct schema_object *o, struct err *e)
+{
+    if (ddl_execute(model, o->sql, e) != 0)
+        return -1;
+    if (!schema_is_virtual(o->sql) || schema_shadows_alike(model, s, o->name))
+        return 0;
+    return rename_in_model(model, o->name, SCHEMA_RENAMED, e) != 0
+               ? -1
+               : rename_in_model(model, SCHEMA_RENAMED, o->name, e);
+}
+
 /* SQLite's own order: what stands on another comes after it. */
 static int
 fill_model(sqlite3 *model, const struct schema *s, struct err *e)
@@ -168,7 +195,7 @@ fill_model(sqlite3 *model, const struct schema *s, struct err *e)
             const struct schema_object *o = &s->objects[i];
 
             if (strcmp(o->type, types[n]) == 0 && !o->is_shadow &&
-                ddl_execute(model, o->sql, e) != 0)
+                make_in_model(model, s, o, e) != 0)
                 return -1;
         }
     return 0;

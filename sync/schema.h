@@ -108,6 +108,12 @@ int schema_diff(const struct schema *old, const struct schema *new,
 
 /* Whether an object is a virtual table, by its text. */
 bool schema_is_virtual(const char *sql);
+/* Whether the shadow tables that virtual table NAME has in DB have the texts
+ * that S says.  A rename puts their names in other quotes than CREATE does:
+ * where they differ, renaming the table to SCHEMA_RENAMED and back helps. */
+bool schema_shadows_alike(sqlite3 *db, const struct schema *s,
+    const char *name);
+#define SCHEMA_RENAMED "_lockstep_renamed"
 /* NULL if the virtual table NAME, made by that text, can be replicated; else
  * why not. */
 const char *schema_refuse_virtual(sqlite3 *db, const char *name,

@@ -210,7 +210,8 @@ create_objects(struct plan *p, const char *type)
         const struct schema_object *o = &p->new->objects[i];
 
         if (strcmp(o->type, type) == 0 && !o->is_shadow && !plan_has(p, o) &&
-            !plan_try(p, "%s", o->sql))
+            !(schema_is_virtual(o->sql) ? plan_make_virtual(p, o)
+                                        : plan_try(p, "%s", o->sql)))
             return false;
     }
     return true;

@@ -206,7 +206,8 @@ make_tables(struct plan *p, const struct table **moved)
 
         if (!schema_object_is_table(o) || o->is_shadow || plan_has(p, o))
             continue;
-        if (!plan_try(p, "%s", o->sql))
+        if (!(schema_is_virtual(o->sql) ? plan_make_virtual(p, o)
+                                        : plan_try(p, "%s", o->sql)))
             return false;
         if (t == NULL || moved[n] == NULL)
             continue;

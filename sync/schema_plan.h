@@ -1,7 +1,7 @@
 /*
  * The inside of schema_diff: a plan is a list of statements that were tried in
- * a model, one after the other.  Nobody but schema_diff.c, schema_alter.c and
- * schema_move.c includes this.
+ * a model, one after the other.  Nobody but schema_diff.c, schema_alter.c,
+ * schema_rename.c and schema_move.c includes this.
  */
 #ifndef SYNC_SCHEMA_PLAN_H
 #define SYNC_SCHEMA_PLAN_H
@@ -46,9 +46,13 @@ const struct schema_object *plan_object(const struct schema *s,
     const char *table);
 bool schema_object_is_table(const struct schema_object *o);
 
-/* schema_alter.c */
+/* schema_rename.c */
 /* Renames tables where that alone explains a new one. */
 bool plan_rename_tables(struct plan *p);
+/* Makes a virtual table with shadow tables as they are wanted. */
+bool plan_make_virtual(struct plan *p, const struct schema_object *o);
+
+/* schema_alter.c */
 /* Columns added, renamed, dropped by ALTER TABLE, where that gives the text
  * wanted; other tables are left as they are. */
 void plan_alter_tables(struct plan *p);

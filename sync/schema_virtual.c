@@ -81,3 +81,31 @@ schema_refuse_virtual(sqlite3 *db, const char *name, const char *sql)
                "a tokenizer of its application's?";
     return NULL;
 }
+
+bool
+schema_shadows_alike(sqlite3 *db, const struct schema *s, const char *name)
+{
+    size_t len = strlen(name);
+    struct err ignored = ERR_INIT;
+    sqlite3_stmt *stmt = NULL;
+    bool alike = true;
+
+    if (database_prepare(db,
+            "SELECT 1 FROM main.sqlite_schema WHERE type='table' AND name=?1"
+            " AND sql<>?2",
+            &stmt, &ignored) != 0)
+        return false;
+    for (size_t i = 0; alike && i < s->object_count; i++) {
+        const struct schema_object *o = &s->objects[i];
+
+        if (!o->is_shadow || strcmp(o->type, "table") != 0 ||
+            strncmp(o->name, name, len) != 0 || o->name[len] != '_')
+            continue;
+        sqlite3_bind_text(stmt, 1, o->name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(stmt, 2, o->sql, -1, SQLITE_STATIC);
+        alike = sqlite3_step(stmt) == SQLITE_DONE;
+        sqlite3_reset(stmt);
+    }
+    sqlite3_finalize(stmt);
+    return alike;
+}

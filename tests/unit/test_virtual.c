@@ -114,6 +114,21 @@ static const struct kind kinds[] = {
         .steps = { "INSERT INTO f VALUES(500,5,6)" },
         .asks = { "SELECT * FROM f WHERE x1>=4 AND x0<=30 ORDER BY id" },
     },
+    {
+        .name = "renamed",
+        .create = "CREATE VIRTUAL TABLE f USING rtree_i32(id,x0,x1);"
+                  "INSERT INTO f SELECT id,id,id+2 FROM mails;"
+                  "CREATE VIRTUAL TABLE g USING fts5(body); INSERT INTO g"
+                  " SELECT subject FROM mails",
+        .steps = { "ALTER TABLE f RENAME TO h; ALTER TABLE h RENAME TO f;"
+                   "ALTER TABLE g RENAME TO \"g 2\"",
+            "INSERT INTO f VALUES(500,5,6);"
+            "INSERT INTO \"g 2\" VALUES('subject')",
+            "ALTER TABLE mails ADD COLUMN x; ALTER TABLE \"g 2\" RENAME TO"
+            " g3",
+            "CREATE TABLE other(a)" },
+        .asks = { "SELECT * FROM f WHERE x1>=4 AND x0<=30 ORDER BY id" },
+    },
 };
 
 /* What is found on both sides, by connections that stay open. */
