@@ -15,6 +15,7 @@
 #include "daemon/events.h"
 #include "daemon/filter.h"
 #include "daemon/filter_rules.h"
+#include "daemon/gate.h"
 #include "daemon/store.h"
 
 /* What a change is about, once positions are resolved. */
@@ -293,6 +294,8 @@ test_after(struct config_job *job, struct err *e)
         return -1;
     json_decref(job->result);
     job->result = filter_rules_test(rules, &parsed, scope);
+    json_object_set_new(job->result, "banned_until",
+        json_time(gate_banned_until(job->engine->gate, &parsed)));
     json_decref(rules);
     return 0;
 }
@@ -335,12 +338,63 @@ filter_move(struct control_call *call)
     run_change(call, "from", run_move);
 }
 
+static void
+filter_bans(struct control_call *call)
+{
+    control_finish(call, gate_bans(control_engine(call)->gate));
+}
+
+static int
+unban_which(const json_t *args, struct ip_address *address, bool *all,
+    struct err *e)
+{
+    const char *text = NULL;
+
+    *all = false;
+    if (json_member_bool(args, "all", false, all, e) != 0 ||
+        json_member_string(args, "address", !*all, &text, e) != 0)
+        return -1;
+    if (*all && text != NULL)
+        return err_set(e, ERR_INVALID, "give either an address or all");
+    return *all ? 0 : ip_address_parse(text, address, e);
+}
+
+static void
+filter_unban(struct control_call *call)
+{
+    struct engine *engine = control_engine(call);
+    struct err e = ERR_INIT;
+    struct ip_address address;
+    char which[64] = "every address";
+    size_t lifted;
+    bool all;
+
+    if (unban_which(control_args(call), &address, &all, &e) != 0) {
+        control_fail(call, &e);
+        return;
+    }
+    if (!all)
+        ip_address_format(&address, which);
+    lifted = gate_unban(engine->gate, all ? NULL : &address);
+    if (lifted == 0 && !all) {
+        err_set(&e, ERR_NOT_FOUND, "%s is not banned", which);
+        err_hint(&e, "\"lockstep ipfilter bans\" lists those that are.");
+        control_fail(call, &e);
+        return;
+    }
+    if (lifted > 0)
+        events_add(engine->events, "info", "unbanned", NULL, NULL,
+            "%s unbanned %s", control_who(call), which);
+    control_finish(call, json_pack("{s:I}", "lifted", (json_int_t)lifted));
+}
+
 static const char *const no_arguments[] = { NULL };
 static const char *const add_arguments[] = { "action", "address", "position",
     "scope", "comment", "expires", "cluster", NULL };
 static const char *const remove_arguments[] = { "position", "id", "cluster",
     NULL };
 static const char *const move_arguments[] = { "from", "to", "cluster", NULL };
+static const char *const unban_arguments[] = { "address", "all", NULL };
 static const char *const test_arguments[] = { "address", "scope", NULL };
 
 /* Whether a change needs the primary depends on whose rules it means, so the
@@ -351,5 +405,7 @@ const struct control_command control_filter_commands[] = {
     { "ipfilter add", 0, ROLE_ADMIN, add_arguments, filter_add },
     { "ipfilter remove", 0, ROLE_ADMIN, remove_arguments, filter_remove },
     { "ipfilter move", 0, ROLE_ADMIN, move_arguments, filter_move },
+    { "ipfilter bans", 0, ROLE_VIEWER, no_arguments, filter_bans },
+    { "ipfilter unban", 0, ROLE_ADMIN, unban_arguments, filter_unban },
     { NULL, 0, ROLE_NONE, NULL, NULL },
 };

@@ -19,6 +19,7 @@
 #include "daemon/events.h"
 #include "daemon/filter.h"
 #include "daemon/fleet.h"
+#include "daemon/gate.h"
 #include "daemon/inbound.h"
 #include "daemon/listener.h"
 #include "daemon/store.h"
@@ -122,6 +123,7 @@ start_parts(struct engine *engine, struct err *e)
     if (datasets_open(&engine->datasets, engine, e) != 0 ||
         accounts_open(&engine->accounts, engine, e) != 0 ||
         filter_open(&engine->filter, engine, e) != 0 ||
+        gate_open(&engine->gate, engine, e) != 0 ||
         child_setup(engine->loop, e) != 0)
         return -1;
     engine->vfs = vfs_new(engine);
@@ -171,6 +173,8 @@ engine_stop(struct engine *engine)
     engine->datasets = NULL;
     accounts_close(engine->accounts);
     engine->accounts = NULL;
+    gate_close(engine->gate);
+    engine->gate = NULL;
     filter_close(engine->filter);
     engine->filter = NULL;
     vfs_free(engine->vfs);

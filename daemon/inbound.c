@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "daemon/accounts.h"
 #include "daemon/child.h"
 #include "daemon/engine.h"
 #include "daemon/events.h"
+#include "daemon/gate.h"
 #include "daemon/ipc_messages.h"
 #include "daemon/limiter.h"
 #include "daemon/vfs.h"
@@ -42,6 +44,10 @@ struct inbound {
     char *user;
     enum role role;
     int64_t failures;
+    int64_t started_ms;
+    bool counted;  /* by the gate, until the login */
+    bool tried;    /* to log in */
+    bool offended; /* reported to the gate for what it did */
     bool ended;
     bool stopped;    /* told to end: answered no more */
     unsigned checks; /* logins being verified; keep the memory */
@@ -113,6 +119,38 @@ inbound_release(struct inbound *s)
 }
 
 static void
+leave_gate(struct inbound *s)
+{
+    if (s->counted)
+        gate_leave(s->in->engine->gate, &s->address);
+    s->counted = false;
+}
+
+static void
+offend(struct inbound *s, enum offence offence)
+{
+    s->offended = true;
+    gate_offence(s->in->engine->gate, &s->address, offence);
+}
+
+/* What the gate has to know of a session that is over. */
+static void
+judge_end(struct inbound *s, bool crashed)
+{
+    int64_t grace_ms = s->in->engine->settings.login_grace_ms;
+
+    leave_gate(s);
+    if (s->offended || s->stopped)
+        return;
+    if (crashed)
+        offend(s, OFFENCE_CRASH);
+    else if (s->user == NULL && clock_mono_ms() - s->started_ms >= grace_ms)
+        offend(s, OFFENCE_TIME);
+    else if (s->user == NULL && !s->tried)
+        offend(s, OFFENCE_LEFT);
+}
+
+static void
 on_ended(void *ctx, bool crashed, const char *how)
 {
     struct inbound *s = ctx;
@@ -121,6 +159,8 @@ on_ended(void *ctx, bool crashed, const char *how)
     s->in->count--;
     vfs_session_close(s->files);
     s->files = NULL;
+    if (!s->in->closing)
+        judge_end(s, crashed);
     if (crashed && !s->in->closing && !s->stopped)
         events_add(s->in->engine->events, "warning", "session-crashed", NULL,
             NULL, "the session of %s ended: %s", s->from, how);
@@ -152,7 +192,7 @@ struct login {
 };
 
 static void
-report_refused(struct inbound *s, const struct login *login)
+report_refused(struct inbound *s, const struct login *login, const char *why)
 {
     char subject[512];
     unsigned missed;
@@ -161,9 +201,10 @@ report_refused(struct inbound *s, const struct login *login)
     if (limiter_allows(&s->in->refused, subject, &missed))
         events_add(s->in->engine->events, "warning", "login-refused", NULL,
             NULL,
-            "login of \"%s\" from %s by %s was refused (%u more since the last "
-            "such event)",
-            login->user, s->from, login->method, missed);
+            "login of \"%s\" from %s by %s was refused%s%s (%u more since the "
+            "last such event)",
+            login->user, s->from, login->method, why != NULL ? ": " : "",
+            why != NULL ? why : "", missed);
 }
 
 static void
@@ -175,6 +216,7 @@ grant(struct inbound *s, const char *user, enum role role)
         return;
     s->role = role;
     s->user = alloc_string(user);
+    leave_gate(s);
     snprintf(who, sizeof(who), "%s from %s", user, s->from);
     s->files =
         vfs_session_open(s->in->engine->vfs, role, who, s->from, send_reply, s);
@@ -206,7 +248,8 @@ on_verified(void *ctx, enum role role)
         /* A client offers all its keys: only what it proved, or a password,
          * counts. */
         s->failures++;
-        report_refused(s, login);
+        report_refused(s, login, NULL);
+        offend(s, OFFENCE_LOGIN);
     }
     send_result(s, login->tag, role);
 out:
@@ -228,6 +271,17 @@ new_login(struct inbound *s, uint32_t tag, char *user, const char *method)
     return login;
 }
 
+/* Nothing is looked up, so that nothing can be learnt by asking. */
+static void
+refuse_password(struct inbound *s, uint32_t tag, char *user, const char *why)
+{
+    struct login login = { .user = user, .method = "password" };
+
+    s->failures++;
+    report_refused(s, &login, why);
+    send_result(s, tag, ROLE_NONE);
+}
+
 /* The session ends by itself after so many; one that does not learns nothing
  * more. */
 static bool
@@ -244,9 +298,13 @@ take_password(struct inbound *s, const struct ipc_message *m)
     char *user = reader_string(&r, USER_MAX);
     char *password = reader_string(&r, PASSWORD_MAX);
     bool ok = user != NULL && password != NULL && reader_done(&r);
+    const char *why = gate_refuses_passwords(s->in->engine->gate, &s->address);
 
+    s->tried = true;
     if (ok && !has_attempts_left(s)) {
         send_result(s, m->tag, ROLE_NONE);
+    } else if (ok && why != NULL) {
+        refuse_password(s, m->tag, user, why);
     } else if (ok) {
         struct login *login = new_login(s, m->tag, user, "password");
 
@@ -280,6 +338,7 @@ take_key(struct inbound *s, const struct ipc_message *m)
         send_result(s, m->tag, ROLE_NONE);
         return true;
     }
+    s->tried = true;
     login = new_login(s, m->tag, user, "key");
     login->probe = !verified;
     accounts_check_key(s->in->engine->accounts, login->user, blob, len,
@@ -306,6 +365,9 @@ on_message(void *ctx, struct ipc_message *m)
         ok = take_password(s, m);
     } else if (m->type == IPC_LOGIN_KEY) {
         ok = take_key(s, m);
+    } else if (m->type == IPC_SESSION_OFFENCE) {
+        offend(s, OFFENCE_PROTOCOL);
+        ok = true;
     } else {
         ok = false;
     }
@@ -313,6 +375,7 @@ on_message(void *ctx, struct ipc_message *m)
         events_add(s->in->engine->events, "warning", "session-protocol", NULL,
             NULL, "the session of %s broke the protocol (message %u): ended",
             s->from, (unsigned)m->type);
+        offend(s, OFFENCE_PROTOCOL);
         child_stop(s->child);
     }
     return ok;
@@ -379,12 +442,16 @@ inbounds_accept(struct inbounds *in, int fd,
                 "a connection from %s was refused: %s", s->from, limit);
         goto refuse;
     }
+    if (!gate_enter(in->engine->gate, &s->address, &s->counted))
+        goto refuse;
     if (child_start(&s->child, in->engine->loop, CHILD_SESSION, fd, &callbacks,
             s, &e) != 0) {
         log_warning("could not start a session for %s: %s", s->from, e.message);
+        leave_gate(s);
         free(s);
         return;
     }
+    s->started_ms = clock_mono_ms();
     s->next = in->first;
     s->previous = &in->first;
     if (s->next != NULL)

@@ -35,6 +35,9 @@ enum ipc_type {
     /* engine -> session: send what is answered already, then say goodbye;
      * nothing more will be answered.  No body. */
     IPC_SESSION_END,
+    /* session -> engine, before a login: the client broke the SSH protocol; the
+     * session ends.  No body. */
+    IPC_SESSION_OFFENCE,
 
     /* engine -> connector; answer IPC_CONNECTED (with the descriptor) or
      * IPC_FAILED.  host | u16 port | last good address or "" | source address

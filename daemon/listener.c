@@ -18,17 +18,15 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "daemon/engine.h"
-#include "daemon/events.h"
-#include "daemon/filter.h"
+#include "daemon/first_byte.h"
+#include "daemon/gate.h"
 #include "daemon/inbound.h"
-#include "daemon/limiter.h"
 #include "ipfilter/ruleset.h"
 
 #define BACKLOG 1024
 /* One turn of the loop takes so many, that others get theirs. */
 #define ACCEPT_BATCH 64
 #define PAUSE_MS 100 /* when descriptors have run out */
-#define REFUSED_EVENT_MS (60 * 1000)
 
 struct listener {
     struct engine *engine;
@@ -36,7 +34,7 @@ struct listener {
     uv_poll_t poll;
     uv_timer_t resume;
     unsigned closing; /* handles that libuv has not closed yet */
-    struct limiter refused;
+    struct first_bytes *waiting;
     char address[320];
 };
 
@@ -198,34 +196,30 @@ find_address(struct listener *l, struct err *e)
 }
 
 static void
-report_refused(struct listener *l, const char *from)
+start_session(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
-    unsigned missed;
+    struct listener *l = ctx;
 
-    if (limiter_allows(&l->refused, from, &missed))
-        events_add(l->engine->events, "warning", "refused", NULL, NULL,
-            "the filter refused a connection from %s (%u more since the last "
-            "such event)",
-            from, missed);
+    inbounds_accept(l->engine->inbounds, fd, peer);
 }
 
 static void
 take(struct listener *l, int fd, const struct sockaddr_storage *peer)
 {
+    const struct sockaddr *sa = (const struct sockaddr *)peer;
     struct ip_address ip;
-    char from[64] = "?";
     int on = 1;
 
-    if (!filter_allows(l->engine->filter, (const struct sockaddr *)peer)) {
+    if (!gate_allows(l->engine->gate, sa)) {
         close(fd);
-        if (ip_address_from_socket((const struct sockaddr *)peer, &ip))
-            ip_address_format(&ip, from);
-        report_refused(l, from);
         return;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    inbounds_accept(l->engine->inbounds, fd, peer);
+    if (ip_address_from_socket(sa, &ip) && gate_knows(l->engine->gate, &ip))
+        start_session(l, fd, peer);
+    else
+        first_bytes_wait(l->waiting, fd, peer);
 }
 
 static void
@@ -280,7 +274,6 @@ listener_open(struct listener **listener, struct engine *engine,
     *listener = NULL;
     l->engine = engine;
     l->fd = -1;
-    limiter_init(&l->refused, REFUSED_EVENT_MS);
     if (listen_on(l, address, e) != 0 || find_address(l, e) != 0) {
         if (l->fd != -1)
             close(l->fd);
@@ -289,6 +282,7 @@ listener_open(struct listener **listener, struct engine *engine,
     }
     uv_poll_init(engine->loop, &l->poll, l->fd);
     uv_timer_init(engine->loop, &l->resume);
+    l->waiting = first_bytes_new(engine->loop, start_session, l);
     l->poll.data = l;
     l->resume.data = l;
     uv_poll_start(&l->poll, UV_READABLE, on_readable);
@@ -312,6 +306,7 @@ listener_close(struct listener *l)
 {
     if (l == NULL)
         return;
+    first_bytes_free(l->waiting);
     l->closing = 2;
     uv_close((uv_handle_t *)&l->poll, on_closed);
     uv_close((uv_handle_t *)&l->resume, on_closed);

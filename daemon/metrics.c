@@ -6,6 +6,7 @@
 #include "daemon/datasets.h"
 #include "daemon/engine.h"
 #include "daemon/fleet.h"
+#include "daemon/gate.h"
 #include "daemon/inbound.h"
 #include "daemon/status.h"
 
@@ -75,6 +76,18 @@ put_gauge(struct buf *out, const char *name, const char *help)
         help, name);
 }
 
+static void
+put_refusals(const struct gate *gate, struct buf *out)
+{
+    buf_printf(out, "# HELP lockstep_refused_total Connections refused before "
+                    "their first byte from us.\n"
+                    "# TYPE lockstep_refused_total counter\n");
+    for (int i = 0; i < GATE_REFUSALS; i++)
+        buf_printf(out, "lockstep_refused_total{by=\"%s\"} %llu\n",
+            gate_refusal_name((enum gate_refusal)i),
+            (unsigned long long)gate_refused(gate, (enum gate_refusal)i));
+}
+
 void
 metrics_render(struct engine *engine, struct buf *out)
 {
@@ -97,6 +110,7 @@ metrics_render(struct engine *engine, struct buf *out)
     put_gauge(out, "sessions", "Sessions on the admin port");
     buf_printf(out, "lockstep_sessions %zu\n",
         inbounds_count(engine->inbounds));
+    put_refusals(engine->gate, out);
     if (node->role == NODE_SECONDARY) {
         put_gauge(out, "primary_heard_seconds",
             "When the primary was last heard from, Unix time");

@@ -5,9 +5,11 @@
  */
 #include "daemon/session.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -200,6 +202,25 @@ turn(struct session *s, struct silence *silence, struct err *e)
     return 0;
 }
 
+/* Whether the client is still there: one that left broke no protocol. */
+static bool
+client_stays(void)
+{
+    char byte;
+    ssize_t n = recv(CHILD_EXTRA_FD, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+static void
+report_offence(struct session *s)
+{
+    struct err ignored = ERR_INIT;
+
+    ipc_send(s->engine, IPC_SESSION_OFFENCE, 0, NULL, 0, -1);
+    (void)ipc_flush(s->engine, &ignored);
+}
+
 static void
 serve(struct session *s)
 {
@@ -215,6 +236,8 @@ serve(struct session *s)
     if (session_ssh_turn(s, &e) == 0)
         while (!s->ending && turn(s, &silence, &e) == 0)
             ;
+    if (e.code == ERR_PROTOCOL && s->role == ROLE_NONE && client_stays())
+        report_offence(s);
     /* That a client leaves is no news. */
     if (e.code != ERR_NONE && e.code != ERR_CLOSED)
         child_note("%s: %s", s->peer, e.message);

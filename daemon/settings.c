@@ -191,6 +191,20 @@ read_drift(const struct key *key, const char *value, void *field, struct err *e)
     return 0;
 }
 
+static int
+read_password_logins(const struct key *key, const char *value, void *field,
+    struct err *e)
+{
+    static const struct word words[] = { { "loopback", 0 }, { "anywhere", 1 },
+        { NULL, 0 } };
+    int anywhere = 0;
+
+    if (setting_read_word(key, words, value, &anywhere, e) != 0)
+        return -1;
+    *(bool *)field = anywhere != 0;
+    return 0;
+}
+
 #define FIELD(member) offsetof(struct settings, member)
 
 static const struct key keys[] = {
@@ -216,6 +230,21 @@ static const struct key keys[] = {
         3600 * 1000, "20s" },
     { "limits", "login_attempts", read_integer, FIELD(login_attempts), 1, 20,
         "3" },
+    { "limits", "session_rate", read_integer, FIELD(session_rate), 1, 10000,
+        "50" },
+    { "limits", "session_rate_per_source", read_integer,
+        FIELD(session_rate_per_source), 1, 10000, "10" },
+    { "limits", "max_unauthenticated", read_integer, FIELD(max_unauthenticated),
+        1, 10000, "100" },
+    { "limits", "max_unauthenticated_per_source", read_integer,
+        FIELD(max_unauthenticated_per_source), 1, 10000, "10" },
+    { "limits", "ban_after", read_integer, FIELD(ban_after), 0, 1000, "10" },
+    { "limits", "ban_window", read_duration, FIELD(ban_window_ms), 1000, DAY,
+        "300s" },
+    { "limits", "ban_time", read_duration, FIELD(ban_time_ms), 1000, DAY,
+        "1h" },
+    { "limits", "password_logins", read_password_logins,
+        FIELD(passwords_anywhere), 0, 0, "loopback" },
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))

@@ -8,7 +8,10 @@
  * [history] max_bytes, max_age
  * [guard]   delete_percent (0-100)
  * [replica] drift (repair|hold), scrub_interval (duration)
- * [limits]  max_sessions, max_sessions_per_source, login_grace, login_attempts
+ * [limits]  max_sessions, max_sessions_per_source, login_grace, login_attempts,
+ *           session_rate, session_rate_per_source, max_unauthenticated,
+ *           max_unauthenticated_per_source, ban_after, ban_window, ban_time,
+ *           password_logins (loopback|anywhere)
  * [dataset "NAME"]  path (absolute), capture (compare|triggers),
  *           drift_capture (triggers|scrub): a database of another program
  *
@@ -51,6 +54,14 @@ struct settings {
     int64_t max_sessions_per_source;
     int64_t login_grace_ms;
     int64_t login_attempts;
+    int64_t session_rate; /* new sessions a second, in all */
+    int64_t session_rate_per_source;
+    int64_t max_unauthenticated; /* sessions before their login, in all */
+    int64_t max_unauthenticated_per_source;
+    int64_t ban_after; /* refused logins; 0: never */
+    int64_t ban_window_ms;
+    int64_t ban_time_ms;    /* the first; later ones twice as long each */
+    bool passwords_anywhere; /* on a secondary; else from loopback only */
     struct dataset_settings *datasets; /* in the order of the files */
     size_t dataset_count;
 };

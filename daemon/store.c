@@ -12,7 +12,7 @@
 #include "daemon/store_internal.h"
 #include "sync/open.h"
 
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 #define STORE_WAIT_MS 2000
 
 static const char schema_sql[] =
@@ -37,7 +37,11 @@ static const char schema_sql[] =
     "  scope TEXT NOT NULL DEFAULT 'admin'"
     "    CHECK (scope IN ('admin', 'service', 'both')),"
     "  comment TEXT, expires INTEGER);"
-    "PRAGMA user_version = 1;";
+    /* source: an IPv4 address, or the first of an IPv6 /64. */
+    "CREATE TABLE IF NOT EXISTS bans ("
+    "  source TEXT PRIMARY KEY NOT NULL, since_ms INTEGER NOT NULL,"
+    "  until_ms INTEGER NOT NULL, times INTEGER NOT NULL) WITHOUT ROWID;"
+    "PRAGMA user_version = 2;";
 
 static int
 read_version(sqlite3 *db, int *version, struct err *e)

@@ -1,7 +1,8 @@
 /*
  * STATE_DIR/node.db: the node's own state, never replicated.  Only the engine's
  * loop thread uses it.  Table "servers" is the registry of a primary; table
- * "filter_rules" the node's own rules; table "values" the rest.
+ * "filter_rules" the node's own rules; table "bans" who is kept out; table
+ * "values" the rest.
  */
 #ifndef DAEMON_STORE_H
 #define DAEMON_STORE_H
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "ipfilter/bans.h"
 #include "sync/state.h"
 
 struct store;
@@ -62,5 +64,15 @@ void server_record_release(struct server_record *server);
 int store_server_save(struct store *store, struct server_record *server,
     struct err *e);
 int store_server_delete(struct store *store, int64_t id, struct err *e);
+
+/* The newest BANS_MAX bans, the newest first; the caller frees. */
+int store_bans_load(struct store *store, struct ban **bans, size_t *count,
+    struct err *e);
+int store_ban_save(struct store *store, const struct ban *ban, struct err *e);
+/* SOURCE as bans have it; one that is not there is no error. */
+int store_ban_delete(struct store *store, const struct ip_address *source,
+    struct err *e);
+/* Deletes those that ended before. */
+int store_bans_prune(struct store *store, int64_t before_ms, struct err *e);
 
 #endif

@@ -49,6 +49,7 @@ static const struct column test_columns[] = {
     { "by rule", "rule.position", COLUMN_TEXT, false },
     { "address", "rule.address", COLUMN_TEXT, false },
     { "comment", "rule.comment", COLUMN_TEXT, false },
+    { "banned until", "banned_until", COLUMN_TIME, false },
     COLUMNS_END,
 };
 
@@ -56,6 +57,39 @@ static const struct view test_views[] = {
     { "", false, test_columns, NULL },
     VIEWS_END,
 };
+
+static const struct column ban_columns[] = {
+    { "SOURCE", "source", COLUMN_TEXT, false },
+    { "SINCE", "since", COLUMN_AGE, false },
+    { "UNTIL", "until", COLUMN_AGE, false },
+    { "TIMES", "times", COLUMN_TEXT, false },
+    COLUMNS_END,
+};
+
+static const struct view ban_views[] = {
+    { "bans", true, ban_columns, NULL },
+    VIEWS_END,
+};
+
+static const struct column unban_columns[] = {
+    { "bans lifted", "lifted", COLUMN_TEXT, false },
+    COLUMNS_END,
+};
+
+static const struct view unban_views[] = {
+    { "", false, unban_columns, NULL },
+    VIEWS_END,
+};
+
+static int
+run_unban(struct cli *cli, const struct command *command, json_t *args,
+    struct err *e)
+{
+    if ((json_object_get(args, "address") == NULL) ==
+        (json_object_get(args, "all") == NULL))
+        return err_set(e, ERR_USAGE, "give either ADDRESS or --all");
+    return cli_run_plain(cli, command, args, e);
+}
 
 static int
 run_remove(struct cli *cli, const struct command *command, json_t *args,
@@ -85,6 +119,11 @@ static const struct option remove_options[] = {
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 
+static const struct option unban_options[] = {
+    { "all", NULL, OPTION_FLAG, "all", "every ban" },
+    { NULL, NULL, OPTION_FLAG, NULL, NULL },
+};
+
 static const struct option test_options[] = {
     { "scope", "SCOPE", OPTION_TEXT, "scope",
         "admin (default), service or both" },
@@ -106,5 +145,10 @@ const struct command ipfilter_commands[] = {
     { "ipfilter", "test", "ADDRESS", "what the rules say about an address",
         "ipfilter test 192.0.2.10\n", "address", test_options, NULL,
         test_views },
+    { "ipfilter", "bans", "", "who is kept out for a while, and until when",
+        "ipfilter bans\n", "", NULL, NULL, ban_views },
+    { "ipfilter", "unban", "[ADDRESS]", "lift a ban",
+        "ipfilter unban 192.0.2.10\nipfilter unban --all\n", "address?",
+        unban_options, run_unban, unban_views },
     { .noun = NULL },
 };
