@@ -22,6 +22,7 @@
 #include "daemon/engine.h"
 #include "sync/blocker.h"
 #include "sync/open.h"
+#include "sync/replica_statements.h"
 #include "sync/schema.h"
 
 #define WAIT_MS 2000
@@ -148,83 +149,6 @@ cannot_read(const struct look *l, sqlite3 *db, struct err *e)
 }
 
 static int
-check_tables(const struct schema *schema, struct err *e)
-{
-    for (size_t i = 0; i < schema->table_count; i++) {
-        const struct table *t = &schema->tables[i];
-
-        if (t->unsupported == NULL)
-            continue;
-        err_set(e, ERR_INVALID, "table \"%s\" cannot be replicated: %s",
-            t->name, t->unsupported);
-        err_hint(e, "docs/datasets.md says what works; a table of that kind "
-                    "keeps the whole file out.");
-        return -1;
-    }
-    return 0;
-}
-
-/* "INSERT INTO t(c, ...) VALUES(?, ...)" and so on: what a secondary will
- * execute. */
-static char *
-insert_sql(const struct table *t)
-{
-    struct buf sql = BUF_INIT;
-    char *name = sql_quote_name(t->name);
-
-    buf_printf(&sql, "INSERT INTO main.%s(", name);
-    free(name);
-    for (int i = 0; i < t->column_count; i++) {
-        name = sql_quote_name(t->columns[i].name);
-        buf_printf(&sql, "%s%s", i > 0 ? "," : "", name);
-        free(name);
-    }
-    buf_printf(&sql, ") VALUES(");
-    for (int i = 0; i < t->column_count; i++)
-        buf_printf(&sql, "%s?", i > 0 ? "," : "");
-    buf_put(&sql, ")", 2);
-    return (char *)sql.data;
-}
-
-static int
-check_statement(sqlite3 *db, const struct table *t, char *sql, struct err *e)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
-
-    sqlite3_finalize(stmt);
-    free(sql);
-    if (rc == SQLITE_OK)
-        return 0;
-    err_set(e, ERR_INVALID,
-        "table \"%s\" cannot be written without the program it belongs to: %s",
-        t->name, sqlite3_errmsg(db));
-    err_hint(e, "It needs a function or collation that only that program has; "
-                "such a database cannot be replicated.");
-    return -1;
-}
-
-static int
-check_statements(sqlite3 *db, const struct schema *schema, struct err *e)
-{
-    /* Its own triggers do not run where we write. */
-    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-    database_allow_shadows(db, schema->has_shadows);
-    for (size_t i = 0; i < schema->table_count; i++) {
-        const struct table *t = &schema->tables[i];
-        char *name = sql_quote_name(t->name);
-        char *remove = alloc_format("DELETE FROM main.%s WHERE 0", name);
-        int r = check_statement(db, t, remove, e);
-
-        free(name);
-        if (r != 0 || (t->column_count > 0 &&
-                          check_statement(db, t, insert_sql(t), e) != 0))
-            return -1;
-    }
-    return 0;
-}
-
-static int
 check_content(const struct look *l, struct err *e)
 {
     struct schema *schema = NULL;
@@ -240,11 +164,14 @@ check_content(const struct look *l, struct err *e)
     }
     /* What a secondary holds is replaced, whatever its tables are like. */
     if (l->ds->private->role.role == NODE_SECONDARY) {
-        r = 0;
+        r = schema_check_encoding(db, e);
         goto out;
     }
-    if (schema_load(&schema, db, e) == 0 && check_tables(schema, e) == 0)
-        r = check_statements(db, schema, e);
+    if (database_suspend_rules(db, e) != 0 ||
+        schema_load_selected(&schema, db, l->ds->config.selection, e) != 0)
+        goto out;
+    database_allow_shadows(db, schema->has_shadows);
+    r = row_tables_check(db, schema, e);
 out:
     schema_free(schema);
     database_close(db);

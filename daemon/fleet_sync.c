@@ -67,11 +67,6 @@ sync_held(const struct fleet *fleet, struct err *e)
         if (!p->ds->active || p->error.code == ERR_NONE)
             continue;
         *e = p->error;
-        if (e->code == ERR_HELD && !p->ds->view.off)
-            err_hint(e,
-                "Look at it, then run \"lockstep dataset accept %s\" "
-                "if this is what you want.",
-                p->ds->name);
         return -1;
     }
     return 0;

@@ -158,6 +158,16 @@ database_give(sqlite3_stmt *stmt)
     sqlite3_clear_bindings(stmt);
 }
 
+int
+database_suspend_rules(sqlite3 *db, struct err *e)
+{
+    if (sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL) !=
+        SQLITE_OK)
+        return database_error(db, e, "could not switch triggers off");
+    return database_exec(db,
+        "PRAGMA foreign_keys=OFF;PRAGMA ignore_check_constraints=ON", e);
+}
+
 void
 database_allow_shadows(sqlite3 *db, bool allow)
 {

@@ -49,6 +49,9 @@ int database_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **stmt,
 int database_take(sqlite3 *db, const char *sql, sqlite3_stmt **stmt,
     struct err *e);
 void database_give(sqlite3_stmt *stmt);
+/* For rows that are taken as they are: no trigger, foreign key or CHECK of the
+ * application's acts on DB, and none of the functions they call is needed. */
+int database_suspend_rules(sqlite3 *db, struct err *e);
 /* Whether the shadow tables of virtual tables may be written directly, which a
  * defensive connection refuses. */
 void database_allow_shadows(sqlite3 *db, bool allow);

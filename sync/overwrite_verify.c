@@ -52,12 +52,11 @@ struct prover {
     struct err err;
 };
 
+/* Whether rows pass CHECK is the primary's business. */
 static int
 check_structure(sqlite3 *db, struct err *e)
 {
-    /* Whether rows pass CHECK is the primary's business. */
-    if (database_exec(db, "PRAGMA ignore_check_constraints=ON", e) == 0 &&
-        database_sound(db, e) == 0)
+    if (database_suspend_rules(db, e) == 0 && database_sound(db, e) == 0)
         return 0;
     return err_wrap(e, "the staged database");
 }
@@ -225,6 +224,7 @@ load_staging(struct staging *s, const struct overwrite *o, struct err *e)
 {
     if (database_open(&s->db, o->staging_path, OPEN_WRITE, STAGING_WAIT_MS,
             e) != 0 ||
+        database_suspend_rules(s->db, e) != 0 ||
         database_exec(s->db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF",
             e) != 0 ||
         map_file(s->db, o->header.raw_length, e) != 0 ||
@@ -244,34 +244,14 @@ load_staging(struct staging *s, const struct overwrite *o, struct err *e)
     return 0;
 }
 
-/* The live file's encoding cannot change while others have it open. */
-static int
-check_encoding(const struct replica *r, struct err *e)
-{
-    sqlite3_stmt *stmt;
-    const char *name = NULL;
-    int result = 0;
-
-    if (r->db == NULL)
-        return 0;
-    if (database_prepare(r->db, "PRAGMA encoding", &stmt, e) != 0)
-        return -1;
-    if (sqlite3_step(stmt) == SQLITE_ROW)
-        name = (const char *)sqlite3_column_text(stmt, 0);
-    if (name != NULL && strcmp(name, "UTF-8") != 0)
-        result = err_set(e, ERR_UNSUPPORTED,
-            "the live database of dataset \"%s\" is encoded in %s", r->name,
-            name);
-    sqlite3_finalize(stmt);
-    return result;
-}
-
 int
 staging_open(struct staging *s, const struct replica *r,
     const struct overwrite *o, struct err *e)
 {
     memset(s, 0, sizeof(*s));
-    if (check_encoding(r, e) != 0 || load_staging(s, o, e) != 0 ||
+    /* The live file's encoding cannot change while others have it open. */
+    if ((r->db != NULL && schema_check_encoding(r->db, e) != 0) ||
+        load_staging(s, o, e) != 0 ||
         row_tables_check(s->db, s->schema, e) != 0)
         return -1;
     return check_state(s, &o->header, e);

@@ -36,16 +36,10 @@ note_wal_frames(void *ctx, sqlite3 *db, const char *schema, int frames)
 static int
 configure(struct replica *r, sqlite3 *db, struct err *e)
 {
-    if (sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL) !=
-        SQLITE_OK)
-        return database_error(db, e, "could not switch triggers off");
     /* We checkpoint by hand, so that a commit of ours leaves the main file
      * alone and stat() keeps its meaning. */
-    if (database_exec(db,
-            "PRAGMA foreign_keys=OFF;"
-            "PRAGMA ignore_check_constraints=ON;"
-            "PRAGMA wal_autocheckpoint=0",
-            e) != 0)
+    if (database_suspend_rules(db, e) != 0 ||
+        database_exec(db, "PRAGMA wal_autocheckpoint=0", e) != 0)
         return -1;
     r->wal_frames = r->wal_frames_installed = 0;
     sqlite3_wal_hook(db, note_wal_frames, r);

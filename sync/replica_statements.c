@@ -239,17 +239,22 @@ row_tables_check(sqlite3 *db, const struct schema *s, struct err *e)
         if (t->unsupported != NULL) {
             err_set(e, ERR_UNSUPPORTED, "table \"%s\" cannot be replicated: %s",
                 t->name, t->unsupported);
+            err_hint(e, "docs/datasets.md says what works; a table of that "
+                        "kind keeps the whole file out.");
             goto out;
         }
         if (row_table_select(&tables[i], db, e) == NULL ||
             row_table_insert(&tables[i], db, e) == NULL ||
             row_table_remove(&tables[i], db, e) == NULL ||
             row_table_update(&tables[i], db, ROW_ALL_COLUMNS, e) == NULL) {
-            e->code = ERR_UNSUPPORTED;
-            err_wrap(e, "table \"%s\" cannot be written on this server",
-                t->name);
-            err_hint(e, "Its schema needs functions or collations that "
-                        "Lockstep does not have.");
+            if (e->code != ERR_INTERNAL)
+                goto out;
+            err_set(e, ERR_UNSUPPORTED,
+                "table \"%s\" cannot be written without the program it "
+                "belongs to: %s",
+                t->name, sqlite3_errmsg(db));
+            err_hint(e, "It needs a function or collation that only that "
+                        "program has; such a database cannot be replicated.");
             goto out;
         }
     }

@@ -400,6 +400,25 @@ hash_schema(struct schema *s)
 }
 
 int
+schema_check_encoding(sqlite3 *db, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int r;
+
+    if (database_prepare(db, "PRAGMA main.encoding", &stmt, e) != 0)
+        return -1;
+    r = next_row(db, stmt, e) == 1 ? 0 : -1;
+    if (r == 0 && strcmp(column_text(stmt, 0), "UTF-8") != 0) {
+        r = err_set(e, ERR_UNSUPPORTED, "the database is encoded in %s",
+            column_text(stmt, 0));
+        err_hint(e, "Only UTF-8 is replicated; docs/datasets.md says how to "
+                    "convert a database.");
+    }
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+int
 schema_load_selected(struct schema **schema, sqlite3 *db, const char *selection,
     struct err *e)
 {
@@ -407,7 +426,8 @@ schema_load_selected(struct schema **schema, sqlite3 *db, const char *selection,
 
     *schema = NULL;
     s->selection_text = alloc_string(selection != NULL ? selection : "");
-    if (schema_select_begin(s, db, e) != 0 || load_objects(s, db, e) != 0 ||
+    if (schema_check_encoding(db, e) != 0 ||
+        schema_select_begin(s, db, e) != 0 || load_objects(s, db, e) != 0 ||
         list_tables(s, db, e) != 0)
         goto fail;
     for (size_t i = 0; i < s->table_count; i++)

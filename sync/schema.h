@@ -85,6 +85,9 @@ struct schema {
     size_t left_out_count;
 };
 
+/* ERR_UNSUPPORTED for a database that is not encoded in UTF-8: text is compared
+ * and sent as those bytes, and what is malformed in UTF-16 has none. */
+int schema_check_encoding(sqlite3 *db, struct err *e);
 /* With the selection that the file's state row names. */
 int schema_load(struct schema **schema, sqlite3 *db, struct err *e);
 /* With that one (canonical text; NULL or "" is none): what it leaves out is not

@@ -4,6 +4,7 @@
  *   source.c           life, state, questions
  *   source_live.c      the live file: is it the one that we know?
  *   source_rest.c      the live file of another application between two looks
+ *   source_writable.c  whether its schema can still be replicated
  *   source_traces.c    what is ours in the live file: put there, taken away
  *   source_base.c      the live file without its log
  *   source_older.c     a file without a nonce that may be an older copy
@@ -181,6 +182,12 @@ int source_base_check(struct source *s, const struct file_mark *mark,
 /* Opens the live file unless it is open; begins a read transaction there. */
 int source_live_open(struct source *s, struct err *e);
 int source_live_read(struct source *s, struct err *e);
+
+/* source_writable.c */
+
+/* Holds the source when a table of LIVE cannot be written by a secondary. */
+int source_check_writable(struct source *s, const struct schema *live,
+    struct err *e);
 
 /* source_rest.c */
 /* Ends the read transaction.  A log is given free as well where we leave no

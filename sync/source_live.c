@@ -115,9 +115,14 @@ source_live_open(struct source *s, struct err *e)
 {
     if (s->live != NULL)
         return 0;
-    return database_open(&s->live, s->config.live_path,
-        source_leaves_no_trace(s) ? OPEN_READ : OPEN_WRITE, SOURCE_READ_WAIT_MS,
-        e);
+    if (database_open(&s->live, s->config.live_path,
+            source_leaves_no_trace(s) ? OPEN_READ : OPEN_WRITE,
+            SOURCE_READ_WAIT_MS, e) != 0)
+        return -1;
+    if (database_suspend_rules(s->live, e) == 0)
+        return 0;
+    source_live_close(s);
+    return -1;
 }
 
 /* What a program left half done when it died, only a connection that may write

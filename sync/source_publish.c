@@ -32,15 +32,6 @@ struct publish {
     struct publish_result *result;
 };
 
-static bool
-has_unsupported(const struct schema *schema)
-{
-    for (size_t i = 0; i < schema->table_count; i++)
-        if (schema->tables[i].unsupported != NULL)
-            return true;
-    return false;
-}
-
 static int
 begin_again(struct publish *p, struct err *e)
 {
@@ -378,30 +369,6 @@ keep_journal(struct publish *p)
         s->untrimmed = true;
 }
 
-/* A database with tables that cannot be sent row by row: whole or not at
- * all. */
-static int
-publish_whole(struct publish *p, struct err *e)
-{
-    struct source *s = p->s;
-    const struct schema *schema =
-        p->live_schema != NULL ? p->live_schema : s->schema;
-    struct digest digest;
-    uint64_t rows;
-
-    if (digest_scan(s->live, schema, &digest, &rows, e) != 0)
-        return -1;
-    if (digest_equal(&digest, &s->state.digest) &&
-        memcmp(schema->hash, s->state.schema_hash, HASH_SIZE) == 0) {
-        if (source_read_journal(s, &p->c.journal, e) != 0)
-            return -1;
-        keep_journal(p);
-        return 0;
-    }
-    return rebuild(p, "the database has tables that cannot be sent row by row",
-        e);
-}
-
 /* Collects under one read transaction of the published copy: without it every
  * row that is looked up there takes and drops a lock of its own.  After DDL a
  * transaction is open already. */
@@ -503,14 +470,15 @@ publish_collected(struct publish *p, struct err *e)
 {
     struct source *s = p->s;
 
-    if (read_schema(p, e) != 0 || prepare_next(p, e) != 0)
+    if (read_schema(p, e) != 0 ||
+        (p->live_schema != NULL &&
+            source_check_writable(s, p->live_schema, e) != 0) ||
+        prepare_next(p, e) != 0)
         return -1;
     if (s->published == NULL || s->schema == NULL)
         return rebuild(p, "the published copy was missing or damaged", e);
     if (source_selects_anew(s))
         return rebuild(p, "what is protected or left out was changed", e);
-    if (has_unsupported(p->live_schema != NULL ? p->live_schema : s->schema))
-        return publish_whole(p, e);
     if (p->live_schema != NULL &&
         memcmp(p->live_schema->hash, s->schema->hash, HASH_SIZE) != 0)
         return publish_with_ddl(p, e);

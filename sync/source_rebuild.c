@@ -23,18 +23,13 @@ note_wal_pages(void *ctx, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-/* No trigger, foreign key or CHECK of the application's acts in our copy. */
 static int
 configure(struct source *s, sqlite3 *db, struct err *e)
 {
-    if (sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL) !=
-        SQLITE_OK)
-        return database_error(db, e, "could not configure the connection");
+    if (database_suspend_rules(db, e) != 0)
+        return -1;
     sqlite3_wal_hook(db, note_wal_pages, s);
-    return database_exec(db,
-        "PRAGMA foreign_keys=OFF; PRAGMA ignore_check_constraints=ON;"
-        "PRAGMA cache_size=-32768",
-        e);
+    return database_exec(db, "PRAGMA cache_size=-32768", e);
 }
 
 void

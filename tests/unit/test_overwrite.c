@@ -403,7 +403,11 @@ utf16_is_refused(void **state)
     char *dir = file_join(p->dir, "other");
 
     assert_int_equal(mkdir(dir, 0700), 0);
-    primary_open(&other, dir,
+    primary_open(&other, dir, "CREATE TABLE users(id INTEGER PRIMARY KEY)");
+    database_close(other.db);
+    CHECK(file_remove(other.path, &e));
+    CHECK(database_open(&other.db, other.path, OPEN_CREATE, 1000, &e));
+    run_sql(other.db,
         "PRAGMA encoding='UTF-16le';"
         "CREATE TABLE users(id INTEGER PRIMARY KEY)");
     primary_overwrite(&other, primary_header(&other, BUNDLE_OVERWRITE),
