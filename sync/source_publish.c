@@ -75,15 +75,35 @@ out:
     return r;
 }
 
+/* Another file under the same name may have the same cookie by chance; where we
+ * may leave nothing in it, only its schema tells. */
+static int
+is_same_schema(struct publish *p, bool *same, struct err *e)
+{
+    const struct source *s = p->s;
+    struct schema *found = NULL;
+
+    *same = s->live_known && p->cookie == s->cookie && s->schema != NULL &&
+            !p->accept;
+    if (!*same || !source_leaves_no_trace(s))
+        return 0;
+    if (schema_load_selected(&found, s->live, s->config.selection, e) != 0)
+        return -1;
+    *same = memcmp(found->hash, s->schema->hash, HASH_SIZE) == 0;
+    schema_free(found);
+    return 0;
+}
+
 static int
 read_schema(struct publish *p, struct err *e)
 {
     struct source *s = p->s;
+    bool same;
 
-    if (database_schema_cookie(s->live, &p->cookie, e) != 0)
+    if (database_schema_cookie(s->live, &p->cookie, e) != 0 ||
+        is_same_schema(p, &same, e) != 0)
         return -1;
-    if (s->live_known && p->cookie == s->cookie && s->schema != NULL &&
-        !p->accept)
+    if (same)
         return 0;
     if (s->must_compare == NULL && s->live_known && p->cookie != s->cookie)
         s->must_compare = "the schema changed";

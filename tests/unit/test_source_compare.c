@@ -491,6 +491,35 @@ hot_journal_is_rolled_back(void **state)
 #test " (" mode ")", test, NULL, NULL, (void *)(mode) \
     }
 
+/* The file removed and made anew while its connection was closed: the same
+ * inode perhaps, and as many changes of the schema. */
+static void
+another_file_with_the_same_cookie_is_read_anew(void **state)
+{
+    sqlite3 *published = NULL;
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, "WAL", "CREATE TABLE t(a, b); INSERT INTO t VALUES(1,2)");
+    f.config.capture = CAPTURE_COMPARE;
+    source_start(&f);
+    publish(&f);
+    live_disconnect(&f);
+    shell("rm -f %s %s-wal %s-shm", f.live_path, f.live_path, f.live_path);
+    live_connect(&f);
+    sql(f.live, "PRAGMA journal_mode=WAL;"
+                "CREATE TABLE t(a, b, UNIQUE (b)); INSERT INTO t VALUES(1,2)");
+    publish(&f);
+    expect_equal(&f);
+    assert_int_equal(sqlite3_open(f.published_path, &published), SQLITE_OK);
+    assert_int_equal(count(published,
+                         "SELECT count(*) FROM sqlite_schema WHERE name='t'"
+                         " AND sql LIKE '%UNIQUE%'"),
+        1);
+    database_close(published);
+    fixture_release(&f);
+}
+
 int
 main(void)
 {
@@ -525,6 +554,7 @@ main(void)
         IN("WAL", detach_leaves_no_trace),
         IN("DELETE", detach_leaves_no_trace),
         cmocka_unit_test(hot_journal_is_rolled_back),
+        cmocka_unit_test(another_file_with_the_same_cookie_is_read_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
