@@ -124,7 +124,6 @@ static int
 cannot_read(const struct look *l, sqlite3 *db, struct err *e)
 {
     const char *path = l->ds->live_path;
-    char blocker[128];
 
     switch (sqlite3_errcode(db) & 0xff) {
     case SQLITE_NOTADB:
@@ -134,11 +133,7 @@ cannot_read(const struct look *l, sqlite3 *db, struct err *e)
                     "replicated; correct \"path\" if the file is another.");
         break;
     case SQLITE_BUSY:
-        blocker_find(path, blocker, sizeof(blocker));
-        err_set(e, ERR_BUSY, "\"%s\" is locked by %s", path,
-            blocker[0] != '\0' ? blocker : "another process");
-        err_hint(e, "It may have set PRAGMA locking_mode = EXCLUSIVE, which "
-                    "lets nobody else in: set NORMAL there, or stop it.");
+        blocker_explain(path, e);
         break;
     default:
         database_error(db, e, "could not read the schema");

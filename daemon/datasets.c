@@ -53,6 +53,7 @@ dataset_configuration(struct dataset *ds)
         .delete_guard_percent = (int)s->delete_guard_percent,
         .capture = own != NULL ? own->capture : CAPTURE_TRIGGERS,
         .drift_capture = own != NULL ? own->drift_capture : CAPTURE_TRIGGERS,
+        .foreign = own != NULL,
         .notice = take_notice,
         .ctx = ds,
     };

@@ -83,10 +83,26 @@ blocker_find(const char *path, char *out, size_t size)
     out[0] = '\0';
     snprintf(shm, sizeof(shm), "%s-shm", path);
     /* With a WAL every connection holds a read lock on the main file, and a
-     * writer a write lock on the shared memory. */
+     * writer a write lock on the shared memory; one in exclusive mode has no
+     * shared memory, what is there was left by another. */
     wal = stat(shm, &st) == 0;
     if (!wal && stat(path, &st) != 0)
         return;
-    if (find_holder(st.st_ino, wal, &pid))
+    if (find_holder(st.st_ino, wal, &pid) ||
+        (wal && stat(path, &st) == 0 && find_holder(st.st_ino, true, &pid)))
         describe(pid, out, size);
+}
+
+int
+blocker_explain(const char *path, struct err *e)
+{
+    char blocker[128];
+
+    blocker_find(path, blocker, sizeof(blocker));
+    err_set(e, ERR_BUSY, "\"%s\" is locked by %s", path,
+        blocker[0] != '\0' ? blocker : "another process");
+    err_hint(e, "It is tried again.  If it stays, end that program's "
+                "transaction, or its PRAGMA locking_mode = EXCLUSIVE, which "
+                "lets nobody else in.");
+    return -1;
 }

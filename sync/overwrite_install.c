@@ -264,8 +264,8 @@ copy_into_live(struct replica *r, struct staging *s, struct err *e)
         blocker_find(r->live_path, r->blocker, sizeof(r->blocker));
         usleep(REPLICA_PAUSE_US);
     }
-    return err_set(e, ERR_BUSY, "dataset \"%s\" is locked by %s", r->name,
-        r->blocker[0] != '\0' ? r->blocker : "another process");
+    blocker_explain(r->live_path, e);
+    return err_wrap(e, "dataset \"%s\"", r->name);
 }
 
 /* The data version moves only when others commit: the same before and after
@@ -389,7 +389,10 @@ static int
 install_by_rename(struct replica *r, struct staging *s,
     const char *staging_path, struct err *e)
 {
-    if (database_exec(s->db, "PRAGMA journal_mode=WAL", e) != 0)
+    if (database_exec(s->db,
+            r->foreign ? "PRAGMA journal_mode=DELETE"
+                       : "PRAGMA journal_mode=WAL",
+            e) != 0)
         return -1;
     staging_close(s);
     adopt_owner(r->live_path, staging_path);

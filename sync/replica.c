@@ -66,6 +66,7 @@ replica_open(struct replica **replicap, const struct dataset_config *config,
     r->live_path = alloc_string(config->live_path);
     r->work_dir = alloc_string(config->work_dir);
     r->drift_capture = config->drift_capture;
+    r->foreign = config->foreign;
     r->notice = config->notice;
     r->notice_ctx = config->ctx;
     r->hasher = hasher_new();
@@ -77,6 +78,8 @@ replica_open(struct replica **replicap, const struct dataset_config *config,
     *replicap = r;
     return 0;
 fail:
+    if (e->code == ERR_BUSY)
+        blocker_explain(r->live_path, e);
     err_wrap(e, "could not open dataset \"%s\"", config->name);
     replica_close(r);
     return -1;

@@ -225,10 +225,8 @@ static void
 note_blocker(struct replica *r, struct err *e)
 {
     blocker_find(r->live_path, r->blocker, sizeof(r->blocker));
-    err_set(e, ERR_BUSY, "dataset \"%s\" is locked by %s", r->name,
-        r->blocker[0] != '\0' ? r->blocker : "another process");
-    err_hint(e, "It is tried again; end that program's transaction if it "
-                "stays.");
+    blocker_explain(r->live_path, e);
+    err_wrap(e, "dataset \"%s\"", r->name);
 }
 
 static int

@@ -259,8 +259,8 @@ examine_anew(struct replica *r, struct err *e)
     return 0;
 }
 
-int
-replica_examine(struct replica *r, struct err *e)
+static int
+examine_if_touched(struct replica *r, struct err *e)
 {
     bool touched;
 
@@ -271,6 +271,16 @@ replica_examine(struct replica *r, struct err *e)
         touched = true;
     }
     return touched ? examine_anew(r, e) : 0;
+}
+
+int
+replica_examine(struct replica *r, struct err *e)
+{
+    int result = examine_if_touched(r, e);
+
+    if (result != 0 && e->code == ERR_BUSY)
+        blocker_explain(r->live_path, e);
+    return result;
 }
 
 int

@@ -50,6 +50,7 @@ struct replica {
     char *live_path;
     char *work_dir;
     enum capture_mode drift_capture;
+    bool foreign;
     void (*notice)(void *ctx, const char *kind, const char *text);
     void *notice_ctx;
 

@@ -45,6 +45,9 @@ struct dataset_config {
     /* Of a source: what is replicated (canonical, sync/selection.h); NULL: all.
      * A replica goes by what its file says. */
     const char *selection;
+    bool foreign; /* another application's file: made anew on a secondary, it
+                     has SQLite's usual journal mode, which the application may
+                     change at every connection, and not WAL */
     bool off; /* a source takes its traces out of the live file and publishes
                  nothing until it is opened again without */
     /* Tells the daemon something that an administrator should read as an event;

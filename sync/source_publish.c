@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "sync/blocker.h"
 #include "sync/compare.h"
 #include "sync/open.h"
 
@@ -69,7 +70,7 @@ settle_schema(struct publish *p, struct err *e)
         if (begin_again(p, e) != 0)
             goto out;
     }
-    err_set(e, ERR_BUSY, "the schema changes all the time");
+    err_set(e, ERR_SCHEMA, "the schema changes all the time");
 out:
     schema_free(installed_for);
     return r;
@@ -552,6 +553,8 @@ source_publish_now(struct source *s, bool accept, struct publish_result *result,
         r = publish_changed(&p, e);
     if (r != 0) {
         source_live_blame(s, e);
+        if (e->code == ERR_BUSY)
+            blocker_explain(s->config.live_path, e);
         abandon(&p);
     } else if (look == LIVE_CHANGED) {
         s->live_known = true;
