@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,6 +199,23 @@ file_remove(const char *path, struct err *e)
         return err_set_errno(e, ERR_IO, errno, "could not remove \"%s\"", path);
     }
     return sync_parent(path, e);
+}
+
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    (void)remove(path); /* what can be removed goes, whatever stays */
+    return 0;
+}
+
+int
+file_remove_tree(const char *path)
+{
+    (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    return file_exists(path) ? -1 : 0;
 }
 
 int

@@ -23,6 +23,9 @@ int file_read(const char *path, size_t max, struct buf *out, struct err *e);
 bool file_exists(const char *path);
 /* Removes PATH and syncs its folder; absence is no error. */
 int file_remove(const char *path, struct err *e);
+/* Removes PATH with all that is below it, not following links; -1 when
+ * something stays. */
+int file_remove_tree(const char *path);
 /* rename() with fsync of the target's folder. */
 int file_rename(const char *from, const char *to, struct err *e);
 /* Creates the folder PATH with MODE, and its parents; existing is fine. */

@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,15 +116,6 @@ copy_work(struct dataset *ds, void *arg, struct err *e)
     return r;
 }
 
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static void
 pack_work(void *arg)
 {
@@ -134,7 +124,7 @@ pack_work(void *arg)
     if (c->error.code == ERR_NONE)
         backup_pack(c->path, c->node_name, c->sources, c->count, &c->bytes,
             &c->error);
-    nftw(c->staging, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    (void)file_remove_tree(c->staging);
 }
 
 static void
@@ -281,7 +271,7 @@ run_create(struct control_call *call)
     c->strand = strand_new(engine->loop);
     if (prepare(c, &e) != 0) {
         if (c->staging != NULL)
-            nftw(c->staging, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+            (void)file_remove_tree(c->staging);
         control_fail(call, &e);
         free_creation(c);
         return;

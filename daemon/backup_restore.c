@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,21 +17,6 @@
 #include "base/hash.h"
 #include "daemon/backup.h"
 #include "sync/open.h"
-
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static void
-remove_folder(const char *path)
-{
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 /* "a/b", of letters, digits, "-", "_" and "."; no part begins with ".". */
 static bool
@@ -211,7 +195,7 @@ move_aside(const char *dir, bool force, struct err *e)
     int r;
 
     if (is_empty(dir)) {
-        remove_folder(dir);
+        (void)file_remove_tree(dir);
         return 0;
     }
     if (!force) {
@@ -272,12 +256,12 @@ backup_restore(const char *path, const char *state_dir, bool force,
                     "is there aside.");
         goto out;
     }
-    remove_folder(new); /* of an earlier try */
+    (void)file_remove_tree(new); /* of an earlier try */
     if (file_make_folder(new, 0700, e) != 0)
         goto out;
     if (restore_files(db, new, e) != 0 ||
         take_place(new, state_dir, force, e) != 0) {
-        remove_folder(new);
+        (void)file_remove_tree(new);
         goto out;
     }
     r = 0;

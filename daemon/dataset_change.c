@@ -3,7 +3,6 @@
  * of use and back.  Two that share a name share its work folder, so one is
  * opened only when the other has been closed.
  */
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,15 +182,6 @@ dataset_close(struct dataset *ds)
 }
 
 static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static int
 remove_work(struct dataset *ds, void *arg, struct err *e)
 {
     struct err open_error = ERR_INIT;
@@ -203,8 +193,7 @@ remove_work(struct dataset *ds, void *arg, struct err *e)
         return -1;
     }
     ds->private->closed = true;
-    if (nftw(ds->work_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0 &&
-        file_exists(ds->work_dir))
+    if (file_remove_tree(ds->work_dir) != 0)
         log_warning("could not remove \"%s\"", ds->work_dir);
     return 0;
 }

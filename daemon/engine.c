@@ -21,6 +21,7 @@
 #include "daemon/fleet.h"
 #include "daemon/gate.h"
 #include "daemon/inbound.h"
+#include "daemon/leftovers.h"
 #include "daemon/listener.h"
 #include "daemon/store.h"
 #include "daemon/vfs.h"
@@ -140,6 +141,7 @@ engine_start(struct engine *engine, struct err *e)
 {
     if (take_state_dir(engine, e) != 0)
         return -1;
+    leftovers_remove(engine->settings.state_dir);
     if (start_parts(engine, e) != 0) {
         engine_stop(engine);
         return -1;

@@ -126,6 +126,18 @@ def on_one_node(t):
         left = [name for name in os.listdir(node.directory)
                 if name.startswith(("backup-staging", "half"))]
         same(left, [] if cli.returncode else ["half.lockstep"], "files")
+    with t.promise("the start after a kill during backup create removes the "
+                   "copies that it was made from"):
+        def staged():
+            return [name for name in os.listdir(node.directory)
+                    if name.startswith("backup-staging")]
+        cli = background(node, "backup", "create", node.path("lost.lockstep"))
+        wait_for(staged, what="the copies", step=0.002)
+        node.kill9()
+        cli.communicate()
+        check(staged(), "nothing was left to remove")
+        node.start()
+        same(staged(), [], "copies")
     with t.promise("SIGTERM during a download of snapshot.db"):
         got = []
 
