@@ -48,8 +48,8 @@ parent_folder(const char *path)
     return alloc_copy(path, len);
 }
 
-static int
-sync_parent(const char *path, struct err *e)
+int
+file_sync_parent(const char *path, struct err *e)
 {
     char *folder = parent_folder(path);
     int r = file_sync_folder(folder, e);
@@ -134,7 +134,7 @@ file_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
     }
     close(fd);
     fd = -1;
-    r = sync_parent(path, e);
+    r = file_sync_parent(path, e);
 out:
     if (fd >= 0) {
         unlink(temporary);
@@ -198,7 +198,7 @@ file_remove(const char *path, struct err *e)
             return 0;
         return err_set_errno(e, ERR_IO, errno, "could not remove \"%s\"", path);
     }
-    return sync_parent(path, e);
+    return file_sync_parent(path, e);
 }
 
 static int
@@ -224,7 +224,7 @@ file_rename(const char *from, const char *to, struct err *e)
     if (rename(from, to) != 0)
         return err_set_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
             "could not rename \"%s\" to \"%s\"", from, to);
-    return sync_parent(to, e);
+    return file_sync_parent(to, e);
 }
 
 static bool
@@ -255,7 +255,7 @@ file_make_folder(const char *path, mode_t mode, struct err *e)
         return err_set_errno(e, ERR_IO, errno, "could not create folder \"%s\"",
             path);
     }
-    return sync_parent(path, e);
+    return file_sync_parent(path, e);
 }
 
 int

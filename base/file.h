@@ -31,6 +31,8 @@ int file_rename(const char *from, const char *to, struct err *e);
 /* Creates the folder PATH with MODE, and its parents; existing is fine. */
 int file_make_folder(const char *path, mode_t mode, struct err *e);
 int file_sync_folder(const char *path, struct err *e);
+/* The folder that PATH is in. */
+int file_sync_parent(const char *path, struct err *e);
 /* Opens (creating, 0600) and takes an exclusive lock that ends with the
  * process; ERR_BUSY when another process holds it.  Returns a descriptor. */
 int file_lock(const char *path, int *fd, struct err *e);

@@ -38,6 +38,13 @@ take_notice(void *ctx, const char *kind, const char *text)
     events_add(ds->engine->events, "info", kind, NULL, ds->name, "%s", text);
 }
 
+/* Likewise. */
+static void
+let_go(void *ctx)
+{
+    dataset_drop_reader(ctx);
+}
+
 struct dataset_config
 dataset_configuration(struct dataset *ds)
 {
@@ -55,6 +62,7 @@ dataset_configuration(struct dataset *ds)
         .drift_capture = own != NULL ? own->drift_capture : CAPTURE_TRIGGERS,
         .foreign = own != NULL,
         .notice = take_notice,
+        .let_go = let_go,
         .ctx = ds,
     };
 }

@@ -6,7 +6,9 @@
  *                        secondary adds: triggers, journal, nonce, state row
  *   overwrite_local.c    what is this server's own, brought into the staging file
  *   overwrite_selected.c the change of content where there is such
- *   overwrite_install.c  backups, and the change of content itself
+ *   overwrite_exchange.c the change of content by exchanging two names
+ *   overwrite_install.c  backups, and the change of content where that is not
+ *                        possible
  *   overwrite_finish.c   the order of it all
  */
 #ifndef SYNC_OVERWRITE_H
@@ -55,6 +57,18 @@ int staging_prove(struct staging *s, const struct overwrite *o, struct err *e);
 /* Puts in what a secondary adds. */
 int staging_complete(struct staging *s, const struct replica *r, struct err *e);
 void staging_close(struct staging *s);
+/* Opens a staging file again that was proved before, to be copied from. */
+int staging_reopen(struct staging *s, const char *path, struct err *e);
+
+/* overwrite_exchange.c */
+/* Whether exchange_staging is likely to work, because nobody has the live file
+ * open.  The live connection is made anew. */
+int exchange_look(struct replica *r, bool *possible, struct err *e);
+/* Makes the staging file the live file and keeps the old one as a backup, with
+ * nothing but names changed; *DONE is false when somebody got hold of the live
+ * file, or the file system cannot do it: then all is as before. */
+int exchange_staging(struct replica *r, struct staging *s,
+    const char *staging_path, bool *done, struct err *e);
 
 /* overwrite_local.c */
 /* Brings what the schema's selection protects from the live file, of schema
@@ -69,11 +83,17 @@ int staging_keep_local(struct staging *s, const struct replica *r,
 int install_selected(struct replica *r, struct staging *s, struct err *e);
 
 /* overwrite_install.c */
+bool live_uses_wal(sqlite3 *db);
+/* A new name in backups/, whose folder is made; the caller frees. */
+int install_backup_path(const struct replica *r, char **path, struct err *e);
+/* Removes the log, its index and the journal of a live file that is not, or no
+ * longer, in use. */
+int install_remove_companions(const struct replica *r, struct err *e);
 /* Keeps the old content in backups/; *PATH is the file, NULL when there was
  * nothing to keep.  The caller frees. */
 int install_backup(struct replica *r, char **path, struct err *e);
 /* Once it is installed only the last three backups stay; if it was not, the
- * new one goes. */
+ * new one, if any, goes. */
 void install_settle_backup(const struct replica *r, const char *path,
     bool installed);
 /* Makes the live file's content that of the staging file; closes the latter

@@ -121,6 +121,7 @@ settle(struct replica *r, const struct dataset_state *state, struct err *e)
 /* The backup waits for the disk while the proof computes. */
 struct backup_job {
     struct replica *r;
+    bool by_exchange; /* there is no need for it yet */
     char *path;
     int result;
     struct err err;
@@ -135,7 +136,8 @@ keep_backup(void *arg)
     return NULL;
 }
 
-/* Nothing but the backup touches the live connection in the meantime. */
+/* Nothing but the backup touches the live connection in the meantime.  Where
+ * the old file can be kept as it is, that is the backup. */
 static int
 prove_and_backup(struct overwrite *o, struct staging *s, struct backup_job *job,
     struct err *e)
@@ -143,6 +145,11 @@ prove_and_backup(struct overwrite *o, struct staging *s, struct backup_job *job,
     pthread_t thread;
     int result;
 
+    if (s->schema->selection_text[0] == '\0' &&
+        exchange_look(job->r, &job->by_exchange, e) != 0)
+        return -1;
+    if (job->by_exchange)
+        return staging_prove(s, o, e);
     if (pthread_create(&thread, NULL, keep_backup, job) != 0)
         return err_set(e, ERR_INTERNAL, "could not start a thread");
     result = staging_prove(s, o, e);
@@ -164,9 +171,29 @@ tell_lost(struct replica *r, const char *why)
         why);
 }
 
+/* With nothing of this server's own in the live file. */
+static int
+install_whole(struct replica *r, struct staging *s, const char *staging_path,
+    struct backup_job *backup, struct err *e)
+{
+    bool done = false;
+
+    if (staging_complete(s, r, e) != 0)
+        return -1;
+    if (backup->by_exchange) {
+        if (exchange_staging(r, s, staging_path, &done, e) != 0)
+            return -1;
+        if (done)
+            return 0;
+        if (install_backup(r, &backup->path, e) != 0)
+            return -1;
+    }
+    return install_staging(r, s, staging_path, e);
+}
+
 static int
 install(struct replica *r, struct staging *s, const char *staging_path,
-    struct err *e)
+    struct backup_job *backup, struct err *e)
 {
     if (s->schema->selection_text[0] != '\0') {
         if (r->db != NULL) {
@@ -180,9 +207,7 @@ install(struct replica *r, struct staging *s, const char *staging_path,
             tell_lost(r, r->reason);
         }
     }
-    if (staging_complete(s, r, e) != 0)
-        return -1;
-    return install_staging(r, s, staging_path, e);
+    return install_whole(r, s, staging_path, backup, e);
 }
 
 static int
@@ -203,7 +228,7 @@ finish(struct replica *r, struct overwrite *o, struct staging *s, struct err *e)
         return -1;
     state = s->state;
     if (prove_and_backup(o, s, &backup, e) == 0 && note_drift(r, s, e) == 0)
-        installed = install(r, s, o->staging_path, e) == 0;
+        installed = install(r, s, o->staging_path, &backup, e) == 0;
     install_settle_backup(r, backup.path, installed);
     free(backup.path);
     return installed ? settle(r, &state, e) : -1;
@@ -225,6 +250,7 @@ replica_overwrite_finish(struct replica *r, struct err *e)
         result = finish(r, o, &s, e);
     }
     staging_close(&s);
+    exchange_forget_replaced(r, false);
     overwrite_free(r);
     if (result != 0)
         err_wrap(e, "could not overwrite dataset \"%s\"", r->name);

@@ -139,36 +139,39 @@ live_is_empty(const struct replica *r)
 }
 
 int
-install_backup(struct replica *r, char **pathp, struct err *e)
+install_backup_path(const struct replica *r, char **path, struct err *e)
 {
     char *folder = file_join(r->work_dir, "backups");
     char stamp[CLOCK_TEXT_SIZE];
-    char *path = NULL;
-    int result = -1;
+    int result = file_make_folder(folder, 0700, e);
 
-    *pathp = NULL;
-    if (live_is_empty(r)) {
-        result = 0;
-        goto out;
+    *path = NULL;
+    if (result == 0) {
+        clock_format(clock_utc_ms(), stamp);
+        *path = alloc_format("%s/%s-r%llu.db", folder, stamp,
+            (unsigned long long)r->state.revision);
     }
-    if (file_make_folder(folder, 0700, e) != 0)
-        goto out;
-    clock_format(clock_utc_ms(), stamp);
-    path = alloc_format("%s/%s-r%llu.db", folder, stamp,
-        (unsigned long long)r->state.revision);
-    if ((r->db != NULL ? live_copy(r, path, e) : copy_damaged(r, path, e)) !=
-            0 ||
-        file_sync_folder(folder, e) != 0)
-        goto out;
-    *pathp = path;
-    path = NULL;
-    result = 0;
-out:
-    if (result != 0)
-        err_wrap(e, "could not keep a backup of dataset \"%s\"", r->name);
-    free(path);
     free(folder);
     return result;
+}
+
+int
+install_backup(struct replica *r, char **pathp, struct err *e)
+{
+    char *path = NULL;
+
+    *pathp = NULL;
+    if (live_is_empty(r))
+        return 0;
+    if (install_backup_path(r, &path, e) == 0 &&
+        (r->db != NULL ? live_copy(r, path, e) : copy_damaged(r, path, e)) ==
+            0 &&
+        file_sync_parent(path, e) == 0) {
+        *pathp = path;
+        return 0;
+    }
+    free(path);
+    return err_wrap(e, "could not keep a backup of dataset \"%s\"", r->name);
 }
 
 void
@@ -176,15 +179,28 @@ install_settle_backup(const struct replica *r, const char *path, bool installed)
 {
     char *folder;
 
-    if (path == NULL)
-        return;
     if (!installed) {
-        remove_backup(path);
+        if (path != NULL)
+            remove_backup(path);
         return;
     }
     folder = file_join(r->work_dir, "backups");
     remove_old_backups(folder);
     free(folder);
+}
+
+int
+install_remove_companions(const struct replica *r, struct err *e)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < COMPANIONS && result == 0; i++) {
+        char *path = alloc_format("%s%s", r->live_path, companions[i]);
+
+        result = file_remove(path, e);
+        free(path);
+    }
+    return result;
 }
 
 static int
@@ -203,7 +219,7 @@ read_number(sqlite3 *db, const char *sql, int64_t *value, struct err *e)
     return r;
 }
 
-static bool
+bool
 live_uses_wal(sqlite3 *db)
 {
     sqlite3_stmt *stmt;
@@ -398,16 +414,9 @@ install_by_rename(struct replica *r, struct staging *s,
     adopt_owner(r->live_path, staging_path);
     if (sync_path(staging_path, e) != 0)
         return -1;
-    for (size_t i = 0; i < COMPANIONS; i++) {
-        /* What belonged to the old file must not be applied to the new. */
-        char *path = alloc_format("%s%s", r->live_path, companions[i]);
-        int result = file_remove(path, e);
-
-        free(path);
-        if (result != 0)
-            return -1;
-    }
-    if (put_in_place(staging_path, r->live_path, e) != 0 ||
+    /* What belonged to the old file must not be applied to the new. */
+    if (install_remove_companions(r, e) != 0 ||
+        put_in_place(staging_path, r->live_path, e) != 0 ||
         live_open(r, e) != 0)
         return -1;
     if (r->db == NULL)

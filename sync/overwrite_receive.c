@@ -71,6 +71,7 @@ replica_overwrite_begin(struct replica *r, struct err *e)
     if (!r->trusted)
         return err_set(e, ERR_ROLE, "this server is not a secondary");
     overwrite_free(r);
+    exchange_forget_replaced(r, false);
     o = alloc_zeroed(1, sizeof(*o));
     o->fd = -1;
     o->hasher = hasher_new();

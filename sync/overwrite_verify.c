@@ -219,14 +219,20 @@ check_state(struct staging *s, const struct bundle_header *h, struct err *e)
     return 0;
 }
 
+int
+staging_reopen(struct staging *s, const char *path, struct err *e)
+{
+    if (database_open(&s->db, path, OPEN_WRITE, STAGING_WAIT_MS, e) != 0)
+        return -1;
+    return database_exec(s->db,
+        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", e);
+}
+
 static int
 load_staging(struct staging *s, const struct overwrite *o, struct err *e)
 {
-    if (database_open(&s->db, o->staging_path, OPEN_WRITE, STAGING_WAIT_MS,
-            e) != 0 ||
+    if (staging_reopen(s, o->staging_path, e) != 0 ||
         database_suspend_rules(s->db, e) != 0 ||
-        database_exec(s->db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF",
-            e) != 0 ||
         map_file(s->db, o->header.raw_length, e) != 0 ||
         schema_load(&s->schema, s->db, e) != 0)
         return -1;

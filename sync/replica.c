@@ -68,9 +68,14 @@ replica_open(struct replica **replicap, const struct dataset_config *config,
     r->drift_capture = config->drift_capture;
     r->foreign = config->foreign;
     r->notice = config->notice;
+    r->let_go = config->let_go;
     r->notice_ctx = config->ctx;
     r->hasher = hasher_new();
     overwrite_remove_staging(r);
+    if (exchange_keep_leftover(r, e) != 0) {
+        replica_notice(r, "backup", "%.300s", e->message);
+        err_clear(e);
+    }
     if (live_open(r, e) != 0)
         goto fail;
     if (r->db != NULL && live_read_state(r, e) != 0)
@@ -92,6 +97,7 @@ replica_close(struct replica *r)
         return;
     replica_overwrite_abort(r);
     live_close(r);
+    exchange_forget_replaced(r, true);
     hasher_free(r->hasher);
     buf_release(&r->specials);
     explicit_bzero(r->bundle_key, sizeof(r->bundle_key));

@@ -348,6 +348,7 @@ replica_heartbeat(struct replica *r, const uint8_t cluster[ID_SIZE],
     if (replica_refuse_drift(r, e) != 0)
         return -1;
     if (same) {
+        exchange_forget_replaced(r, false);
         live_checkpoint(r, true);
         return 0;
     }

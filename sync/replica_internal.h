@@ -45,6 +45,9 @@
 
 struct overwrite; /* an overwrite under way */
 
+/* In the work folder, between two names: what an exchange replaced. */
+#define REPLACED_NAME "replaced.db"
+
 struct replica {
     char *name;
     char *live_path;
@@ -52,7 +55,12 @@ struct replica {
     enum capture_mode drift_capture;
     bool foreign;
     void (*notice)(void *ctx, const char *kind, const char *text);
-    void *notice_ctx;
+    void (*let_go)(void *ctx);
+    void *notice_ctx; /* of both */
+
+    sqlite3 *replaced; /* a live file that another took the place of, locked,
+                          as long as somebody might have it open */
+    int replaced_fd;   /* SQLite's descriptor of it */
 
     bool trusted;
     uint8_t cluster[ID_SIZE];
@@ -104,6 +112,8 @@ int replica_check_sender(const struct replica *r, const char *dataset,
  * (the reason is kept). */
 int live_open(struct replica *r, struct err *e);
 void live_close(struct replica *r);
+/* The connection, which R then has no more. */
+sqlite3 *live_steal(struct replica *r);
 /* Whether what R->db works on is not what has the name now: the file, or the
  * log beside it. */
 bool live_moved(const struct replica *r);
@@ -212,6 +222,13 @@ int body_read_specials(struct row_work *w, struct reader *body, struct err *e);
 /* replica_snapshot.c */
 /* A consistent, durable copy of a database at PATH (0600, replaced). */
 int snapshot_take(sqlite3 *from, const char *path, struct err *e);
+
+/* overwrite_exchange.c */
+/* Lets go of R->replaced once nobody else has it open, or when CLOSING. */
+void exchange_forget_replaced(struct replica *r, bool closing);
+/* A file that an exchange left under the name it had meanwhile becomes a
+ * backup. */
+int exchange_keep_leftover(const struct replica *r, struct err *e);
 
 /* overwrite_receive.c */
 void overwrite_free(struct replica *r);

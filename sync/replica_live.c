@@ -80,9 +80,11 @@ live_moved(const struct replica *r)
                database_shm_inode(r->live_path) != r->shm_inode);
 }
 
-void
-live_close(struct replica *r)
+sqlite3 *
+live_steal(struct replica *r)
 {
+    sqlite3 *db = r->db;
+
     row_tables_free(r->tables, r->table_count);
     r->tables = NULL;
     r->table_count = 0;
@@ -91,12 +93,21 @@ live_close(struct replica *r)
     sqlite3_finalize(r->begin);
     sqlite3_finalize(r->commit);
     r->begin = r->commit = NULL;
-    if (r->db != NULL && live_moved(r))
-        database_abandon(r->db);
-    else
-        database_close(r->db);
     r->db = NULL;
     r->shm_inode = 0;
+    return db;
+}
+
+void
+live_close(struct replica *r)
+{
+    bool moved = r->db != NULL && live_moved(r);
+    sqlite3 *db = live_steal(r);
+
+    if (moved)
+        database_abandon(db);
+    else
+        database_close(db);
 }
 
 void

@@ -53,6 +53,9 @@ struct dataset_config {
     /* Tells the daemon something that an administrator should read as an event;
      * KIND is a short word ("compare", "overwrite-needed", "drift"). */
     void (*notice)(void *ctx, const char *kind, const char *text);
+    /* Asks the daemon to close what it has open of a replica's live file, which
+     * another file is about to take the place of; may be NULL. */
+    void (*let_go)(void *ctx);
     void *ctx;
 };
 
