@@ -62,15 +62,27 @@ database_abandon(sqlite3 *db)
     database_close(db);
 }
 
+static ino_t
+inode_beside(const char *path, const char *suffix)
+{
+    char *name = alloc_format("%s%s", path, suffix);
+    struct stat st;
+    ino_t inode = stat(name, &st) == 0 ? st.st_ino : 0;
+
+    free(name);
+    return inode;
+}
+
 ino_t
 database_shm_inode(const char *path)
 {
-    char *shm = alloc_format("%s-shm", path);
-    struct stat st;
-    ino_t inode = stat(shm, &st) == 0 ? st.st_ino : 0;
+    return inode_beside(path, "-shm");
+}
 
-    free(shm);
-    return inode;
+ino_t
+database_log_inode(const char *path)
+{
+    return inode_beside(path, "-wal");
 }
 
 void

@@ -32,6 +32,8 @@ void database_abandon(sqlite3 *db);
  * notice when it is removed under an open connection, which from then on reads
  * a log of its own. */
 ino_t database_shm_inode(const char *path);
+/* The inode of the log itself. */
+ino_t database_log_inode(const char *path);
 /* Changes the deadline of a connection made by database_open. */
 void database_set_wait(sqlite3 *db, int wait_ms);
 /* sqlite3_exec with the library's error in E (ERR_BUSY, ERR_NO_SPACE,

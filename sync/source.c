@@ -173,11 +173,37 @@ source_unpublished(struct source *source, bool *unpublished, struct err *e)
     return 0;
 }
 
+/* Whether an older copy was put over the live file after the publish: it must
+ * not get the nonce of now. */
+static int
+is_older(struct source *s, bool *older, struct err *e)
+{
+    struct file_mark mark;
+
+    *older = false;
+    if (source_live_mark(s, &mark, e) != 0)
+        goto fail;
+    if (source_same_mark(&mark, &s->mark))
+        return 0;
+    /* One that was cut off is no base for its log, nor are pages in memory. */
+    *older = mark.size < s->mark.size;
+    sqlite3_db_release_memory(s->live);
+    if (*older || (source_base_check(s, &mark, e) == 0 &&
+                      source_lacks_untrimmed(s, older, e) == 0))
+        return 0;
+fail:
+    if (e->code != ERR_HELD)
+        return -1;
+    err_clear(e); /* the next publish says so */
+    *older = true;
+    return 0;
+}
+
 static int
 trim_live(struct source *s, struct err *e)
 {
     uint8_t nonce[ID_SIZE];
-    bool present;
+    bool present, older;
 
     if (database_exec(s->live, "BEGIN IMMEDIATE", e) != 0 ||
         capture_read_nonce(s->live, nonce, &present, e) != 0)
@@ -185,6 +211,10 @@ trim_live(struct source *s, struct err *e)
     /* Another file since the publish: the next publish sees to it. */
     if (!present || (memcmp(nonce, s->state.nonce, ID_SIZE) != 0 &&
                         memcmp(nonce, s->state.nonce_next, ID_SIZE) != 0))
+        return 0;
+    if (is_older(s, &older, e) != 0)
+        return -1;
+    if (older)
         return 0;
     if (capture_trim(s->live, &s->journal, e) != 0 ||
         capture_write_nonce(s->live, s->state.nonce_next, e) != 0 ||

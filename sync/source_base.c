@@ -215,8 +215,8 @@ source_nonce_is_set(const uint8_t nonce[ID_SIZE])
     return memcmp(nonce, none, ID_SIZE) != 0;
 }
 
-static bool
-log_is_empty(const struct source *s)
+bool
+source_log_is_empty(const struct source *s)
 {
     char *path = alloc_format("%s-wal", s->config.live_path);
     struct stat st;
@@ -244,7 +244,7 @@ source_base_check(struct source *s, const struct file_mark *mark, struct err *e)
 
     if (source_same_mark(mark, &s->base_mark))
         return 0;
-    if (log_is_empty(s)) {
+    if (source_log_is_empty(s)) {
         s->base_mark = *mark;
         return 0;
     }

@@ -118,6 +118,8 @@ struct source {
     uint32_t data_version, seen_version;
     uint32_t cookie;
     ino_t shm_inode; /* of the log's index that the connection uses, or 0 */
+    ino_t log_inode; /* of the log, likewise */
+    bool left_log;   /* the file was replaced, its log was not */
     struct file_mark base_mark;  /* the main file was looked at so */
     uint64_t base_revision;      /* of the nonce in it then */
     bool nonce_before;           /* the file seen has the nonce that a trim will
@@ -173,6 +175,7 @@ void source_new_nonce(uint64_t revision, uint8_t nonce[ID_SIZE]);
 uint64_t source_nonce_revision(const uint8_t nonce[ID_SIZE]);
 /* False while the dataset is compared: then the file has none. */
 bool source_nonce_is_set(const uint8_t nonce[ID_SIZE]);
+bool source_log_is_empty(const struct source *s);
 /* The log was written back whole, just after a trim. */
 void source_base_complete(struct source *s);
 /* Holds when the main file, without its log, is older than it was. */
@@ -246,8 +249,10 @@ int source_guard_newest(struct source *s, const struct collection *c,
     struct err *e);
 /* Whether a row stands in the live file as it did before REVISION, although it
  * is published otherwise and no trigger noted it. */
-int source_lacks_revision(struct source *s, uint64_t revision, bool *lacks,
+int source_lacks_revision(struct source *s, uint64_t revision, bool *found,
     struct err *e);
+/* The same of the revisions that were not trimmed yet. */
+int source_lacks_untrimmed(struct source *s, bool *found, struct err *e);
 /* The same by counting, for tables that a schema change rebuilt or dropped. */
 int source_guard_counts(struct source *s, const struct schema *live,
     struct err *e);

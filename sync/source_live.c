@@ -105,7 +105,7 @@ source_live_close(struct source *s)
     else
         database_close(s->live);
     s->live = NULL;
-    s->shm_inode = 0;
+    s->shm_inode = s->log_inode = 0;
     s->live_known = s->at_rest = s->verdict.connected = false;
     s->maybe_older = s->replaced = true;
 }
@@ -187,6 +187,8 @@ begin(struct source *s, struct err *e)
         return -1;
     if (s->shm_inode == 0)
         s->shm_inode = database_shm_inode(s->config.live_path);
+    if (s->log_inode == 0)
+        s->log_inode = database_log_inode(s->config.live_path);
     return 0;
 }
 
@@ -248,9 +250,49 @@ source_live_end(struct source *s)
     database_rollback(s->live);
 }
 
+/* Whether the log and its index are those of the open connection, and nothing
+ * was committed to them since the publish. */
+static bool
+log_is_published(struct source *s)
+{
+    struct err ignored = ERR_INIT;
+    uint32_t version;
+
+    return s->log_inode != 0 && s->shm_inode != 0 &&
+           database_log_inode(s->config.live_path) == s->log_inode &&
+           database_shm_inode(s->config.live_path) == s->shm_inode &&
+           database_data_version(s->live, &version, &ignored) == 0 &&
+           version == s->data_version;
+}
+
+/* A file moved over the live one is read together with the log that was left
+ * beside it, and looks as new as the old one was.  What is in that log is
+ * published, and belongs to the file that went: it is written there. */
+static void
+empty_left_log(struct source *s)
+{
+    struct err ignored = ERR_INIT;
+    struct stat st;
+    bool complete;
+
+    if (source_leaves_no_trace(s) || !s->live_known ||
+        !database_has_moved(s->live) || stat(s->config.live_path, &st) != 0 ||
+        source_log_is_empty(s))
+        return;
+    database_rollback(s->live);
+    database_set_wait(s->live, 0);
+    /* After a trim the log has newer changes only, of this file or that. */
+    s->left_log = s->untrimmed &&
+                  (!log_is_published(s) ||
+                      database_checkpoint(s->live, SQLITE_CHECKPOINT_TRUNCATE,
+                          &complete, &ignored) != 0 ||
+                      !complete);
+}
+
 static void
 let_go(struct source *s)
 {
+    empty_left_log(s);
     source_live_close(s);
     s->must_compare = "the live file was replaced";
     s->check_file = !source_leaves_no_trace(s);
@@ -324,6 +366,18 @@ check_nonce(struct source *s, struct err *e)
     return source_held_error(s, e);
 }
 
+static int
+check_log(struct source *s, struct err *e)
+{
+    if (!s->left_log || source_log_is_empty(s)) {
+        s->left_log = false;
+        return 0;
+    }
+    source_hold(s, "the live database was replaced while its log held newer "
+                   "changes");
+    return source_held_error(s, e);
+}
+
 /* Is the file as new as what was published, as far as it shows at once? */
 static int
 check_age(struct source *s, const struct file_mark *mark, struct err *e)
@@ -332,8 +386,9 @@ check_age(struct source *s, const struct file_mark *mark, struct err *e)
         return -1;
     if (source_leaves_no_trace(s))
         return 0;
-    return check_nonce(s, e) != 0 || source_base_check(s, mark, e) != 0 ? -1
-                                                                        : 0;
+    if (check_nonce(s, e) != 0 || source_base_check(s, mark, e) != 0)
+        return -1;
+    return check_log(s, e);
 }
 
 static int
@@ -364,6 +419,7 @@ begin_checked(struct source *s, const struct file_mark *mark, bool accept,
         source_older_look(s, moved);
     if (accept) {
         s->nonce_before = s->maybe_older = s->replaced = false;
+        s->left_log = false;
         s->base_revision = 0;
         memset(&s->base_mark, 0, sizeof(s->base_mark));
         return 0;

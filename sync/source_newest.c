@@ -17,6 +17,7 @@ struct keyed {
     const uint8_t *key;
     size_t key_len;
     const struct change *change; /* NULL in the journal */
+    int64_t counter;             /* in the journal */
 };
 
 struct keyed_list {
@@ -84,8 +85,41 @@ list_journal(const struct capture_keys *keys, struct keyed_list *list)
             .table = keys->items[i].table->name,
             .key = keys->items[i].key,
             .key_len = keys->items[i].key_len,
+            .counter = keys->items[i].counter,
         };
     sort_keyed(list);
+}
+
+/* What the triggers noted: in the live file, and of that what was published
+ * already. */
+struct notes {
+    struct keyed_list live, published;
+};
+
+static void
+notes_take(struct notes *n, const struct source *s,
+    const struct capture_keys *live)
+{
+    list_journal(live, &n->live);
+    list_journal(&s->journal, &n->published);
+}
+
+static void
+notes_release(struct notes *n)
+{
+    free(n->live.items);
+    free(n->published.items);
+}
+
+/* Whether K was noted after its publish.  A copy of the file as of before that
+ * may hold an older note of the same row, which proves nothing. */
+static bool
+noted_since(const struct notes *n, const struct keyed *k)
+{
+    const struct keyed *now = find_keyed(&n->live, k);
+    const struct keyed *then = find_keyed(&n->published, k);
+
+    return now != NULL && (then == NULL || now->counter > then->counter);
 }
 
 /* Whether the triggers note every change to a table.  Where they do not, a row
@@ -117,38 +151,63 @@ undone(const struct change *made, const struct change *live)
            memcmp(made->old_row, live->new_row, made->old_row_len) == 0;
 }
 
+/* Revisions looked at, at most; as many are rarely published before a trim. */
+#define UNTRIMMED_MAX 64
+
+/* The first revision that came after the nonce which the live file has. */
+static uint64_t
+first_untrimmed(const struct source *s)
+{
+    uint64_t newest = s->state.revision;
+    uint64_t trimmed = source_nonce_revision(s->state.nonce);
+
+    if (!source_nonce_is_set(s->state.nonce) || trimmed >= newest)
+        return newest;
+    return newest - trimmed > UNTRIMMED_MAX ? newest - UNTRIMMED_MAX + 1
+                                            : trimmed + 1;
+}
+
+/* Holds when LIVE, the differences to the published copy, undo a row of
+ * REVISION without a note. */
+static int
+guard_revision(struct source *s, uint64_t revision,
+    const struct keyed_list *live, const struct notes *notes, struct err *e)
+{
+    struct change_set made;
+    int r;
+
+    change_set_init(&made);
+    r = history_changes(s, revision, &made, e);
+    for (size_t i = 0; r == 0 && i < made.count; i++) {
+        const struct keyed k = keyed_change(&made.items[i]);
+        const struct keyed *now = find_keyed(live, &k);
+
+        if (now == NULL || !undone(k.change, now->change) ||
+            noted_since(notes, &k) || (!s->replaced && !is_noted(s, k.table)))
+            continue;
+        source_hold(s, "the live database is as it was before revision %llu",
+            (unsigned long long)revision);
+        r = source_held_error(s, e);
+    }
+    change_set_release(&made);
+    return r;
+}
+
 int
 source_guard_newest(struct source *s, const struct collection *c, struct err *e)
 {
-    struct keyed_list live = { 0 }, noted = { 0 };
-    struct change_set newest;
-    int r = -1;
+    struct keyed_list live = { 0 };
+    struct notes notes = { 0 };
+    int r = 0;
 
     if (!s->nonce_before || c->compare_reason == NULL || c->set.count == 0)
         return 0;
-    change_set_init(&newest);
-    if (history_changes(s, s->state.revision, &newest, e) != 0)
-        goto out;
     list_changes(&c->set, &live);
-    list_journal(&c->journal, &noted);
-    for (size_t i = 0; i < newest.count; i++) {
-        const struct keyed made = keyed_change(&newest.items[i]);
-        const struct keyed *now = find_keyed(&live, &made);
-
-        if (now == NULL || !undone(made.change, now->change) ||
-            find_keyed(&noted, &made) != NULL ||
-            (!s->replaced && !is_noted(s, made.table)))
-            continue;
-        source_hold(s, "the live database is as it was before revision %llu",
-            (unsigned long long)s->state.revision);
-        r = source_held_error(s, e);
-        goto out;
-    }
-    r = 0;
-out:
+    notes_take(&notes, s, &c->journal);
+    for (uint64_t n = first_untrimmed(s); r == 0 && n <= s->state.revision; n++)
+        r = guard_revision(s, n, &live, &notes, e);
     free(live.items);
-    free(noted.items);
-    change_set_release(&newest);
+    notes_release(&notes);
     return r;
 }
 
@@ -192,7 +251,7 @@ find_undone(struct source *s, const struct change_set *made, bool *found,
 {
     struct row_bufs b = { BUF_INIT, BUF_INIT, BUF_INIT };
     struct capture_keys journal = { 0 };
-    struct keyed_list noted = { 0 };
+    struct notes notes = { 0 };
     bool is_undone;
     int r = 0;
 
@@ -204,12 +263,12 @@ find_undone(struct source *s, const struct change_set *made, bool *found,
         r = stands_undone(s, &made->items[i], &b, &is_undone, e);
         if (r != 0 || !is_undone)
             continue;
-        if (noted.items == NULL &&
+        if (notes.live.items == NULL &&
             (r = capture_read(s->live, s->schema, &journal, e)) == 0)
-            list_journal(&journal, &noted);
-        *found = r == 0 && find_keyed(&noted, &k) == NULL;
+            notes_take(&notes, s, &journal);
+        *found = r == 0 && !noted_since(&notes, &k);
     }
-    free(noted.items);
+    notes_release(&notes);
     capture_keys_release(&journal);
     buf_release(&b.key);
     buf_release(&b.live);
@@ -218,14 +277,14 @@ find_undone(struct source *s, const struct change_set *made, bool *found,
 }
 
 int
-source_lacks_revision(struct source *s, uint64_t revision, bool *lacks,
+source_lacks_revision(struct source *s, uint64_t revision, bool *found,
     struct err *e)
 {
     struct change_set made;
     struct schema *live = NULL;
     int r = -1;
 
-    *lacks = false;
+    *found = false;
     if (s->schema == NULL || revision > s->state.revision)
         return 0;
     change_set_init(&made);
@@ -234,9 +293,21 @@ source_lacks_revision(struct source *s, uint64_t revision, bool *lacks,
         goto out;
     r = memcmp(live->hash, s->schema->hash, HASH_SIZE) != 0
             ? 0
-            : find_undone(s, &made, lacks, e);
+            : find_undone(s, &made, found, e);
 out:
     schema_free(live);
     change_set_release(&made);
+    return r;
+}
+
+int
+source_lacks_untrimmed(struct source *s, bool *found, struct err *e)
+{
+    int r = 0;
+
+    *found = false;
+    for (uint64_t n = first_untrimmed(s);
+         r == 0 && !*found && n <= s->state.revision; n++)
+        r = source_lacks_revision(s, n, found, e);
     return r;
 }
