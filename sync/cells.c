@@ -272,37 +272,49 @@ cells_skip_same(struct cells *a, struct cells *b)
     return true;
 }
 
-/* Compares what two chains of overflow pages hold, LEFT bytes. */
-static bool
-same_overflow(struct cells *a, uint32_t x, struct cells *b, uint32_t y,
-    uint64_t left)
-{
-    while (left > 0) {
-        uint32_t part = a->usable - 4;
+/* What is left of two records, in two chains of overflow pages. */
+struct overflow {
+    uint32_t a, b; /* the next pages */
+    uint64_t left; /* bytes */
+};
 
-        if (part > left)
-            part = (uint32_t)left;
-        if (x < 2 || !pages_read(a->pages, x, a->scratch))
-            return fail(a);
-        if (y < 2 || !pages_read(b->pages, y, b->scratch))
-            return fail(b);
-        if (memcmp(a->scratch + 4, b->scratch + 4, part) != 0)
-            return false;
-        x = get_u32(a->scratch);
-        y = get_u32(b->scratch);
-        left -= part;
-    }
-    return true;
+/* 1 when a part of both is the same; 0 also when a page is not as it should
+ * be. */
+static int
+same_part(struct cells *a, struct cells *b, struct overflow *o)
+{
+    uint32_t part = a->usable - 4;
+
+    if (part > o->left)
+        part = (uint32_t)o->left;
+    if (o->a < 2 || !pages_read(a->pages, o->a, a->scratch))
+        return fail(a);
+    if (o->b < 2 || !pages_read(b->pages, o->b, b->scratch))
+        return fail(b);
+    o->a = get_u32(a->scratch);
+    o->b = get_u32(b->scratch);
+    o->left -= part;
+    return memcmp(a->scratch + 4, b->scratch + 4, part) == 0;
 }
 
-bool
-cells_same(struct cells *a, struct cells *b)
+/* Overflow pages between two breaths. */
+#define BREATH_PAGES 64
+
+int
+cells_same(struct cells *a, struct cells *b,
+    int (*breathe)(void *ctx, struct err *e), void *ctx, struct err *e)
 {
     const struct cell *x = &a->now, *y = &b->now;
+    struct overflow o = { x->overflow, y->overflow, x->len - x->local_len };
 
     if (x->len != y->len || x->local_len != y->local_len ||
         memcmp(x->local, y->local, x->local_len) != 0)
-        return false;
-    return x->overflow == 0 ||
-           same_overflow(a, x->overflow, b, y->overflow, x->len - x->local_len);
+        return 0;
+    for (uint32_t n = 1; o.left > 0; n++) {
+        if (!same_part(a, b, &o))
+            return 0;
+        if (n % BREATH_PAGES == 0 && breathe(ctx, e) != 0)
+            return -1;
+    }
+    return 1;
 }

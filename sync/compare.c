@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/stop.h"
 #include "sync/compare_stored.h"
 #include "sync/large_row.h"
 #include "sync/open.h"
@@ -183,24 +184,40 @@ note(const struct found *f, struct side *old, struct side *new, struct err *e)
                                                             : 0;
 }
 
+/* Whoever waits for the lock is let in; NEW is read on behind the row that it is
+ * at. */
+static int
+side_pause(struct side *s, const struct compare_how *how, struct err *e)
+{
+    int r = 0;
+
+    if (how->pause_is_due == NULL || !how->pause_is_due(how->ctx))
+        return 0;
+    row_scan_suspend(&s->scan);
+    r = how->pause(how->ctx, e);
+    return r != 0 || s->done ? r : row_scan_resume(&s->scan, &s->key, e);
+}
+
 /* Every row, by SQL. */
 static int
 compare_rows(sqlite3 *old, sqlite3 *new, const struct found *found,
-    struct err *e)
+    const struct compare_how *how, struct err *e)
 {
     const struct table *t = found->t;
     struct side a = { 0 }, b = { 0 };
     sqlite3_stmt *compare = NULL;
     int order = 0, r = -1;
 
-    if (prepare_order(new, t, &compare, e) != 0 ||
+    if (prepare_order(old, t, &compare, e) != 0 ||
         side_open(&a, old, t, e) != 0 || side_open(&b, new, t, e) != 0)
         goto out;
     while (!a.done || !b.done) {
-        if (order_keys(new, compare, t, &a, &b, &order, e) != 0)
+        if (order_keys(old, compare, t, &a, &b, &order, e) != 0)
             goto out;
         if ((order != 0 || !same_row(&a, &b)) &&
             note(found, order <= 0 ? &a : NULL, order >= 0 ? &b : NULL, e) != 0)
+            goto out;
+        if (side_pause(&b, how, e) != 0)
             goto out;
         if (order <= 0 && side_next(&a, e) != 0)
             goto out;
@@ -218,6 +235,7 @@ out:
 /* Rows that are not stored alike, looked up on both sides. */
 struct look_up {
     const struct found *found;
+    const struct compare_how *how;
     struct side a, b; /* whose statements find one row */
 };
 
@@ -270,6 +288,18 @@ look_up(void *ctx, int64_t rowid, bool *equal, struct err *e)
                   : note(l->found, a->done ? NULL : a, b->done ? NULL : b, e);
 }
 
+static int
+breathe(void *ctx, struct err *e)
+{
+    const struct compare_how *how = ((struct look_up *)ctx)->how;
+
+    if (stop_check(e) != 0)
+        return -1;
+    return how->pause_is_due != NULL && how->pause_is_due(how->ctx)
+               ? how->pause(how->ctx, e)
+               : 0;
+}
+
 /* As compare_rows; returns 1, and nothing was noted, when it cannot be done. */
 static int
 compare_bytes(sqlite3 *old, sqlite3 *new, const struct found *found,
@@ -277,6 +307,7 @@ compare_bytes(sqlite3 *old, sqlite3 *new, const struct found *found,
 {
     struct look_up l = {
         .found = found,
+        .how = how,
         .a = { .scan = { .db = old, .t = found->t } },
         .b = { .scan = { .db = new, .t = found->t } },
     };
@@ -286,6 +317,7 @@ compare_bytes(sqlite3 *old, sqlite3 *new, const struct found *found,
         .old_log = how->old_log,
         .new_log = how->new_log,
         .look_up = look_up,
+        .breathe = breathe,
         .ctx = &l,
     };
     size_t before = found->set->count;
@@ -309,7 +341,7 @@ compare_table_how(sqlite3 *old, sqlite3 *new, const struct table *t,
     int r = compare_bytes(old, new, &found, how, e);
 
     if (r > 0)
-        r = compare_rows(old, new, &found, e);
+        r = compare_rows(old, new, &found, how, e);
     return r != 0 ? err_wrap(e, "table \"%s\"", t->name) : 0;
 }
 
@@ -325,14 +357,16 @@ compare_table(sqlite3 *old, sqlite3 *new, const struct table *t,
 /* All rows of a table that the other side does not have. */
 static int
 note_all(sqlite3 *db, const struct table *t, bool added, struct change_set *set,
-    size_t max_bytes, struct err *e)
+    const struct compare_how *how, struct err *e)
 {
-    const struct found found = { t, set, max_bytes };
+    const struct found found = { t, set, how->max_bytes };
     struct side s;
     int r = side_open(&s, db, t, e);
 
     while (r == 0 && !s.done) {
         r = note(&found, added ? NULL : &s, added ? &s : NULL, e);
+        if (r == 0 && added)
+            r = side_pause(&s, how, e);
         if (r == 0)
             r = side_next(&s, e);
     }
@@ -365,7 +399,7 @@ compare_databases_how(sqlite3 *old, const struct schema *old_schema,
         if (t->unsupported == NULL &&
             (other == NULL || other->unsupported != NULL ||
                 !table_same_shape(t, other)) &&
-            note_all(old, t, false, set, how->max_bytes, e) != 0)
+            note_all(old, t, false, set, how, e) != 0)
             return -1;
     }
     for (size_t i = 0; i < new_schema->table_count; i++) {
@@ -379,7 +413,7 @@ compare_databases_how(sqlite3 *old, const struct schema *old_schema,
             table_same_shape(t, other))
             r = compare_table_how(old, new, t, set, how, e);
         else
-            r = note_all(new, t, true, set, how->max_bytes, e);
+            r = note_all(new, t, true, set, how, e);
         if (r != 0)
             return -1;
     }

@@ -17,6 +17,12 @@ struct compare_how {
     /* Of exactly these read transactions (sync/pages.h): then stored bytes are
      * compared first.  NULL: every row is read by SQL. */
     const struct log_mark *old_log, *new_log;
+    /* Asked often; if it says so the other is called, with no statement open on
+     * NEW: it may end the read transaction there, and begin another one of the
+     * same content.  NULL: no pauses. */
+    bool (*pause_is_due)(void *ctx);
+    int (*pause)(void *ctx, struct err *e);
+    void *ctx;
 };
 
 /* Adds to SET how to get from OLD's rows to NEW's in table T, which both have

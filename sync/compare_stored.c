@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/stop.h"
 #include "sync/cells.h"
 #include "sync/open.h"
 
@@ -53,9 +52,12 @@ step(struct walk *w, struct err *e)
                 : x->rowid == y->rowid ? 0
                 : x->rowid < y->rowid  ? -1
                                        : 1;
+    int same = 0;
 
-    if ((order != 0 || !cells_same(w->a, w->b)) &&
-        look_up(w, order <= 0 ? x->rowid : y->rowid, e) != 0)
+    if (order == 0)
+        same = cells_same(w->a, w->b, w->w->breathe, w->w->ctx, e);
+    if (same < 0 ||
+        (same == 0 && look_up(w, order <= 0 ? x->rowid : y->rowid, e) != 0))
         return -1;
     if (order <= 0)
         cells_next(w->a);
@@ -77,7 +79,7 @@ walk_all(struct walk *w, struct err *e)
         }
         if (w->equal > EQUAL_MAX && w->equal > w->looked_up / 2)
             return 1;
-        if (stop_check(e) != 0)
+        if (w->w->breathe(w->w->ctx, e) != 0)
             return -1;
     }
     return cells_failed(w->a) || cells_failed(w->b) ? 1 : 0;

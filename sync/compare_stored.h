@@ -19,6 +19,9 @@ struct stored_walk {
     const struct log_mark *old_log, *new_log;
     /* A row that one of them has, or that both store otherwise. */
     int (*look_up)(void *ctx, int64_t rowid, bool *equal, struct err *e);
+    /* Called every few pages, while nothing is open on either side: may end the
+     * read transactions and begin others of the same content. */
+    int (*breathe)(void *ctx, struct err *e);
     void *ctx;
 };
 

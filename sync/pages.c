@@ -66,6 +66,15 @@ index_region(sqlite3_file *file, uint32_t region)
     return (const uint8_t *)(uintptr_t)p;
 }
 
+bool
+database_has_log(sqlite3 *db)
+{
+    sqlite3_file *file = file_of(db, SQLITE_FCNTL_FILE_POINTER);
+    uint8_t version;
+
+    return file != NULL && read_bytes(file, &version, 1, 19) && version == 2;
+}
+
 /* Both copies of the head stand at the beginning of the index; a writer changes
  * the second one first.  Whoever begins the log anew changes the head before it
  * says that nothing is written back: that is read first. */
@@ -74,11 +83,10 @@ log_mark_read(sqlite3 *db, struct log_mark *mark)
 {
     sqlite3_file *file = file_of(db, SQLITE_FCNTL_FILE_POINTER);
     const uint8_t *index;
-    uint8_t version, second[sizeof(mark->head)];
+    uint8_t second[sizeof(mark->head)];
 
     memset(mark, 0, sizeof(*mark));
-    if (file == NULL || !read_bytes(file, &version, 1, 19) || version != 2 ||
-        (index = index_region(file, 0)) == NULL)
+    if (!database_has_log(db) || (index = index_region(file, 0)) == NULL)
         return;
     memcpy(&mark->written_back, index + 2 * sizeof(second),
         sizeof(mark->written_back));

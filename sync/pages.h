@@ -27,6 +27,8 @@ struct log_mark {
     uint32_t written_back; /* frames of the log that are in the file as well */
 };
 
+/* Whether DB is in WAL mode, in its open read transaction. */
+bool database_has_log(sqlite3 *db);
 /* In a read transaction, or right after one on the same connection. */
 void log_mark_read(sqlite3 *db, struct log_mark *mark);
 bool log_mark_is_set(const struct log_mark *mark);

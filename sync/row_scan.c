@@ -9,6 +9,7 @@
 
 #include "sync/large_row.h"
 #include "sync/open.h"
+#include "sync/value.h"
 
 static int
 prepare(struct row_scan *s, char *sql, struct err *e)
@@ -69,8 +70,32 @@ row_scan_next(struct row_scan *s, struct err *e)
 }
 
 void
+row_scan_suspend(struct row_scan *s)
+{
+    sqlite3_finalize(s->stmt);
+    s->stmt = NULL;
+}
+
+int
+row_scan_resume(struct row_scan *s, const struct buf *key, struct err *e)
+{
+    struct reader r;
+
+    if (prepare(s, table_select_after_sql(s->t), e) != 0)
+        return -1;
+    buf_clear(&s->after);
+    buf_put(&s->after, key->data, key->len);
+    r = reader_over(s->after.data, s->after.len);
+    for (int i = 0; i < s->t->key_count; i++)
+        if (value_bind(&r, s->stmt, 1 + i, e) != 0)
+            return -1;
+    return 0;
+}
+
+void
 row_scan_close(struct row_scan *s)
 {
+    buf_release(&s->after);
     sqlite3_finalize(s->stmt);
     s->stmt = NULL;
 }

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "sync/schema.h"
@@ -38,12 +39,17 @@ struct row_scan {
     bool behind;        /* ROWID was passed: go on behind it */
     int64_t rowid;
     uint8_t hash[HASH_SIZE];
+    struct buf after; /* the key that a resumed statement is bound to */
 };
 
 /* In the caller's read transaction.  To be closed also after an error. */
 int row_scan_open(struct row_scan *s, sqlite3 *db, const struct table *t,
     struct err *e);
 enum row_scan_step row_scan_next(struct row_scan *s, struct err *e);
+/* Nothing is open in DB any more until it is resumed, behind the row of KEY, the
+ * last one given, among the same rows. */
+void row_scan_suspend(struct row_scan *s);
+int row_scan_resume(struct row_scan *s, const struct buf *key, struct err *e);
 void row_scan_close(struct row_scan *s);
 
 #endif

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "sync/compare.h"
 #include "sync/open.h"
 #include "sync/schema_select.h"
 
@@ -226,34 +225,7 @@ source_collect(struct source *s, struct collection *c, struct err *e)
     c->compare_reason = reason_to_compare(s, c);
     if (c->compare_reason == NULL)
         return collect_journal(s, c, e);
-    return source_compare(s, s->schema, &c->set, e);
-}
-
-int
-source_compare(struct source *s, const struct schema *live,
-    struct change_set *set, struct err *e)
-{
-    struct log_mark published;
-    struct compare_how how = {
-        .max_bytes = SOURCE_COMPARE_MAX,
-        .old_log = &published,
-        .new_log = &s->pinned,
-    };
-    bool own = sqlite3_get_autocommit(s->published) != 0;
-    uint32_t ignored;
-    int r = -1;
-
-    if (own && database_exec(s->published, "BEGIN", e) != 0)
-        return -1;
-    /* A read begins the transaction; nobody else commits there. */
-    if (database_schema_cookie(s->published, &ignored, e) == 0) {
-        log_mark_read(s->published, &published);
-        r = compare_databases_how(s->published, s->schema, s->live, live, set,
-            &how, e);
-    }
-    if (own)
-        database_rollback(s->published);
-    return r;
+    return source_compare(s, s->schema, &c->set, SOURCE_COMPARE_MAX, e);
 }
 
 /* Rows of TABLE, without those that are protected in T. */

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sync/copy.h"
 #include "sync/open.h"
 #include "sync/rowcopy.h"
 
@@ -114,7 +113,10 @@ source_copy_live(struct source *s, const char *path, struct err *e)
     else if (database_exec(db,
                  "PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF", e) == 0)
         r = s->config.selection[0] != '\0' ? copy_selected(s, db, e)
-                                           : database_copy(db, s->live, e);
+                                           : source_copy_pages(s, db, e);
     database_close(db);
+    /* What follows needs no lock of another application's file. */
+    if (r == 0 && source_leaves_no_trace(s))
+        source_live_end(s);
     return r;
 }

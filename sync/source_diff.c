@@ -46,7 +46,7 @@ preview_rows(struct source *s, const struct schema *live, bool collect,
     int r;
 
     if (!collect)
-        return source_compare(s, live, set, e);
+        return source_compare(s, live, set, SOURCE_COMPARE_MAX, e);
     r = source_collect(s, &c, e);
     if (r == 0) {
         *set = c.set;

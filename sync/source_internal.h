@@ -3,6 +3,7 @@
  *
  *   source.c           life, state, questions
  *   source_live.c      the live file: is it the one that we know?
+ *   source_pace.c      all of the live file read, without keeping writers out
  *   source_rest.c      the live file of another application between two looks
  *   source_writable.c  whether its schema can still be replicated
  *   source_traces.c    what is ours in the live file: put there, taken away
@@ -136,6 +137,11 @@ struct source {
     struct log_mark log, seen_log;
     struct log_mark pinned; /* the read transaction's own; unset if unknown */
     int64_t looked_at_ms, settled_at_ms; /* when SEEN_LOG, LOG was read */
+    /* See source_pace.c. */
+    int64_t locked_us; /* when the read transaction began */
+    bool disturbed;    /* somebody wrote while it was let go */
+    int tries;         /* of this publish that were */
+    int starved;       /* publishes in a row that were */
     bool at_rest; /* the connection was closed, LOG says whether that matters */
     char *missing; /* tables of the selection that are not there, as told */
     char *held;
@@ -192,6 +198,20 @@ int source_live_read(struct source *s, struct err *e);
 int source_check_writable(struct source *s, const struct schema *live,
     struct err *e);
 
+/* source_pace.c */
+/* Every row compared: how to get from the published copy to the live file, of
+ * schema LIVE; ERR_INVALID beyond MAX_BYTES.  The open read transaction is given
+ * up and begun again where it makes writers wait: ERR_BUSY, and S->disturbed,
+ * when somebody wrote meanwhile. */
+int source_compare(struct source *s, const struct schema *live,
+    struct change_set *set, size_t max_bytes, struct err *e);
+/* Begins the read transaction again, of what was seen; ERR_BUSY likewise. */
+int source_live_resume(struct source *s, struct err *e);
+/* Copies the live file as it was seen into DB, likewise. */
+int source_copy_pages(struct source *s, sqlite3 *db, struct err *e);
+/* Whether a publish that ended is to be tried once more: it was disturbed. */
+bool source_try_again(struct source *s);
+
 /* source_rest.c */
 /* Ends the read transaction.  A log is given free as well where we leave no
  * trace: an open connection would keep it from being written back when the last
@@ -232,11 +252,6 @@ struct collection {
 /* Reads the changes between published copy (of schema S->schema) and live file
  * (of the same tables), in the open read transaction. */
 int source_collect(struct source *s, struct collection *c, struct err *e);
-/* Every row compared: how to get from the published copy to the live file, of
- * schema LIVE; ERR_INVALID beyond SOURCE_COMPARE_MAX.  In the open read
- * transaction. */
-int source_compare(struct source *s, const struct schema *live,
-    struct change_set *set, struct err *e);
 /* The journal of the live file; none where we leave no trace. */
 int source_read_journal(struct source *s, struct capture_keys *keys,
     struct err *e);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "sync/open.h"
 #include "sync/sound.h"
 
@@ -150,6 +151,7 @@ source_live_read(struct source *s, struct err *e)
     memset(&s->pinned, 0, sizeof(s->pinned));
     if (database_exec(s->live, "BEGIN", e) != 0)
         return -1;
+    s->locked_us = clock_mono_us();
     if (database_data_version(s->live, &s->seen_version, &first) == 0)
         return 0;
     rc = sqlite3_errcode(s->live) & 0xff;

@@ -17,7 +17,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "sync/blocker.h"
-#include "sync/compare.h"
 #include "sync/open.h"
 
 /* One publish under way. */
@@ -143,6 +142,8 @@ rebuild(struct publish *p, const char *why, struct err *e)
     struct source *s = p->s;
 
     database_rollback(s->published);
+    if (sqlite3_get_autocommit(s->live) != 0 && source_live_resume(s, e) != 0)
+        return -1;
     if (p->has_ddl && source_undo_ddl(s, e) != 0)
         return -1;
     p->has_ddl = false;
@@ -326,8 +327,7 @@ prove_rows(struct publish *p, struct err *e)
 {
     struct source *s = p->s;
     struct change_set left = { 0 };
-    int r = compare_databases(s->published, s->schema, s->live, s->schema,
-        &left, 1, e);
+    int r = source_compare(s, s->schema, &left, 1, e);
 
     if (left.count > 0) {
         err_clear(e);
@@ -405,6 +405,9 @@ collect(struct publish *p, struct err *e)
         return -1;
     r = source_collect(s, &p->c, e);
     database_rollback(s->published);
+    /* What follows needs no lock of another application's file. */
+    if (r == 0 && source_leaves_no_trace(s))
+        source_live_end(s);
     return r;
 }
 
@@ -535,8 +538,8 @@ abandon(struct publish *p)
         s->must_compare = "the published copy could not be read";
 }
 
-int
-source_publish_now(struct source *s, bool accept, struct publish_result *result,
+static int
+publish_once(struct source *s, bool accept, struct publish_result *result,
     struct err *e)
 {
     struct publish p = { .s = s, .accept = accept, .result = result };
@@ -553,7 +556,7 @@ source_publish_now(struct source *s, bool accept, struct publish_result *result,
         r = publish_changed(&p, e);
     if (r != 0) {
         source_live_blame(s, e);
-        if (e->code == ERR_BUSY)
+        if (e->code == ERR_BUSY && !s->disturbed)
             blocker_explain(s->config.live_path, e);
         abandon(&p);
     } else if (look == LIVE_CHANGED) {
@@ -577,4 +580,19 @@ source_publish_now(struct source *s, bool accept, struct publish_result *result,
         err_wrap(e, "could not publish dataset \"%s\"", s->config.name);
     result->state = s->state;
     return r;
+}
+
+int
+source_publish_now(struct source *s, bool accept, struct publish_result *result,
+    struct err *e)
+{
+    int r;
+
+    s->disturbed = false;
+    for (;;) {
+        r = publish_once(s, accept, result, e);
+        if (!source_try_again(s))
+            return r;
+        err_clear(e);
+    }
 }

@@ -46,6 +46,7 @@ struct pair {
     sqlite3 *old, *new; /* in read transactions after begin() */
     struct schema *schema;
     struct log_mark old_log, new_log;
+    int asked, pauses;
 };
 
 static void
@@ -133,7 +134,8 @@ pair_init(struct pair *p, const struct layout *l, const char *mode)
             "CREATE TABLE keyed(id INTEGER PRIMARY KEY, b, c DEFAULT 7);"
             "CREATE INDEX keyed_c ON keyed(c);"
             "CREATE TABLE pairs(a, b, v, PRIMARY KEY(a,b)) WITHOUT ROWID;"
-            "INSERT INTO pairs VALUES(1,'one',1),('1',2,2),(x'31',3,3)");
+            "INSERT INTO pairs VALUES(1,'one',1),('1',2,2),(x'31',3,3),"
+            "(1,2,4),(1.5,2,5),('b','b',6),('B','b',7),(1,x'32',8)");
     random_changes(db, 3000);
     database_close(db);
     run_shell("cp %s %s", p->old_path, p->new_path);
@@ -169,24 +171,59 @@ find(struct pair *p, const struct compare_how *how, struct buf *found)
     change_set_release(&set);
 }
 
-/* By SQL and by bytes. */
+static bool
+now_and_then(void *ctx)
+{
+    struct pair *p = ctx;
+
+    return ++p->asked % 3 == 0;
+}
+
+/* The same content is there behind every pause; nothing may be open. */
+static int
+pause_here(void *ctx, struct err *e)
+{
+    struct pair *p = ctx;
+    uint32_t ignored;
+
+    p->pauses++;
+    for (sqlite3_stmt *s = NULL; (s = sqlite3_next_stmt(p->new, s)) != NULL;)
+        assert_false(sqlite3_stmt_busy(s));
+    database_rollback(p->new);
+    return database_exec(p->new, "BEGIN", e) != 0
+               ? -1
+               : database_schema_cookie(p->new, &ignored, e);
+}
+
+/* By SQL, by bytes, and by either with pauses. */
 static void
 expect_the_same(struct pair *p)
 {
-    struct compare_how how = { .max_bytes = 0 };
-    struct buf by_sql = BUF_INIT, by_bytes = BUF_INIT;
+    struct buf first = BUF_INIT, found = BUF_INIT;
 
     begin(p);
-    find(p, &how, &by_sql);
-    how.old_log = &p->old_log;
-    how.new_log = &p->new_log;
-    find(p, &how, &by_bytes);
-    assert_int_equal(by_bytes.len, by_sql.len);
-    assert_memory_equal(by_bytes.data, by_sql.data, by_sql.len);
+    p->pauses = 0;
+    for (int i = 0; i < 4; i++) {
+        struct compare_how how = {
+            .old_log = i % 2 == 1 ? &p->old_log : NULL,
+            .new_log = &p->new_log,
+            .pause_is_due = i >= 2 ? now_and_then : NULL,
+            .pause = pause_here,
+            .ctx = p,
+        };
+
+        buf_clear(&found);
+        find(p, &how, i == 0 ? &first : &found);
+        if (i == 0)
+            continue;
+        assert_int_equal(found.len, first.len);
+        assert_memory_equal(found.data, first.data, first.len);
+    }
+    assert_true(p->pauses > 10);
     database_rollback(p->old);
     database_rollback(p->new);
-    buf_release(&by_sql);
-    buf_release(&by_bytes);
+    buf_release(&first);
+    buf_release(&found);
 }
 
 static const struct layout plain_layout = { "4096", "NONE", 0 };

@@ -5,6 +5,9 @@
 #include "sync/detach.h"
 #include "tests/unit/source_fixture.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 static const char schema[] =
     "CREATE TABLE users(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT"
     " NULL UNIQUE, home TEXT);"
@@ -459,6 +462,103 @@ detach_leaves_no_trace(void **state)
     fixture_release(&f);
 }
 
+/* A file that is read in many slices: rows in three tables, one without rowid. */
+static void
+start_with_large_file(struct fixture *f, const char *mode)
+{
+    fixture_init(f, mode, schema);
+    f->config.capture = CAPTURE_COMPARE;
+    sql(f->live,
+        "CREATE TABLE pairs(a TEXT COLLATE NOCASE, b, v, PRIMARY"
+        " KEY(a COLLATE BINARY, b)) WITHOUT ROWID;"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n"
+        " WHERE i<20000) INSERT INTO pairs SELECT char(97+i%26)||(i%500),"
+        "CASE i%3 WHEN 0 THEN i WHEN 1 THEN i+0.5 ELSE 't'||i END,"
+        "hex(randomblob(150)) FROM n;"
+        "CREATE TABLE big(b); WITH RECURSIVE n(i) AS (SELECT 1 UNION"
+        " ALL SELECT i+1 FROM n WHERE i<10000) INSERT INTO big SELECT"
+        " randomblob(300+i%50*(i%97=0)*100) FROM n");
+    source_start(f);
+}
+
+/* Commits between two looks of the source at the same publish. */
+struct interloper {
+    struct fixture *f;
+    atomic_bool stop;
+    atomic_int commits;
+};
+
+static void *
+commit_on(void *arg)
+{
+    struct interloper *t = arg;
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(t->f->live_path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 60000);
+    sql(db, "PRAGMA synchronous=OFF");
+    while (!atomic_load(&t->stop)) {
+        sql(db, "BEGIN IMMEDIATE; UPDATE users SET home=home||'+' WHERE id=1;"
+                "UPDATE big SET b=randomblob(200) WHERE rowid=9000;"
+                "UPDATE pairs SET v=v||'+' WHERE a='z25';"
+                "UPDATE users SET home=home||'+' WHERE id=2; COMMIT");
+        atomic_fetch_add(&t->commits, 1);
+        usleep(3000);
+    }
+    database_close(db);
+    return NULL;
+}
+
+/* Both rows that are always changed together. */
+static void
+expect_one_state(struct fixture *f)
+{
+    sqlite3 *published;
+
+    assert_int_equal(sqlite3_open(f->published_path, &published), SQLITE_OK);
+    assert_int_equal(count(published,
+                         "SELECT (SELECT length(home) FROM users WHERE id=1)-"
+                         "(SELECT length(home) FROM users WHERE id=2)"),
+        0);
+    database_close(published);
+}
+
+/* However the publishes end: what is published was one state of the file, and
+ * those that are in vain let the writer in each time; in the end one is not. */
+static void
+beside_a_tight_writer_states_are_whole(void **state)
+{
+    struct fixture f;
+    struct interloper t = { .f = &f };
+    struct publish_result r;
+    pthread_t thread;
+    int published = 0;
+
+    start_with_large_file(&f, *state);
+    assert_int_equal(pthread_create(&thread, NULL, commit_on, &t), 0);
+    for (int i = 0; i < 11 && published < 3; i++) {
+        struct err e = ERR_INIT;
+        int before = atomic_load(&t.commits);
+
+        while (atomic_load(&t.commits) == before)
+            usleep(500);
+        before = atomic_load(&t.commits);
+        if (source_publish(f.source, &r, &e) == 0)
+            published++;
+        else if (e.code != ERR_BUSY)
+            fail_msg("%s", e.message);
+        else
+            assert_true(atomic_load(&t.commits) - before >= 7);
+        expect_one_state(&f);
+    }
+    atomic_store(&t.stop, true);
+    pthread_join(thread, NULL);
+    assert_true(published > 0);
+    publish(&f);
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
 /* A program died in a transaction: the journal is hot. */
 static void
 hot_journal_is_rolled_back(void **state)
@@ -555,6 +655,8 @@ main(void)
         IN("DELETE", detach_leaves_no_trace),
         cmocka_unit_test(hot_journal_is_rolled_back),
         cmocka_unit_test(another_file_with_the_same_cookie_is_read_anew),
+        IN("WAL", beside_a_tight_writer_states_are_whole),
+        IN("DELETE", beside_a_tight_writer_states_are_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
