@@ -165,6 +165,12 @@ check_content(const struct look *l, struct err *e)
     if (database_suspend_rules(db, e) != 0 ||
         schema_load_selected(&schema, db, l->ds->config.selection, e) != 0)
         goto out;
+    if (schema->conflict != NULL) {
+        err_set(e, ERR_INVALID, "%s", schema->conflict);
+        err_hint(e, "Correct \"protect\", \"protect_rows\" or \"exclude\" in "
+                    "the configuration, then reload lockstepd (SIGHUP).");
+        goto out;
+    }
     database_allow_shadows(db, schema->has_shadows);
     r = row_tables_check(db, schema, e);
 out:

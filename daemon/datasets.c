@@ -45,6 +45,25 @@ let_go(void *ctx)
     dataset_drop_reader(ctx);
 }
 
+/* The text of what is replicated, which lives as long as DS: jobs of its strand
+ * outlive the settings that it comes from. */
+static const char *
+selection_of(struct dataset *ds, const struct dataset_settings *own)
+{
+    struct dataset_private *p = ds->private;
+    char *text = selection_text(&own->selection);
+
+    for (size_t i = 0; i < p->selection_count; i++)
+        if (strcmp(p->selections[i], text) == 0) {
+            free(text);
+            return p->selections[i];
+        }
+    p->selections = alloc_resize(p->selections, p->selection_count + 1,
+        sizeof(*p->selections));
+    p->selections[p->selection_count++] = text;
+    return text;
+}
+
 struct dataset_config
 dataset_configuration(struct dataset *ds)
 {
@@ -61,6 +80,7 @@ dataset_configuration(struct dataset *ds)
         .capture = own != NULL ? own->capture : CAPTURE_TRIGGERS,
         .drift_capture = own != NULL ? own->drift_capture : CAPTURE_TRIGGERS,
         .foreign = own != NULL,
+        .selection = own != NULL ? selection_of(ds, own) : "",
         .notice = take_notice,
         .let_go = let_go,
         .ctx = ds,
@@ -82,6 +102,9 @@ free_dataset(struct dataset *ds)
         return;
     strand_free(ds->strand);
     dataset_shut(ds, false, &e);
+    for (size_t i = 0; i < ds->private->selection_count; i++)
+        free(ds->private->selections[i]);
+    free(ds->private->selections);
     free(ds->private);
     free(ds->live_path);
     free(ds->work_dir);

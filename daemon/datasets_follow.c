@@ -106,7 +106,8 @@ differs(const struct dataset_config *a, const struct dataset_config *b)
     return a->history_bytes != b->history_bytes ||
            a->history_age_ms != b->history_age_ms ||
            a->delete_guard_percent != b->delete_guard_percent ||
-           a->capture != b->capture || a->drift_capture != b->drift_capture;
+           a->capture != b->capture || a->drift_capture != b->drift_capture ||
+           strcmp(a->selection, b->selection) != 0;
 }
 
 static void

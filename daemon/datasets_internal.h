@@ -48,6 +48,8 @@ struct dataset_private {
     struct dataset_state seen; /* when others were last told of changes */
     /* touched only by the loop */
     struct dataset_config wanted; /* as last asked for */
+    char **selections;            /* every one there was */
+    size_t selection_count;
     bool closing;                 /* a job that closes it is under way */
     bool error_told;
     bool scrubbing;

@@ -13,7 +13,8 @@
  *           max_unauthenticated_per_source, ban_after, ban_window, ban_time,
  *           password_logins (loopback|anywhere)
  * [dataset "NAME"]  path (absolute), capture (compare|triggers),
- *           drift_capture (triggers|scrub): a database of another program
+ *           drift_capture (triggers|scrub), secrets, protect, protect_rows,
+ *           exclude: a database of another program
  *
  * interval, enabled and instant are not here: they live in the node store and
  * are set by "sync config".
@@ -26,6 +27,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "sync/selection.h"
 #include "sync/source.h"
 
 /* Each has a handle in every push connection, and those are 64. */
@@ -36,6 +38,7 @@ struct dataset_settings {
     char *path; /* of the live database */
     enum capture_mode capture;
     enum capture_mode drift_capture;
+    struct selection selection; /* what is replicated of it */
     char *secrets; /* "TABLE.COLUMN, ...": never shown in differences */
     char *place;   /* "FILE:LINE" where it is first spoken of */
 };

@@ -71,6 +71,31 @@ read_columns(const struct key *key, const char *value, void *field,
     return 0;
 }
 
+/* Lines add up: a line holds 199 bytes at most. */
+static int
+read_protect(const struct key *key, const char *value, void *field,
+    struct err *e)
+{
+    (void)key;
+    return selection_add_columns(field, value, e);
+}
+
+static int
+read_protect_rows(const struct key *key, const char *value, void *field,
+    struct err *e)
+{
+    (void)key;
+    return selection_add_rows(field, value, e);
+}
+
+static int
+read_exclude(const struct key *key, const char *value, void *field,
+    struct err *e)
+{
+    (void)key;
+    return selection_add_tables(field, value, e);
+}
+
 #define FIELD(member) offsetof(struct dataset_settings, member)
 
 /* Every key of a dataset; "path" has no default and must be there. */
@@ -80,6 +105,9 @@ static const struct key keys[] = {
     { NULL, "drift_capture", read_drift_capture, FIELD(drift_capture), 0, 0,
         "triggers" },
     { NULL, "secrets", read_columns, FIELD(secrets), 0, 0, "" },
+    { NULL, "protect", read_protect, FIELD(selection), 0, 0, "" },
+    { NULL, "protect_rows", read_protect_rows, FIELD(selection), 0, 0, "" },
+    { NULL, "exclude", read_exclude, FIELD(selection), 0, 0, "" },
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
@@ -314,6 +342,7 @@ settings_datasets_release(struct settings *s)
         free(s->datasets[i].name);
         free(s->datasets[i].path);
         free(s->datasets[i].secrets);
+        selection_release(&s->datasets[i].selection);
         free(s->datasets[i].place);
     }
     free(s->datasets);

@@ -130,6 +130,14 @@ snapshot_install(struct dataset *ds, const char *path, struct err *e)
     sqlite3 *live = NULL;
     int r = -1;
 
+    if (ds->config.selection[0] != '\0') {
+        err_set(e, ERR_UNSUPPORTED,
+            "dataset \"%s\" is not replicated whole: an upload would replace "
+            "what is protected or excluded too",
+            ds->name);
+        err_hint(e, "Change the rows in the live database instead.");
+        goto out;
+    }
     /* What is not published yet would be lost without a trace. */
     if (source_publish(ds->source, &result, e) != 0)
         goto out;
