@@ -10,11 +10,15 @@
 #include "sync/open.h"
 #include "sync/replica_internal.h"
 
+/* Tries in which nobody is kept waiting while we look. */
+#define TRIES_APART 2
+
 /* One try. */
 struct attempt {
     const struct bundle_header *header;
     const struct buf *body;
     bool clear_first;
+    bool insist;   /* others write all the time: look while they wait */
     bool collided; /* try again, clearing first */
     bool ddl;      /* the schema in memory may be ahead of the file */
     bool committed;
@@ -155,14 +159,17 @@ out:
 
 /* BEGIN IMMEDIATE, and proof that the file is still the one examined. */
 static int
-begin_untouched(struct replica *r, struct err *e)
+begin_untouched(struct replica *r, bool insist, struct err *e)
 {
-    bool touched = true;
+    bool touched = true, same = false;
 
     if (live_begin(r, e) != 0)
         return -1;
-    if (live_touched(r, &touched, e) == 0 && !touched)
+    if (live_touched(r, &touched, e) == 0 &&
+        (!touched ||
+            (insist && replica_examine_locked(r, &same, e) == 0 && same)))
         return 0;
+    touched = e->code == ERR_NONE;
     database_rollback(r->db);
     if (touched)
         return err_set(e, ERR_BUSY, "somebody else writes to dataset \"%s\"",
@@ -187,7 +194,7 @@ try_changes(struct replica *r, struct attempt *a, struct err *e)
     if (repeat == 1)
         return 0;
     if (check_schema(r, a->header->schema_before, "before", e) != 0 ||
-        begin_untouched(r, e) != 0)
+        begin_untouched(r, a->insist, e) != 0)
         return -1;
     if (apply_locked(r, a, e) == 0) {
         live_note_stat(r);
@@ -213,7 +220,7 @@ try_repair(struct replica *r, struct attempt *a, struct err *e)
         return -1;
     if (r->needs_overwrite)
         return replica_refuse_drift(r, e);
-    if (begin_untouched(r, e) != 0)
+    if (begin_untouched(r, a->insist, e) != 0)
         return -1;
     a->committed = repair_apply(r, a->header, a->body, a->clear_first,
                        &a->collided, e) == 0;
@@ -238,6 +245,7 @@ apply_with_retries(struct replica *r, struct attempt *a, struct err *e)
     for (int n = 0; n < REPLICA_TRIES; n++) {
         err_clear(e);
         a->collided = false;
+        a->insist = n >= TRIES_APART;
         if (try(r, a, e) == 0) {
             r->blocker[0] = '\0';
             return 0;

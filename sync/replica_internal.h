@@ -147,6 +147,9 @@ int replica_read_journal(const struct replica *r, struct capture_keys *keys,
 /* Cheap when nothing moved; else finds out what became of the file.  Succeeds
  * also when that is bad news: see r->drifted and r->needs_overwrite. */
 int replica_examine(struct replica *r, struct err *e);
+/* Inside a write transaction, in which nobody can interfere any more: whether
+ * what is replicated still is what the last examination found. */
+int replica_examine_locked(struct replica *r, bool *same, struct err *e);
 /* Sets E from r->drifted and r->needs_overwrite; 0 when neither. */
 int replica_refuse_drift(const struct replica *r, struct err *e);
 /* Forgets drift; after a commit that proved the file equal. */
