@@ -184,12 +184,53 @@ parts_are_read_after_the_file_in_order_of_name(void **state)
     fixture_remove(folder);
 }
 
+static void
+what_is_protected_adds_up(void **state)
+{
+    static const char text[] = "[dataset \"d\"]\npath = /x/d.db\n"
+                               "protect = users.seen, users.used\n"
+                               "protect = quota.used\n"
+                               "protect_rows = settings WHERE scope = 'a;b'\n"
+                               "exclude = log\nexclude = sessions\n";
+    static const char *const bad[] = {
+        "protect = users\n",
+        "protect_rows = users\n",
+        "exclude = a b\n",
+        "protect = t.a\nexclude = t\n",
+    };
+    struct err e = ERR_INIT;
+    struct settings s;
+    char *found;
+
+    (void)state;
+    assert_int_equal(parse(&s, text, &e), 0);
+    found = selection_text(&s.datasets[0].selection);
+    assert_string_equal(found,
+        "exclude \"log\"\nprotect \"quota\".\"used\"\n"
+        "exclude \"sessions\"\n"
+        "protect_rows \"settings\" WHERE scope = 'a;b'\n"
+        "protect \"users\".\"seen\"\nprotect \"users\".\"used\"\n");
+    free(found);
+    settings_release(&s);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char *whole =
+            alloc_format("[dataset \"d\"]\npath = /x/d.db\n%s", bad[i]);
+
+        err_clear(&e);
+        assert_int_equal(parse(&s, whole, &e), -1);
+        assert_non_null(strstr(e.message, "x.conf:"));
+        settings_release(&s);
+        free(whole);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_the_documented_ones),
         cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(what_is_protected_adds_up),
         cmocka_unit_test(what_is_wrong_is_refused_with_its_line),
         cmocka_unit_test(lines_beyond_all_bounds_are_refused),
         cmocka_unit_test(parts_are_read_after_the_file_in_order_of_name),
