@@ -87,12 +87,7 @@ copy_selected(struct source *s, sqlite3 *to, struct err *e)
     int r = -1;
 
     /* Its own triggers, foreign keys and checks have done their work. */
-    if (sqlite3_db_config(to, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL) !=
-        SQLITE_OK)
-        return database_error(to, e, "could not configure the connection");
-    if (database_exec(to,
-            "PRAGMA foreign_keys=OFF; PRAGMA ignore_check_constraints=ON",
-            e) == 0 &&
+    if (database_suspend_rules(to, e) == 0 &&
         repeat_layout(to, s->live, e) == 0 &&
         source_load_live(s, &schema, e) == 0)
         r = copy_rows(s, to, schema, e);
