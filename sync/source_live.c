@@ -178,7 +178,12 @@ unreadable(struct source *s, struct err *e)
     if (e->code != ERR_CORRUPT || s->state.revision == 0)
         return -1;
     source_hold(s, "the live database is damaged: %s", e->message);
-    return source_held_error(s, e);
+    source_held_error(s, e);
+    err_hint(e,
+        "Put a sound file back: what was last published is "
+        "\"/datasets/%s/snapshot.db\" on the admin port.",
+        s->config.name);
+    return -1;
 }
 
 static int
