@@ -14,7 +14,10 @@
 #include "daemon/engine.h"
 #include "daemon/events.h"
 #include "daemon/filter.h"
+#include "daemon/filter_confirm.h"
+#include "daemon/filter_guard.h"
 #include "daemon/filter_rules.h"
+#include "daemon/filter_undo.h"
 #include "daemon/gate.h"
 #include "daemon/store.h"
 
@@ -23,7 +26,11 @@ struct rule_change {
     bool cluster;
     int64_t index; /* from 0 among the rules meant; -1: none given */
     int64_t to;
-    int64_t id; /* given instead of an index; -1 */
+    int64_t id;        /* given instead of an index; -1 */
+    bool force;        /* whomever it shuts out */
+    int64_t confirm_s; /* 0: stays unconfirmed */
+    struct filter_guard guard;
+    json_t *undo;
     int (*run)(struct rule_change *change, sqlite3 *db, const char *table,
         const json_t *args, char **note, json_t **result, struct err *e);
 };
@@ -60,6 +67,7 @@ run_add(struct rule_change *change, sqlite3 *db, const char *table,
         filter_rules_add(db, table, &row, change->index, &id, e) != 0 ||
         answer_rule(db, table, change->cluster, id, result, e) != 0)
         return -1;
+    change->undo = filter_undo_add(id);
     *note = alloc_format("filter rule %s %s added",
         json_string_value(json_object_get(args, "action")), address);
     return 0;
@@ -75,7 +83,9 @@ run_remove(struct rule_change *change, sqlite3 *db, const char *table,
     (void)args;
     if (id == -1 && filter_rules_at(db, table, change->index, &id, e) != 0)
         return -1;
-    if (answer_rule(db, table, change->cluster, id, &rule, e) != 0)
+    change->undo = filter_undo_remove(db, table, id, e);
+    if (change->undo == NULL ||
+        answer_rule(db, table, change->cluster, id, &rule, e) != 0)
         return -1;
     if (row_delete(db, table, id, "the rule", e) != 0) {
         json_decref(rule);
@@ -96,10 +106,41 @@ run_move(struct rule_change *change, sqlite3 *db, const char *table,
 
     (void)args;
     if (filter_rules_at(db, table, change->index, &id, e) != 0 ||
+        (change->undo = filter_undo_move(db, table, id, e)) == NULL ||
         filter_rules_move(db, table, change->index, change->to, e) != 0 ||
         answer_rule(db, table, change->cluster, id, result, e) != 0)
         return -1;
     *note = alloc_format("filter rule %" PRId64 " moved", id);
+    return 0;
+}
+
+/* In a transaction that the caller rolls back on -1. */
+static int
+run_guarded(struct rule_change *change, sqlite3 *db, const char *table,
+    const json_t *args, char **note, json_t **result, struct err *e)
+{
+    if (change->run(change, db, table, args, note, result, e) != 0)
+        return -1;
+    return change->force ? 0 : filter_guard_check(&change->guard, db, table, e);
+}
+
+/* From here on UNDO is the waiting change's, if there is one to wait. */
+static int
+begin_confirm(struct engine *engine, struct rule_change *change, json_t *result,
+    struct err *e)
+{
+    json_t *undo = change->undo;
+
+    change->undo = NULL;
+    if (change->confirm_s == 0) {
+        json_decref(undo);
+        return 0;
+    }
+    if (filter_confirm_begin(engine->filter_confirm, change->cluster, undo,
+            change->confirm_s, e) != 0)
+        return -1;
+    json_object_set_new(result, "reverts_at",
+        json_time(filter_confirm_until(engine->filter_confirm)));
     return 0;
 }
 
@@ -108,8 +149,12 @@ change_cluster_work(struct config_job *job, struct err *e)
 {
     struct rule_change *change = job->ctx;
 
-    return change->run(change, job->db, FILTER_CLUSTER_TABLE, job->args,
-        &job->note, &job->result, e);
+    if (run_guarded(change, job->db, FILTER_CLUSTER_TABLE, job->args,
+            &job->note, &job->result, e) == 0)
+        return 0;
+    json_decref(change->undo);
+    change->undo = NULL;
+    return -1;
 }
 
 /* The rules of a list of one kind are numbered from 1; what others see starts
@@ -120,6 +165,8 @@ change_cluster_after(struct config_job *job, struct err *e)
     json_t *rule = json_object_get(job->result, "removed");
     int64_t local = 0;
 
+    if (begin_confirm(job->engine, job->ctx, job->result, e) != 0)
+        return -1;
     if (rule == NULL)
         rule = job->result;
     filter_reload(job->engine->filter);
@@ -142,10 +189,14 @@ change_local(struct control_call *call, struct rule_change *change,
 
     if (store_begin(store, e) != 0)
         return -1;
-    if (change->run(change, store_database(store), FILTER_LOCAL_TABLE,
+    if (run_guarded(change, store_database(store), FILTER_LOCAL_TABLE,
             control_args(call), &note, result, e) != 0 ||
+        begin_confirm(engine, change, *result, e) != 0 ||
         store_commit(store, e) != 0) {
         store_rollback(store);
+        if (change->confirm_s > 0 && change->undo == NULL)
+            filter_confirm_drop(engine->filter_confirm);
+        json_decref(change->undo);
         json_decref(*result);
         free(note);
         return -1;
@@ -211,6 +262,28 @@ resolve(struct engine *engine, struct rule_change *change,
     return change->cluster ? refuse_on_secondary(engine, e) : 0;
 }
 
+static int
+take_safety(const struct control_call *call, struct rule_change *change,
+    struct err *e)
+{
+    struct engine *engine = control_engine(call);
+    const json_t *args = control_args(call);
+
+    if (json_member_bool(args, "force", false, &change->force, e) != 0 ||
+        json_member_int(args, "confirm", false, &change->confirm_s, e) != 0)
+        return -1;
+    if (change->confirm_s < 0 || change->confirm_s > FILTER_CONFIRM_MAX_S)
+        return err_set(e, ERR_INVALID,
+            "a change waits 1 to %d seconds to be confirmed",
+            FILTER_CONFIRM_MAX_S);
+    if (change->confirm_s > 0 &&
+        filter_confirm_free(engine->filter_confirm, e) != 0)
+        return -1;
+    filter_guard_set(&change->guard, engine, control_address(call),
+        change->cluster);
+    return 0;
+}
+
 static void
 run_change(struct control_call *call, const char *position_member,
     int (*run)(struct rule_change *change, sqlite3 *db, const char *table,
@@ -227,7 +300,8 @@ run_change(struct control_call *call, const char *position_member,
     json_t *result = NULL;
 
     if (resolve(control_engine(call), &change, position_member,
-            control_args(call), &e) != 0) {
+            control_args(call), &e) != 0 ||
+        take_safety(call, &change, &e) != 0) {
         control_fail(call, &e);
         return;
     }
@@ -338,63 +412,13 @@ filter_move(struct control_call *call)
     run_change(call, "from", run_move);
 }
 
-static void
-filter_bans(struct control_call *call)
-{
-    control_finish(call, gate_bans(control_engine(call)->gate));
-}
-
-static int
-unban_which(const json_t *args, struct ip_address *address, bool *all,
-    struct err *e)
-{
-    const char *text = NULL;
-
-    *all = false;
-    if (json_member_bool(args, "all", false, all, e) != 0 ||
-        json_member_string(args, "address", !*all, &text, e) != 0)
-        return -1;
-    if (*all && text != NULL)
-        return err_set(e, ERR_INVALID, "give either an address or all");
-    return *all ? 0 : ip_address_parse(text, address, e);
-}
-
-static void
-filter_unban(struct control_call *call)
-{
-    struct engine *engine = control_engine(call);
-    struct err e = ERR_INIT;
-    struct ip_address address;
-    char which[64] = "every address";
-    size_t lifted;
-    bool all;
-
-    if (unban_which(control_args(call), &address, &all, &e) != 0) {
-        control_fail(call, &e);
-        return;
-    }
-    if (!all)
-        ip_address_format(&address, which);
-    lifted = gate_unban(engine->gate, all ? NULL : &address);
-    if (lifted == 0 && !all) {
-        err_set(&e, ERR_NOT_FOUND, "%s is not banned", which);
-        err_hint(&e, "\"lockstep ipfilter bans\" lists those that are.");
-        control_fail(call, &e);
-        return;
-    }
-    if (lifted > 0)
-        events_add(engine->events, "info", "unbanned", NULL, NULL,
-            "%s unbanned %s", control_who(call), which);
-    control_finish(call, json_pack("{s:I}", "lifted", (json_int_t)lifted));
-}
-
 static const char *const no_arguments[] = { NULL };
 static const char *const add_arguments[] = { "action", "address", "position",
-    "scope", "comment", "expires", "cluster", NULL };
+    "scope", "comment", "expires", "cluster", "force", "confirm", NULL };
 static const char *const remove_arguments[] = { "position", "id", "cluster",
-    NULL };
-static const char *const move_arguments[] = { "from", "to", "cluster", NULL };
-static const char *const unban_arguments[] = { "address", "all", NULL };
+    "force", "confirm", NULL };
+static const char *const move_arguments[] = { "from", "to", "cluster", "force",
+    "confirm", NULL };
 static const char *const test_arguments[] = { "address", "scope", NULL };
 
 /* Whether a change needs the primary depends on whose rules it means, so the
@@ -405,7 +429,5 @@ const struct control_command control_filter_commands[] = {
     { "ipfilter add", 0, ROLE_ADMIN, add_arguments, filter_add },
     { "ipfilter remove", 0, ROLE_ADMIN, remove_arguments, filter_remove },
     { "ipfilter move", 0, ROLE_ADMIN, move_arguments, filter_move },
-    { "ipfilter bans", 0, ROLE_VIEWER, no_arguments, filter_bans },
-    { "ipfilter unban", 0, ROLE_ADMIN, unban_arguments, filter_unban },
     { NULL, 0, ROLE_NONE, NULL, NULL },
 };

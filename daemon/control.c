@@ -40,6 +40,7 @@ static const struct control_command *const families[] = {
     control_setting_commands,
     control_admin_commands,
     control_filter_commands,
+    control_gate_commands,
     control_backup_commands,
 };
 
@@ -304,4 +305,19 @@ const char *
 control_who(const struct control_call *call)
 {
     return call->who;
+}
+
+/* "who" is "NAME from ADDRESS". */
+const char *
+control_address(const struct control_call *call)
+{
+    static const char from[] = " from ";
+    const char *address = "";
+    const char *p = call->who;
+
+    while ((p = strstr(p, from)) != NULL) {
+        p += strlen(from);
+        address = p;
+    }
+    return address;
 }

@@ -56,6 +56,8 @@ const json_t *control_args(const struct control_call *call); /* an object */
 enum role control_role(const struct control_call *call);
 /* Who asks, for events: "admin from 127.0.0.1". */
 const char *control_who(const struct control_call *call);
+/* The address that he asks from, "" for none. */
+const char *control_address(const struct control_call *call);
 void control_progress(struct control_call *call, json_t *line); /* steals */
 /* Progress lines made already, each with its newline; they may come in any
  * pieces. */
@@ -96,6 +98,7 @@ extern const struct control_command control_setting_commands[];
 /* admins.c: admin *, admin key * */
 extern const struct control_command control_admin_commands[];
 /* config_filter.c: ipfilter * */
+extern const struct control_command control_gate_commands[];
 extern const struct control_command control_filter_commands[];
 /* backup.c: backup create */
 extern const struct control_command control_backup_commands[];

@@ -120,21 +120,6 @@ node_json(const struct engine *engine)
     return json;
 }
 
-/* The address that the caller comes from; "who" is "NAME from ADDRESS". */
-static const char *
-caller_address(const struct control_call *call)
-{
-    static const char from[] = " from ";
-    const char *address = "";
-    const char *p = control_who(call);
-
-    while ((p = strstr(p, from)) != NULL) {
-        p += strlen(from);
-        address = p;
-    }
-    return address;
-}
-
 static json_t *
 facts_json(struct control_call *call)
 {
@@ -151,7 +136,7 @@ facts_json(struct control_call *call)
             dataset_json(datasets_at(engine->datasets, i)));
     file_free_bytes(engine->settings.state_dir, &bytes_free, &e);
     json_object_set_new(json, "node", node_json(engine));
-    json_object_set_new(json, "address", json_text(caller_address(call)));
+    json_object_set_new(json, "address", json_text(control_address(call)));
     json_object_set_new(json, "datasets", datasets);
     json_object_set_new(json, "disk_free",
         json_integer((json_int_t)bytes_free));
@@ -237,7 +222,7 @@ run_enroll(struct control_call *call)
         json_member_bool(args, "dry_run", false, &dry_run, &e) != 0 ||
         node_may_enroll(engine, &en, &e) != 0)
         goto fail;
-    en.primary_address = caller_address(call);
+    en.primary_address = control_address(call);
     if (dry_run) {
         control_finish(call, facts_json(call));
         goto out;

@@ -18,6 +18,7 @@
 #include "daemon/datasets.h"
 #include "daemon/events.h"
 #include "daemon/filter.h"
+#include "daemon/filter_confirm.h"
 #include "daemon/fleet.h"
 #include "daemon/gate.h"
 #include "daemon/inbound.h"
@@ -124,6 +125,7 @@ start_parts(struct engine *engine, struct err *e)
     if (datasets_open(&engine->datasets, engine, e) != 0 ||
         accounts_open(&engine->accounts, engine, e) != 0 ||
         filter_open(&engine->filter, engine, e) != 0 ||
+        filter_confirm_open(&engine->filter_confirm, engine, e) != 0 ||
         gate_open(&engine->gate, engine, e) != 0 ||
         child_setup(engine->loop, e) != 0)
         return -1;
@@ -177,6 +179,8 @@ engine_stop(struct engine *engine)
     engine->accounts = NULL;
     gate_close(engine->gate);
     engine->gate = NULL;
+    filter_confirm_close(engine->filter_confirm);
+    engine->filter_confirm = NULL;
     filter_close(engine->filter);
     engine->filter = NULL;
     vfs_free(engine->vfs);

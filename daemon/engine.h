@@ -24,6 +24,7 @@ struct engine {
     struct accounts *accounts; /* daemon/accounts.h */
     struct datasets *datasets; /* daemon/datasets.h */
     struct filter *filter;     /* daemon/filter.h */
+    struct filter_confirm *filter_confirm;
     struct gate *gate;         /* daemon/gate.h */
     struct listener *listener; /* daemon/listener.h */
     struct inbounds *inbounds; /* daemon/inbound.h: sessions */

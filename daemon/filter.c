@@ -22,9 +22,8 @@
 
 struct filter {
     struct engine *engine;
-    struct ruleset *local;
-    struct ruleset *cluster; /* NULL: could not be read yet */
-    struct ruleset *defaults;
+    /* By enum filter_layer; NULL: could not be read yet. */
+    struct ruleset *sets[FILTER_LAYERS];
     bool reading;
     bool read_again;
 };
@@ -66,10 +65,9 @@ read_rule(sqlite3_stmt *stmt, struct ipfilter_rule *rule)
     return true;
 }
 
-/* The rules of TABLE, compiled; NULL when they cannot be read whole: the rest
- * might deny what the first so many allow. */
-static struct ruleset *
-read_rules(sqlite3 *db, const char *table, struct err *e)
+/* Whole or not at all: the rest might deny what the first so many allow. */
+struct ruleset *
+filter_read_table(sqlite3 *db, const char *table, struct err *e)
 {
     char *sql = sqlite3_mprintf(rules_sql, table);
     struct ruleset *set = ruleset_new(IPFILTER_DENY);
@@ -113,10 +111,11 @@ replace(struct ruleset **set, struct ruleset *new)
 static int
 read_local_rules(struct filter *filter, struct err *e)
 {
-    struct ruleset *set = read_rules(store_database(filter->engine->node.store),
-        "filter_rules", e);
+    struct ruleset *set =
+        filter_read_table(store_database(filter->engine->node.store),
+            "filter_rules", e);
 
-    replace(&filter->local, set);
+    replace(&filter->sets[FILTER_LOCAL], set);
     return set != NULL ? 0 : -1;
 }
 
@@ -126,7 +125,7 @@ read_cluster_rules(struct dataset *ds, void *arg, struct err *e)
     struct ruleset **set = arg;
     sqlite3 *db = dataset_reader(ds, e);
 
-    *set = db != NULL ? read_rules(db, "ip_rules", e) : NULL;
+    *set = db != NULL ? filter_read_table(db, "ip_rules", e) : NULL;
     return *set != NULL ? 0 : -1;
 }
 
@@ -138,11 +137,11 @@ filter_open(struct filter **filterp, struct engine *engine, struct err *e)
 
     *filterp = NULL;
     filter->engine = engine;
-    filter->defaults = ruleset_new(IPFILTER_DENY);
-    ruleset_add_defaults(filter->defaults);
+    filter->sets[FILTER_DEFAULTS] = ruleset_new(IPFILTER_DENY);
+    ruleset_add_defaults(filter->sets[FILTER_DEFAULTS]);
     /* No job runs yet: the dataset may be read right here, once. */
     if (read_cluster_rules(datasets_find(engine->datasets, CONFIG_DATASET),
-            &filter->cluster, &read_error) != 0)
+            &filter->sets[FILTER_CLUSTER], &read_error) != 0)
         log_info("no filter rules of a cluster: %s", read_error.message);
     if (read_local_rules(filter, e) != 0) {
         filter_close(filter);
@@ -157,9 +156,8 @@ filter_close(struct filter *filter)
 {
     if (filter == NULL)
         return;
-    ruleset_free(filter->local);
-    ruleset_free(filter->cluster);
-    ruleset_free(filter->defaults);
+    for (int i = 0; i < FILTER_LAYERS; i++)
+        ruleset_free(filter->sets[i]);
     free(filter);
 }
 
@@ -177,7 +175,7 @@ reload_done(struct dataset *ds, void *arg, const struct err *e)
     if (*set == NULL)
         log_warning("the cluster's old filter rules stay in force: %s",
             e->message);
-    replace(&filter->cluster, *set);
+    replace(&filter->sets[FILTER_CLUSTER], *set);
     free(set);
     filter->reading = false;
     if (filter->read_again) {
@@ -207,20 +205,35 @@ filter_reload(struct filter *filter)
 }
 
 bool
-filter_allows(struct filter *filter, const struct sockaddr *peer)
+filter_verdict(const struct filter *filter, const struct ip_address *a,
+    enum filter_layer first)
 {
-    const struct ruleset *const sets[] = { filter->local, filter->cluster,
-        filter->defaults };
     enum ipfilter_action action = IPFILTER_DENY;
     int64_t now_ms = clock_utc_ms();
-    struct ip_address address;
     int64_t rule = -1;
 
-    if (!ip_address_from_socket(peer, &address))
-        return false;
-    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) && rule < 0; i++)
-        if (sets[i] != NULL)
-            action =
-                ruleset_match(sets[i], &address, IPFILTER_ADMIN, now_ms, &rule);
+    for (int i = (int)first; i < FILTER_LAYERS && rule < 0; i++)
+        if (filter->sets[i] != NULL)
+            action = ruleset_match(filter->sets[i], a, IPFILTER_ADMIN, now_ms,
+                &rule);
     return action == IPFILTER_ALLOW;
+}
+
+bool
+filter_decides(const struct filter *filter, const struct ip_address *a)
+{
+    int64_t rule;
+
+    ruleset_match(filter->sets[FILTER_LOCAL], a, IPFILTER_ADMIN, clock_utc_ms(),
+        &rule);
+    return rule >= 0;
+}
+
+bool
+filter_allows(struct filter *filter, const struct sockaddr *peer)
+{
+    struct ip_address address;
+
+    return ip_address_from_socket(peer, &address) &&
+           filter_verdict(filter, &address, FILTER_LOCAL);
 }

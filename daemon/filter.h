@@ -7,10 +7,12 @@
 #define DAEMON_FILTER_H
 
 #include <jansson.h>
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
 #include "base/err.h"
+#include "ipfilter/ruleset.h"
 
 /* In one table; with more of them the rules in force stay as they were. */
 #define FILTER_RULES_MAX 100000
@@ -25,5 +27,22 @@ void filter_close(struct filter *filter);
 void filter_reload(struct filter *filter);
 /* True when a connection from there may go on. */
 bool filter_allows(struct filter *filter, const struct sockaddr *peer);
+
+/* The sets, in the order in which they are asked. */
+enum filter_layer {
+    FILTER_LOCAL,
+    FILTER_CLUSTER,
+    FILTER_DEFAULTS,
+    FILTER_LAYERS
+};
+/* Whether an address is allowed, asking the layers from FIRST on. */
+bool filter_verdict(const struct filter *filter, const struct ip_address *a,
+    enum filter_layer first);
+/* Whether a rule of the node's own decides about it. */
+bool filter_decides(const struct filter *filter, const struct ip_address *a);
+/* The rules of a table, compiled for the admin port; NULL when they cannot be
+ * read whole.  The caller frees. */
+struct ruleset *filter_read_table(sqlite3 *db, const char *table,
+    struct err *e);
 
 #endif

@@ -35,6 +35,7 @@ static const struct column rule_columns[] = {
     { "cluster", "cluster", COLUMN_YES_NO, false },
     { "expires", "expires", COLUMN_TIME, false },
     { "comment", "comment", COLUMN_TEXT, false },
+    { "taken back", "reverts_at", COLUMN_AGE, false },
     COLUMNS_END,
 };
 
@@ -101,6 +102,13 @@ run_remove(struct cli *cli, const struct command *command, json_t *args,
     return cli_run_plain(cli, command, args, e);
 }
 
+#define SAFETY_OPTIONS                                                   \
+    { "force", NULL, OPTION_FLAG, "force", "even if it shuts you out" }, \
+    {                                                                    \
+        "confirm", "SECONDS", OPTION_INT, "confirm",                     \
+            "taken back unless \"ipfilter confirm\" follows in time"     \
+    }
+
 static const struct option add_options[] = {
     { "position", "N", OPTION_INT, "position",
         "before the rule at N (default: last)" },
@@ -109,6 +117,7 @@ static const struct option add_options[] = {
     { "comment", "TEXT", OPTION_TEXT, "comment", "free text" },
     { "expires", "TIME", OPTION_TIME, "expires", "a date, a time, or 2h" },
     { "cluster", NULL, OPTION_FLAG, "cluster", "for every node" },
+    SAFETY_OPTIONS,
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 
@@ -116,11 +125,17 @@ static const struct option remove_options[] = {
     { "id", "ID", OPTION_INT, "id", "instead of the position" },
     { "cluster", NULL, OPTION_FLAG, "cluster",
         "the id is of a cluster's rule" },
+    SAFETY_OPTIONS,
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 
 static const struct option unban_options[] = {
     { "all", NULL, OPTION_FLAG, "all", "every ban" },
+    { NULL, NULL, OPTION_FLAG, NULL, NULL },
+};
+
+static const struct option move_options[] = {
+    SAFETY_OPTIONS,
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 
@@ -141,7 +156,10 @@ const struct command ipfilter_commands[] = {
     { "ipfilter", "remove", "POSITION", "remove a rule", "ipfilter remove 3\n",
         "#position?", remove_options, run_remove, rule_views },
     { "ipfilter", "move", "FROM TO", "change the order", "ipfilter move 3 1\n",
-        "#from #to", NULL, NULL, rule_views },
+        "#from #to", move_options, NULL, rule_views },
+    { "ipfilter", "confirm", "", "keep a change made with --confirm",
+        "ipfilter add deny 10.0.0.0/8 --confirm 60\nipfilter confirm\n", "",
+        NULL, NULL, NULL },
     { "ipfilter", "test", "ADDRESS", "what the rules say about an address",
         "ipfilter test 192.0.2.10\n", "address", test_options, NULL,
         test_views },

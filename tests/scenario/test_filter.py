@@ -77,5 +77,79 @@ def the_filter_answers_what_it_would_do(t):
             node.cli("ipfilter", "add", "deny", bad, expect=1)
 
 
+def rules(node):
+    """(action, address) of the rules that are not defaults."""
+    return [(r["action"], r["address"])
+            for r in node.cli("ipfilter", "list")["rules"]
+            if r["comment"] != "default"]
+
+
+@scenario
+def nobody_locks_himself_out_by_mistake(t):
+    cluster = t.cluster(1)
+    primary, node = cluster.primary, cluster.secondaries[0]
+    with t.promise("a rule against one's own connection is refused"):
+        primary.cli("ipfilter", "add", "deny", "127.0.0.0/8", expect=1)
+        primary.cli("ipfilter", "add", "deny", "127.0.0.1", "--cluster",
+                    expect=1)
+        same(rules(primary), [], "rules")
+    with t.promise("an order that would is refused, and changes nothing"):
+        primary.cli("ipfilter", "add", "allow", "127.0.0.1")
+        primary.cli("ipfilter", "add", "deny", "127.0.0.0/8")
+        kept = rules(primary)
+        primary.cli("ipfilter", "move", "2", "1", expect=1)
+        primary.cli("ipfilter", "remove", "1", expect=1)
+        same(rules(primary), kept, "rules")
+    with t.promise("a cluster's rule may, where the node's own decides"):
+        primary.cli("ipfilter", "add", "deny", "127.0.0.1", "--cluster",
+                    "--comment", "held off by the local rule")
+        primary.cli("ipfilter", "remove", "3")
+    with t.promise("a rule against the primary is refused on its secondary"):
+        reply = node.run("--yes", "ipfilter", "add", "deny", "127.0.0.1")
+        same(reply.code, 1, "exit code")
+        check("shut out" in reply.err, reply.err)
+    with t.promise("forced, it is there"):
+        node.cli("ipfilter", "add", "deny", "127.0.0.1", "--force",
+                 "--confirm", "3")
+        same(bytes_from(node, "127.0.0.1"), b"", "bytes")
+    with t.promise("and taken back when nobody confirms it"):
+        wait_for(lambda: bytes_from(node, "127.0.0.1"), 20, "a way in")
+        same(rules(node), [], "rules")
+        check(node.events("reverted"), "no event")
+        primary.cli("user", "add", "ann", "--home", "/srv/ann")
+        cluster.sync()
+
+
+@scenario
+def a_change_waits_to_be_confirmed(t):
+    node = t.node("node")
+    node.cli("ipfilter", "add", "allow", "192.0.2.1", "--comment", "one")
+    node.cli("ipfilter", "add", "deny", "192.0.2.2", "--comment", "two")
+    before = node.cli("ipfilter", "list")["rules"]
+    changes = (("add", "deny", "192.0.2.3"),
+               ("add", "deny", "192.0.2.3", "--cluster"),
+               ("remove", "1"), ("move", "2", "1"))
+    for change in changes:
+        with t.promise("unconfirmed, it is taken back: " + " ".join(change)):
+            answer = node.cli("ipfilter", *change, "--confirm", "1")
+            check(answer["reverts_at"], "no time")
+            wait_for(lambda: node.cli("ipfilter", "list")["rules"] == before,
+                     20, "the rules of before")
+    with t.promise("confirmed, it stays; once"):
+        node.cli("ipfilter", "add", "deny", "192.0.2.3", "--confirm", "2")
+        node.cli("ipfilter", "add", "deny", "192.0.2.4", "--confirm", "2",
+                 expect=1)
+        node.cli("ipfilter", "confirm")
+        node.cli("ipfilter", "confirm", expect=1)
+        after = rules(node)
+        check(("deny", "192.0.2.3") in after, "not there")
+    with t.promise("what was not confirmed does not survive a kill"):
+        node.cli("ipfilter", "add", "deny", "192.0.2.4", "--confirm", "600")
+        check(("deny", "192.0.2.4") in rules(node), "not there")
+        node.kill9()
+        node.start()
+        wait_for(lambda: rules(node) == after, 20, "the rules of before")
+
+
 if __name__ == "__main__":
     run(110)
