@@ -29,16 +29,17 @@ struct overwrite {
     struct hasher *hasher;
     void *zstd;   /* a ZSTD_DCtx */
     uint8_t *out; /* raw bytes on their way to the file */
-    int fd;       /* the staging file, before SQLite sees it */
+    int fd;       /* the staging file */
     char *staging_path;
     uint64_t raw_done;
+    uint64_t flushed; /* of it, on its way to the disk */
     uint8_t image_head[SQLITE_HEADER_SIZE];
 };
 
 /* overwrite_receive.c */
 int overwrite_check_writer(const struct replica *r,
     const struct bundle_header *h, struct err *e);
-/* Hash and signature of what was received; closes the file. */
+/* Hash and signature of what was received. */
 int overwrite_check_trailer(const struct replica *r, struct overwrite *o,
     struct err *e);
 
@@ -66,9 +67,10 @@ int staging_reopen(struct staging *s, const char *path, struct err *e);
 int exchange_look(struct replica *r, bool *possible, struct err *e);
 /* Makes the staging file the live file and keeps the old one as a backup, with
  * nothing but names changed; *DONE is false when somebody got hold of the live
- * file, or the file system cannot do it: then all is as before. */
-int exchange_staging(struct replica *r, struct staging *s,
-    const char *staging_path, bool *done, struct err *e);
+ * file, or the file system cannot do it: then all is as before.  Closes
+ * O->fd. */
+int exchange_staging(struct replica *r, struct staging *s, struct overwrite *o,
+    bool *done, struct err *e);
 
 /* overwrite_local.c */
 /* Brings what the schema's selection protects from the live file, of schema

@@ -30,7 +30,7 @@ struct exchange {
     bool wal;           /* the live file's journal mode */
     sqlite3_file *file; /* the live connection's */
     int live_fd;        /* SQLite's descriptor of it, leased; or -1 */
-    int staging_fd;     /* ours, leased; or -1 */
+    int staging_fd;     /* ours, leased */
     struct stat staged; /* the staging file, complete */
 };
 
@@ -191,9 +191,7 @@ ready_staging(struct exchange *x, struct staging *s)
     static const uint8_t wal[2] = { 2, 2 };
 
     staging_close(s);
-    x->staging_fd = open(x->staging_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    return x->staging_fd >= 0 &&
-           (!x->wal || pwrite(x->staging_fd, wal, sizeof(wal),
+    return (!x->wal || pwrite(x->staging_fd, wal, sizeof(wal),
                            FORMAT_VERSIONS_AT) == sizeof(wal)) &&
            copy_owner(x) == 0 && fsync(x->staging_fd) == 0 &&
            fstat(x->staging_fd, &x->staged) == 0 && take_lease(x->staging_fd);
@@ -228,9 +226,7 @@ static void
 release_leases(struct exchange *x)
 {
     drop_lease(x->live_fd);
-    if (x->staging_fd >= 0)
-        close(x->staging_fd); /* before SQLite opens it */
-    x->staging_fd = -1;
+    close(x->staging_fd); /* before SQLite opens it */
 }
 
 /* The old file under its name as a backup: of its owner only, without a log. */
@@ -301,26 +297,26 @@ step_back(struct exchange *x, struct staging *s, struct err *e)
     struct replica *r = x->r;
 
     database_abandon(live_steal(r));
-    if (x->staging_fd >= 0)
-        close(x->staging_fd);
+    close(x->staging_fd);
     if (live_open(r, e) != 0)
         return -1;
     return staging_reopen(s, x->staging_path, e);
 }
 
 int
-exchange_staging(struct replica *r, struct staging *s, const char *staging_path,
+exchange_staging(struct replica *r, struct staging *s, struct overwrite *o,
     bool *done, struct err *e)
 {
     struct exchange x = { .r = r,
-        .staging_path = staging_path,
+        .staging_path = o->staging_path,
         .live_fd = -1,
-        .staging_fd = -1 };
+        .staging_fd = o->fd };
     int result;
 
     *done = false;
     if (exchange_keep_leftover(r, e) != 0)
         return -1;
+    o->fd = -1;
     x.aside = file_join(r->work_dir, REPLACED_NAME);
     x.wal = live_uses_wal(r->db);
     *done = ready_staging(&x, s) && claim_live(&x) && swap(&x);

@@ -2,6 +2,7 @@
  * The end of an overwrite, in order: verified, drift noted, old content kept,
  * new content installed.  Until the installation commits the old stands.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,26 +119,31 @@ settle(struct replica *r, const struct dataset_state *state, struct err *e)
     return -1;
 }
 
-/* The backup waits for the disk while the proof computes. */
+/* What waits for the disk while the proof computes: the backup, or the staging
+ * file, where the old file can be kept as it is. */
 struct backup_job {
     struct replica *r;
-    bool by_exchange; /* there is no need for it yet */
+    int staging_fd;
+    bool by_exchange;
     char *path;
     int result;
     struct err err;
 };
 
 static void *
-keep_backup(void *arg)
+wait_for_disk(void *arg)
 {
     struct backup_job *job = arg;
 
-    job->result = install_backup(job->r, &job->path, &job->err);
+    if (!job->by_exchange)
+        job->result = install_backup(job->r, &job->path, &job->err);
+    else if (fdatasync(job->staging_fd) != 0)
+        job->result = err_set_errno(&job->err, ERR_IO, errno,
+            "could not sync the staged database");
     return NULL;
 }
 
-/* Nothing but the backup touches the live connection in the meantime.  Where
- * the old file can be kept as it is, that is the backup. */
+/* Nothing but the backup touches the live connection in the meantime. */
 static int
 prove_and_backup(struct overwrite *o, struct staging *s, struct backup_job *job,
     struct err *e)
@@ -148,9 +154,8 @@ prove_and_backup(struct overwrite *o, struct staging *s, struct backup_job *job,
     if (s->schema->selection_text[0] == '\0' &&
         exchange_look(job->r, &job->by_exchange, e) != 0)
         return -1;
-    if (job->by_exchange)
-        return staging_prove(s, o, e);
-    if (pthread_create(&thread, NULL, keep_backup, job) != 0)
+    job->staging_fd = o->fd;
+    if (pthread_create(&thread, NULL, wait_for_disk, job) != 0)
         return err_set(e, ERR_INTERNAL, "could not start a thread");
     result = staging_prove(s, o, e);
     pthread_join(thread, NULL);
@@ -159,6 +164,15 @@ prove_and_backup(struct overwrite *o, struct staging *s, struct backup_job *job,
         result = -1;
     }
     return result;
+}
+
+/* Before SQLite opens it as the live file. */
+static void
+close_received(struct overwrite *o)
+{
+    if (o->fd >= 0)
+        close(o->fd);
+    o->fd = -1;
 }
 
 /* A file that is damaged cannot give what is this server's own; its backup may. */
@@ -173,7 +187,7 @@ tell_lost(struct replica *r, const char *why)
 
 /* With nothing of this server's own in the live file. */
 static int
-install_whole(struct replica *r, struct staging *s, const char *staging_path,
+install_whole(struct replica *r, struct staging *s, struct overwrite *o,
     struct backup_job *backup, struct err *e)
 {
     bool done = false;
@@ -181,18 +195,19 @@ install_whole(struct replica *r, struct staging *s, const char *staging_path,
     if (staging_complete(s, r, e) != 0)
         return -1;
     if (backup->by_exchange) {
-        if (exchange_staging(r, s, staging_path, &done, e) != 0)
+        if (exchange_staging(r, s, o, &done, e) != 0)
             return -1;
         if (done)
             return 0;
         if (install_backup(r, &backup->path, e) != 0)
             return -1;
     }
-    return install_staging(r, s, staging_path, e);
+    close_received(o);
+    return install_staging(r, s, o->staging_path, e);
 }
 
 static int
-install(struct replica *r, struct staging *s, const char *staging_path,
+install(struct replica *r, struct staging *s, struct overwrite *o,
     struct backup_job *backup, struct err *e)
 {
     if (s->schema->selection_text[0] != '\0') {
@@ -207,7 +222,7 @@ install(struct replica *r, struct staging *s, const char *staging_path,
             tell_lost(r, r->reason);
         }
     }
-    return install_whole(r, s, staging_path, backup, e);
+    return install_whole(r, s, o, backup, e);
 }
 
 static int
@@ -228,7 +243,7 @@ finish(struct replica *r, struct overwrite *o, struct staging *s, struct err *e)
         return -1;
     state = s->state;
     if (prove_and_backup(o, s, &backup, e) == 0 && note_drift(r, s, e) == 0)
-        installed = install(r, s, o->staging_path, &backup, e) == 0;
+        installed = install(r, s, o, &backup, e) == 0;
     install_settle_backup(r, backup.path, installed);
     free(backup.path);
     return installed ? settle(r, &state, e) : -1;

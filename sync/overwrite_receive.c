@@ -20,6 +20,8 @@
 /* A frame may not ask for a larger window: 8 MiB. */
 #define ZSTD_WINDOW_LOG_MAX 23
 #define WRITE_SIZE ((size_t)256 << 10)
+/* So much at a time is given to the disk while the rest arrives. */
+#define FLUSH_SIZE ((uint64_t)4 << 20)
 /* Header bytes besides the name: seven before it. */
 #define HEADER_BEFORE_NAME 7
 #define HEADER_FIXED (HEADER_BEFORE_NAME + 2 * ID_SIZE + 6 * 8 + 4 * HASH_SIZE)
@@ -248,6 +250,12 @@ write_image(struct overwrite *o, uint8_t *data, size_t len, struct err *e)
     if (file_write_all(o->fd, data, len, e) != 0)
         return err_wrap(e, "could not write \"%s\"", o->staging_path);
     o->raw_done += len;
+    if (o->raw_done - o->flushed >= FLUSH_SIZE) {
+        /* Begins it only; whether it worked is told by the sync at the end. */
+        sync_file_range(o->fd, (off_t)o->flushed,
+            (off_t)(o->raw_done - o->flushed), SYNC_FILE_RANGE_WRITE);
+        o->flushed = o->raw_done;
+    }
     return 0;
 }
 
@@ -348,7 +356,5 @@ overwrite_check_trailer(const struct replica *r, struct overwrite *o,
             o->trailer.data + HASH_SIZE))
         return err_set(e, ERR_SIGNATURE,
             "overwrite is not signed by the primary of this cluster");
-    close(o->fd);
-    o->fd = -1;
     return 0;
 }
