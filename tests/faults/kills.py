@@ -15,8 +15,8 @@ CHOSEN = os.environ.get("LOCKSTEP_FAULT_PROCESS", "")
 ROWS = 60
 
 # What each part does to the world; counted by strace for each thread.
-DISK = ["pwrite64", "fdatasync", "ftruncate", "unlink", "rename", "write",
-        "fsync"]
+DISK = ["pwrite64", "fdatasync", "ftruncate", "unlink", "rename", "renameat2",
+        "write", "fsync", "chmod"]
 WIRE = ["read", "write", "sendto", "recvfrom", "poll", "epoll_wait",
         "writev", "recvmsg", "epoll_pwait", "sendmsg"]
 
