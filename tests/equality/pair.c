@@ -2,7 +2,8 @@
  * A source and replicas of it in one process, led by lines on standard input,
  * for checkers that are written in another language and share no code with us.
  *
- *     open FOLDER triggers|compare triggers|compare   capture, drift capture
+ *     open FOLDER triggers|compare triggers|compare   capture, drift capture;
+ *                     FOLDER/selection: what is not replicated, if it is there
  *     push N      publishes, and brings replica N (0 or 1) up to date
  *     close
  *
@@ -78,6 +79,7 @@ config_release(struct dataset_config *config)
 {
     free((char *)config->live_path);
     free((char *)config->work_dir);
+    free((char *)config->selection);
     memset(config, 0, sizeof(*config));
 }
 
@@ -110,6 +112,23 @@ mode_of(const char *word)
     return strcmp(word, "compare") == 0 ? CAPTURE_COMPARE : CAPTURE_TRIGGERS;
 }
 
+/* FOLDER/selection, if it is there: what is replicated. */
+static int
+read_selection(struct pair *p, const char *folder, struct err *e)
+{
+    char *path = alloc_format("%s/selection", folder);
+    struct buf text = BUF_INIT;
+    int r = 0;
+
+    if (file_exists(path)) {
+        r = file_read(path, 65536, &text, e);
+        buf_put_u8(&text, 0);
+        p->config.selection = (char *)text.data;
+    }
+    free(path);
+    return r;
+}
+
 static int
 open_pair(struct pair *p, char **words, struct err *e)
 {
@@ -119,7 +138,8 @@ open_pair(struct pair *p, char **words, struct err *e)
 
     p->config = configuration(p, live, work);
     p->config.capture = mode_of(words[2]);
-    if (file_make_folder(work, 0700, e) == 0 &&
+    if (read_selection(p, words[1], e) == 0 &&
+        file_make_folder(work, 0700, e) == 0 &&
         source_open(&p->source, &p->config, writer, e) == 0)
         r = source_set_cluster(p->source, cluster, 1, e);
     for (int n = 0; r == 0 && n < REPLICAS; n++)
