@@ -4,7 +4,8 @@
  *   overwrite_receive.c  the stream into a staging file
  *   overwrite_verify.c   the staging file proved, and completed by what a
  *                        secondary adds: triggers, journal, nonce, state row
- *   overwrite_local.c    what is this server's own, brought into the staging file
+ *   overwrite_local.c    what is this server's own, brought into the staging
+ *                        file
  *   overwrite_selected.c the change of content where there is such
  *   overwrite_exchange.c the change of content by exchanging two names
  *   overwrite_install.c  backups, and the change of content where that is not

@@ -175,7 +175,8 @@ close_received(struct overwrite *o)
     o->fd = -1;
 }
 
-/* A file that is damaged cannot give what is this server's own; its backup may. */
+/* A file that is damaged cannot give what is this server's own; its backup
+ * may. */
 static void
 tell_lost(struct replica *r, const char *why)
 {

@@ -1,7 +1,7 @@
 /*
  * Promises of an overwrite where nobody has the live file open: the new file
- * takes the old one's place, which stays as the backup.  And where somebody has:
- * the file stays, and its content changes.
+ * takes the old one's place, which stays as the backup.  And where somebody
+ * has: the file stays, and its content changes.
  */
 #include "tests/unit/model_pair.h"
 
@@ -234,7 +234,7 @@ write_until_told(const struct writer *w)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (read(w->told[0], path, sizeof(path) - 1) <= 0)
         _exit(1);
-    while (poll(&p, 1, 0) == 0) {
+    while (poll(&p, 1, (int)(random() % 20)) == 0) {
         sqlite3 *db = NULL;
 
         if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) ==
@@ -247,7 +247,6 @@ write_until_told(const struct writer *w)
                 _exit(2);
         }
         sqlite3_close(db);
-        usleep((useconds_t)(random() % 20000));
     }
     if (write(w->tell[1], &commits, sizeof(commits)) != sizeof(commits))
         _exit(1);
