@@ -179,6 +179,9 @@ put_counts(struct buf *out, const json_t *s)
         buf_printf(out, ", %lld drifted", drifted);
     if (statements > 0)
         buf_printf(out, ", %lld of the schema", statements);
+    if (number(s, "more") > 0)
+        buf_printf(out, ", and %lld more changes that are not shown",
+            number(s, "more"));
 }
 
 static bool

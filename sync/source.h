@@ -186,6 +186,7 @@ struct diff_summary {
     uint64_t to_revision;
     bool whole;           /* everything would be sent: no rows were given */
     char why[256];        /* of WHOLE */
+    uint64_t more;        /* changes of history beyond those given */
     struct json_t *entry; /* of source_show: as in source_history; owned */
 };
 

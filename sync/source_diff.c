@@ -150,6 +150,10 @@ out:
     return r;
 }
 
+/* Keys that a difference along history remembers, so as to give each once; what
+ * more there is is counted only. */
+#define CHAIN_KEYS_MAX 100000
+
 /* The keys that were dealt with: table name, NUL, key tuple. */
 struct seen_key {
     uint8_t *bytes;
@@ -229,6 +233,7 @@ struct chain_diff {
     struct shapes now;
     struct seen seen;
     struct buf key, row; /* as published */
+    uint64_t more;       /* changes not given */
 };
 
 /* Gives one key: as it was before the chain, and as it is published. */
@@ -277,6 +282,10 @@ give_change(struct chain_diff *d, const struct history_rows *rows,
     const struct shape *old = shapes_find(&rows->before, c->table);
     struct change added = { .table = c->table };
 
+    if (d->seen.count >= CHAIN_KEYS_MAX) {
+        d->more++;
+        return 0;
+    }
     if (old == NULL)
         old = shapes_find(&rows->after, c->table);
     if (c->old_key != NULL &&
@@ -328,6 +337,7 @@ source_difference(struct source *source, uint64_t revision,
     shapes_of_schema(&d.now, source->schema);
     for (uint64_t i = revision + 1; r == 0 && i <= source->state.revision; i++)
         r = give_revision(&d, i, e);
+    summary->more = d.more;
     seen_release(&d.seen);
     shapes_release(&d.now);
     buf_release(&d.key);

@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 
-from lockstep import (DONE, ERROR, HELD, LOCKSTEP, NOT_PRIMARY, check, run,
-                      same, scenario, wait_for)
+from lockstep import (BUILD, DONE, ERROR, HELD, LOCKSTEP, NOT_PRIMARY, check,
+                      run, same, scenario, wait_for)
 
 SECRET = "Kq7canary"
 HASH = "$6$%s$%s" % (SECRET, "h" * 40)
@@ -345,6 +345,39 @@ def many_rows_are_streamed(t):
             reader.kill()
         text = text_of(primary, "dataset", "diff", "config")
         same(text.count("\n"), count + 2, "lines")
+
+
+def peak_kib(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return int(next(line for line in f
+                        if line.startswith("VmHWM")).split()[1])
+
+
+@scenario
+def a_long_difference_is_bounded(t):
+    cluster = quiet(t, 1)
+    primary, second = cluster.primary, cluster.secondaries[0]
+    primary.sql("CREATE TABLE many (id INTEGER PRIMARY KEY, text TEXT)")
+    cluster.sync()
+    second.stop()
+    for part in range(4):
+        with primary.database() as db:
+            db.execute("BEGIN")
+            db.executemany("INSERT INTO many VALUES (?, ?)",
+                           ((i, "text %d" % i) for i in range(
+                               part * 30000, part * 30000 + 30000)))
+            db.execute("COMMIT")
+        primary.cli("sync", "now")
+    with t.promise("of 120,000 rows that a server lacks 100,000 are shown, "
+                   "the others counted"):
+        with open("/proc/%d/clear_refs" % primary.pid(), "w") as f:
+            f.write("5")
+        before = peak_kib(primary.pid())
+        diff = primary.cli("dataset", "diff", "config", "second1")
+        same(len([r for r in diff["rows"] if "key" in r]), 100000, "rows")
+        same((diff["added"], diff["more"]), (100000, 20000), "counts")
+        check("asan" in BUILD or peak_kib(primary.pid()) - before < 65536,
+              lambda: "%d KiB more" % (peak_kib(primary.pid()) - before))
 
 
 if __name__ == "__main__":
