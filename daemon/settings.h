@@ -63,7 +63,7 @@ struct settings {
     int64_t max_unauthenticated_per_source;
     int64_t ban_after; /* refused logins; 0: never */
     int64_t ban_window_ms;
-    int64_t ban_time_ms;    /* the first; later ones twice as long each */
+    int64_t ban_time_ms;     /* the first; later ones twice as long each */
     bool passwords_anywhere; /* on a secondary; else from loopback only */
     struct dataset_settings *datasets; /* in the order of the files */
     size_t dataset_count;

@@ -26,7 +26,8 @@ def main():
     counts, failures = load(PROGRAM).run(1, COUNT, 20)
     for failure in failures:
         print("not ok " + failure.replace("\n", " "))
-    done = sum(n for what, n in counts.items() if what.startswith("databases ("))
+    done = sum(n for what, n in counts.items()
+               if what.startswith("databases ("))
     if done < COUNT // 2:
         print("not ok only %d of %d databases were replicated" % (done, COUNT))
     if not failures:
