@@ -204,7 +204,7 @@ tell_others(struct dataset *ds)
     if (strcmp(ds->name, "admins") == 0 && engine->accounts != NULL)
         accounts_refresh(engine->accounts);
     if (strcmp(ds->name, "config") == 0 && engine->filter != NULL)
-        filter_reload(engine->filter);
+        filter_reload_cluster(engine->filter);
 }
 
 static void

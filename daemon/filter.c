@@ -180,20 +180,26 @@ reload_done(struct dataset *ds, void *arg, const struct err *e)
     filter->reading = false;
     if (filter->read_again) {
         filter->read_again = false;
-        filter_reload(filter);
+        filter_reload_cluster(filter);
     }
 }
 
 void
 filter_reload(struct filter *filter)
 {
-    struct dataset *ds =
-        datasets_find(filter->engine->datasets, CONFIG_DATASET);
     struct err e = ERR_INIT;
 
-    /* Local rules are in force when this returns. */
     if (read_local_rules(filter, &e) != 0)
         log_warning("the old filter rules stay in force: %s", e.message);
+    filter_reload_cluster(filter);
+}
+
+void
+filter_reload_cluster(struct filter *filter)
+{
+    struct dataset *ds =
+        datasets_find(filter->engine->datasets, CONFIG_DATASET);
+
     if (filter->reading) {
         filter->read_again = true;
         return;

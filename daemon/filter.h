@@ -22,9 +22,11 @@ struct filter;
 
 int filter_open(struct filter **filter, struct engine *engine, struct err *e);
 void filter_close(struct filter *filter);
-/* Reads local and cluster rules again and swaps the set; called after every
- * change of either (datasets call it after publish or apply of "config"). */
+/* Reads local and cluster rules again; the local ones are in force when it
+ * returns. */
 void filter_reload(struct filter *filter);
+/* The cluster's alone, after a change of "config". */
+void filter_reload_cluster(struct filter *filter);
 /* True when a connection from there may go on. */
 bool filter_allows(struct filter *filter, const struct sockaddr *peer);
 

@@ -16,31 +16,30 @@ int
 capture_read_nonce(sqlite3 *db, uint8_t nonce[ID_SIZE], bool *present,
     struct err *e)
 {
+    struct err missing = ERR_INIT;
     sqlite3_stmt *stmt;
     int rc;
 
     *present = false;
     memset(nonce, 0, ID_SIZE);
-    rc = sqlite3_prepare_v2(db,
-        "SELECT value FROM main._lockstep_meta WHERE name='nonce'", -1, &stmt,
-        NULL);
-    if (rc == SQLITE_ERROR) /* no such table */
-        return 0;
-    if (rc != SQLITE_OK)
-        return database_error(db, e, "could not read the nonce");
+    if (database_take(db,
+            KEPT "SELECT value FROM main._lockstep_meta WHERE name='nonce'",
+            &stmt, &missing) != 0)
+        return sqlite3_errcode(db) == SQLITE_ERROR /* no such table */
+                   ? 0
+                   : database_error(db, e, "could not read the nonce");
     rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) == SQLITE_BLOB &&
         sqlite3_column_bytes(stmt, 0) == ID_SIZE) {
         memcpy(nonce, sqlite3_column_blob(stmt, 0), ID_SIZE);
         *present = true;
     }
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE && rc != SQLITE_ERROR) {
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE || rc == SQLITE_ERROR)
+        rc = SQLITE_OK;
+    else
         database_error(db, e, "could not read the nonce");
-        sqlite3_finalize(stmt);
-        return -1;
-    }
-    sqlite3_finalize(stmt);
-    return 0;
+    database_give(stmt);
+    return rc == SQLITE_OK ? 0 : -1;
 }
 
 int

@@ -127,9 +127,46 @@ database_error(sqlite3 *db, struct err *e, const char *doing)
         doing, sqlite3_errmsg(db));
 }
 
+/* What every transaction says, compiled once per connection. */
+static const char *const kept_statements[] = {
+    KEPT "BEGIN",
+    KEPT "BEGIN IMMEDIATE",
+    KEPT "COMMIT",
+    KEPT "ROLLBACK",
+};
+
+/* SQL as it is kept, or NULL. */
+static const char *
+find_kept(const char *sql)
+{
+    for (size_t i = 0; i < sizeof(kept_statements) / sizeof(*kept_statements);
+         i++)
+        if (strcmp(kept_statements[i] + sizeof(KEPT) - 1, sql) == 0)
+            return kept_statements[i];
+    return NULL;
+}
+
+static int
+exec_kept(sqlite3 *db, const char *sql, struct err *e)
+{
+    sqlite3_stmt *stmt;
+    int r = 0;
+
+    if (database_take(db, sql, &stmt, e) != 0)
+        return -1;
+    if (sqlite3_step(stmt) != SQLITE_DONE)
+        r = database_error(db, e, "could not execute SQL");
+    database_give(stmt);
+    return r;
+}
+
 int
 database_exec(sqlite3 *db, const char *sql, struct err *e)
 {
+    const char *kept = find_kept(sql);
+
+    if (kept != NULL)
+        return exec_kept(db, kept, e);
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
         return database_error(db, e, "could not execute SQL");
     return 0;
@@ -205,8 +242,10 @@ database_make_room(sqlite3 *db, bool room)
 void
 database_rollback(sqlite3 *db)
 {
+    struct err ignored = ERR_INIT;
+
     if (db != NULL && sqlite3_get_autocommit(db) == 0)
-        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+        database_exec(db, "ROLLBACK", &ignored);
 }
 
 static int
