@@ -99,24 +99,58 @@ ed25519_public(const uint8_t seed[ED25519_SEED_SIZE],
     return r;
 }
 
-int
-ed25519_sign(const uint8_t seed[ED25519_SEED_SIZE], const void *data,
-    size_t len, uint8_t signature[ED25519_SIGNATURE_SIZE], struct err *e)
+struct ed25519_key {
+    EVP_PKEY *pkey;
+};
+
+struct ed25519_key *
+ed25519_key_new(const uint8_t seed[ED25519_SEED_SIZE], struct err *e)
 {
-    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed,
+    struct ed25519_key *key = alloc_zeroed(1, sizeof(*key));
+
+    key->pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed,
         ED25519_SEED_SIZE);
+    if (key->pkey != NULL)
+        return key;
+    ed25519_key_free(key);
+    err_set(e, ERR_INTERNAL, "cannot use an Ed25519 key");
+    return NULL;
+}
+
+void
+ed25519_key_free(struct ed25519_key *key)
+{
+    if (key != NULL)
+        EVP_PKEY_free(key->pkey);
+    free(key);
+}
+
+int
+ed25519_key_sign(const struct ed25519_key *key, const void *data, size_t len,
+    uint8_t signature[ED25519_SIGNATURE_SIZE], struct err *e)
+{
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     size_t out_len = ED25519_SIGNATURE_SIZE;
     int r = 0;
 
     /* Ed25519 hashes by itself: no digest is named (RFC 8032). */
-    if (key == NULL || ctx == NULL ||
-        EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) != 1 ||
+    if (ctx == NULL ||
+        EVP_DigestSignInit(ctx, NULL, NULL, NULL, key->pkey) != 1 ||
         EVP_DigestSign(ctx, signature, &out_len, data, len) != 1 ||
         out_len != ED25519_SIGNATURE_SIZE)
         r = err_set(e, ERR_INTERNAL, "cannot make an Ed25519 signature");
     EVP_MD_CTX_free(ctx);
-    EVP_PKEY_free(key);
+    return r;
+}
+
+int
+ed25519_sign(const uint8_t seed[ED25519_SEED_SIZE], const void *data,
+    size_t len, uint8_t signature[ED25519_SIGNATURE_SIZE], struct err *e)
+{
+    struct ed25519_key *key = ed25519_key_new(seed, e);
+    int r = key != NULL ? ed25519_key_sign(key, data, len, signature, e) : -1;
+
+    ed25519_key_free(key);
     return r;
 }
 

@@ -107,13 +107,14 @@ out:
 }
 
 static int
-make_bundle_key(struct keys *k, const char *path, struct err *e)
+make_bundle_key(uint8_t seed[ED25519_SEED_SIZE], const char *path,
+    struct err *e)
 {
     char text[2 * ED25519_SEED_SIZE + 2];
     int r;
 
-    random_bytes(k->bundle_seed, sizeof(k->bundle_seed));
-    hex_encode(k->bundle_seed, sizeof(k->bundle_seed), text);
+    random_bytes(seed, ED25519_SEED_SIZE);
+    hex_encode(seed, ED25519_SEED_SIZE, text);
     text[2 * ED25519_SEED_SIZE] = '\n';
     r = file_write_atomic(path, text, 2 * ED25519_SEED_SIZE + 1, 0600, e);
     explicit_bzero(text, sizeof(text));
@@ -121,27 +122,34 @@ make_bundle_key(struct keys *k, const char *path, struct err *e)
 }
 
 static int
-load_bundle_key(struct keys *k, const char *path, bool make, struct err *e)
+read_bundle_key(uint8_t seed[ED25519_SEED_SIZE], const char *path,
+    struct err *e)
 {
     char *text = NULL;
-    int r = -1;
+    int r = 0;
 
-    if (make && !file_exists(path)) {
-        if (make_bundle_key(k, path, e) != 0)
-            return -1;
-        return ed25519_public(k->bundle_seed, k->bundle_public, e);
-    }
     if (read_text(path, &text, e) != 0)
         return -1;
     text[strcspn(text, "\r\n")] = '\0';
-    if (!hex_decode(text, k->bundle_seed, sizeof(k->bundle_seed))) {
-        err_set(e, ERR_INVALID, "\"%s\" is not a key of %d hex digits", path,
-            2 * ED25519_SEED_SIZE);
-        goto out;
-    }
-    r = ed25519_public(k->bundle_seed, k->bundle_public, e);
-out:
+    if (!hex_decode(text, seed, ED25519_SEED_SIZE))
+        r = err_set(e, ERR_INVALID, "\"%s\" is not a key of %d hex digits",
+            path, 2 * ED25519_SEED_SIZE);
     wipe_text(text);
+    return r;
+}
+
+static int
+load_bundle_key(struct keys *k, const char *path, bool make, struct err *e)
+{
+    uint8_t seed[ED25519_SEED_SIZE];
+    int r = make && !file_exists(path) ? make_bundle_key(seed, path, e)
+                                       : read_bundle_key(seed, path, e);
+
+    if (r == 0)
+        r = ed25519_public(seed, k->bundle_public, e);
+    if (r == 0 && (k->bundle_private = ed25519_key_new(seed, e)) == NULL)
+        r = -1;
+    explicit_bzero(seed, sizeof(seed));
     return r;
 }
 
@@ -184,6 +192,7 @@ keys_release(struct keys *k)
     wipe_text(k->login_private);
     free(k->host_blob);
     free(k->login_blob);
+    ed25519_key_free(k->bundle_private);
     explicit_bzero(k, sizeof(*k));
 }
 
@@ -193,7 +202,7 @@ sign(void *ctx, const uint8_t hash[HASH_SIZE],
 {
     const struct keys *k = ctx;
 
-    return ed25519_sign(k->bundle_seed, hash, HASH_SIZE, signature, e);
+    return ed25519_key_sign(k->bundle_private, hash, HASH_SIZE, signature, e);
 }
 
 struct bundle_signer

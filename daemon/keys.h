@@ -21,7 +21,7 @@ struct keys {
     size_t host_blob_len;
     uint8_t *login_blob;
     size_t login_blob_len;
-    uint8_t bundle_seed[ED25519_SEED_SIZE];
+    struct ed25519_key *bundle_private;
     uint8_t bundle_public[ED25519_PUBLIC_SIZE];
     char fingerprint[64]; /* of the host key, "SHA256:..." */
 };
