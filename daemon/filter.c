@@ -1,8 +1,8 @@
 /*
  * The rules in force, as three sets asked in order: the node's own, the
- * cluster's, the defaults.  The cluster's are read and compiled on the strand of
- * "config", so that 100,000 of them cost the event loop nothing, and a change of
- * a local rule needs no database of users.
+ * cluster's, the defaults.  The cluster's are read and compiled on the strand
+ * of "config", so that 100,000 of them cost the event loop nothing, and a
+ * change of a local rule needs no database of users.
  */
 #include "daemon/filter.h"
 

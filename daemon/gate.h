@@ -1,6 +1,6 @@
 /*
- * Who gets past the admin port's door: the filter, then bans, then the limits on
- * sessions before their login.  Whoever is refused here has not got one byte
+ * Who gets past the admin port's door: the filter, then bans, then the limits
+ * on sessions before their login.  Whoever is refused here has not got one byte
  * from us.
  *
  * This node itself (127.0.0.1, ::1) and the primary that a secondary belongs to

@@ -1,7 +1,7 @@
 /*
  * How many connections may be before their login at once, and how fast new ones
- * are taken: per source and in all.  Pure logic: no I/O, no clock.  As OpenSSH's
- * MaxStartups, with rates beside it.
+ * are taken: per source and in all.  Pure logic: no I/O, no clock.  As
+ * OpenSSH's MaxStartups, with rates beside it.
  *
  *     if (admission_ask(a, &address, now_ms, random) == ADMITTED)
  *         ... later, exactly once: admission_release(a, &address);
@@ -49,7 +49,8 @@ enum admitted admission_ask(struct admission *a,
 void admission_release(struct admission *a, const struct ip_address *address);
 /* Connections before their login. */
 size_t admission_count(const struct admission *a);
-/* Why, as words for an event: "more than 10 connections a second from there". */
+/* Why, as words for an event: "more than 10 connections a second from there".
+ */
 const char *admission_reason(enum admitted verdict);
 
 #endif

@@ -68,10 +68,10 @@ void ruleset_add(struct ruleset *r, const struct ipfilter_rule *rule);
  * 127.0.0.0/8, ::1, 10/8, 172.16/12, 192.168/16, 169.254/16, fc00::/7 and
  * fe80::/10. */
 void ruleset_add_defaults(struct ruleset *r);
-/* Prepares the set for many questions about SCOPE: a question is a binary search then,
- * followed by the rules one by one only where the first to hold the address has
- * expired.  Without it, or after another ruleset_add, every question goes
- * through the rules one by one. */
+/* Prepares the set for many questions about SCOPE: a question is a binary
+ * search then, followed by the rules one by one only where the first to hold
+ * the address has expired.  Without it, or after another ruleset_add, every
+ * question goes through the rules one by one. */
 void ruleset_compile(struct ruleset *r, enum ipfilter_scope scope);
 size_t ruleset_count(const struct ruleset *r);
 /* The verdict for SCOPE; *RULE is the rule's id, or -1 for the default. */

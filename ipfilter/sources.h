@@ -26,8 +26,8 @@ struct source {
 };
 
 /* SIZE bytes each, of which the first are a struct source; at most MOST of
- * them.  KEEP says which ones are not the first to be forgotten when there is no
- * room; NULL: none. */
+ * them.  KEEP says which ones are not the first to be forgotten when there is
+ * no room; NULL: none. */
 struct sources *sources_new(size_t size, size_t most,
     bool (*keep)(const struct source *s, void *ctx), void *ctx);
 void sources_free(struct sources *sources);

@@ -23,10 +23,10 @@
 #include "sync/state.h"
 
 /* Creates what is missing and replaces what differs, in one BEGIN IMMEDIATE
- * or in the caller's transaction.  *INSTALLED is true when a trigger was made or
- * replaced: writes before that moment may be unnoted, so the caller must compare.
- * Tables for which triggers cannot see everything are listed in NEEDS_COMPARE
- * (counted strings), and get compare. */
+ * or in the caller's transaction.  *INSTALLED is true when a trigger was made
+ * or replaced: writes before that moment may be unnoted, so the caller must
+ * compare.  Tables for which triggers cannot see everything are listed in
+ * NEEDS_COMPARE (counted strings), and get compare. */
 int capture_install(sqlite3 *db, const struct schema *s, bool *installed,
     struct buf *needs_compare, struct err *e);
 /* True when every trigger and table is there, letter by letter. */

@@ -27,8 +27,8 @@ struct cell {
 /* PAGES stay the caller's. */
 struct cells *cells_open(struct pages *pages, uint32_t root_page);
 void cells_close(struct cells *c);
-/* The current row; NULL at the end, and when the pages are not as they should be
- * (then cells_failed). */
+/* The current row; NULL at the end, and when the pages are not as they should
+ * be (then cells_failed). */
 const struct cell *cells_get(const struct cells *c);
 void cells_next(struct cells *c);
 bool cells_failed(const struct cells *c);

@@ -6,8 +6,8 @@
  * and the encoding of the database (likewise).  Where rows stand, in which page
  * and behind which free space, is not compared: both trees are walked in the
  * order of rowids, each by its own pages.  Only to be faster, two pages of rows
- * that are the same to the byte are stepped over at once.  Whatever is not as it
- * should be in a page, or is not known of a file, leaves the table to SQL.
+ * that are the same to the byte are stepped over at once.  Whatever is not as
+ * it should be in a page, or is not known of a file, leaves the table to SQL.
  */
 #include "sync/compare_stored.h"
 

@@ -25,9 +25,10 @@ struct stored_walk {
     void *ctx;
 };
 
-/* Calls LOOK_UP for the rows of T, in key order, that are not stored in the same
- * bytes under the same definition: all others are equal.  Returns 1 when the
- * table cannot be compared so, or when that is a waste, perhaps after some calls;
+/* Calls LOOK_UP for the rows of T, in key order, that are not stored in the
+ * same bytes under the same definition: all others are equal.  Returns 1 when
+ * the table cannot be compared so, or when that is a waste, perhaps after some
+ * calls;
  * -1 with E, also from LOOK_UP. */
 int stored_compare(const struct stored_walk *w, const struct table *t,
     struct err *e);

@@ -202,9 +202,9 @@ begin(struct source *s, struct err *e)
 /* Beginnings at most, until nobody commits beside one. */
 #define PIN_TRIES 20
 
-/* Begins anew, reading every page anew.  The log's mark from before is not newer
- * than the transaction; if it is the same afterwards, it is the transaction's
- * own. */
+/* Begins anew, reading every page anew.  The log's mark from before is not
+ * newer than the transaction; if it is the same afterwards, it is the
+ * transaction's own. */
 static int
 begin_pinned(struct source *s, struct err *e)
 {

@@ -404,8 +404,8 @@ a_transaction_sees_its_own_state(void **state)
     }
 }
 
-/* Rows whose records end just before, at and behind the end of a page, and of an
- * overflow page; and a large one. */
+/* Rows whose records end just before, at and behind the end of a page, and of
+ * an overflow page; and a large one. */
 static void
 put_rows_of_all_sizes(struct pair *p)
 {

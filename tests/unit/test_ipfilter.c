@@ -450,116 +450,122 @@ a_rule_added_after_compiling_counts(void **state)
     ruleset_free(r);
 }
 
-/* The rules of an office, as somebody would write them, and what they say. */
+/* The rules of an office, as somebody would write them, ... */
+static const struct {
+    enum ipfilter_action action;
+    const char *range;
+    enum ipfilter_scope scope;
+    int64_t expires_ms;
+} office_rules[] = {
+    /* 1 */ { IPFILTER_DENY, "10.0.0.66", IPFILTER_BOTH, 0 },
+    /* 2 */ { IPFILTER_ALLOW, "10.0.0.0/24", IPFILTER_ADMIN, 0 },
+    /* 3 */ { IPFILTER_DENY, "10.0.0.0/8", IPFILTER_ADMIN, 0 },
+    /* 4 */ { IPFILTER_ALLOW, "192.0.2.10-192.0.2.20", IPFILTER_BOTH, 0 },
+    /* 5 */ { IPFILTER_ALLOW, "192.0.2.0/24", IPFILTER_SERVICE, 500 },
+    /* 6 */ { IPFILTER_DENY, "2001:db8::bad", IPFILTER_BOTH, 0 },
+    /* 7 */ { IPFILTER_ALLOW, "2001:db8::/64", IPFILTER_BOTH, 0 },
+    /* 8 */ { IPFILTER_DENY, "2001:db8::/32", IPFILTER_ADMIN, 0 },
+    /* 9 */ { IPFILTER_ALLOW, "::/0", IPFILTER_SERVICE, 0 },
+    /* 10 */ { IPFILTER_ALLOW, "255.255.255.255", IPFILTER_ADMIN, 0 },
+    /* 11 */ { IPFILTER_ALLOW, "0.0.0.0", IPFILTER_ADMIN, 0 },
+    /* 12 */
+    { IPFILTER_ALLOW, "::ffff:198.51.100.0/120", IPFILTER_BOTH, 0 },
+    /* 13 */ { IPFILTER_DENY, "0.0.0.0/0", IPFILTER_ADMIN, 0 },
+};
+
+enum { A = IPFILTER_ADMIN, S = IPFILTER_SERVICE };
+
+/* ... and what they say. */
+static const struct {
+    const char *address;
+    int scope;
+    int64_t now_ms;
+    bool allowed;
+    int64_t rule;
+} office_cases[] = {
+    { "10.0.0.66", A, 0, false, 1 },
+    { "10.0.0.66", S, 0, false, 1 },
+    { "::ffff:10.0.0.66", A, 0, false, 1 },
+    { "10.0.0.65", A, 0, true, 2 },
+    { "10.0.0.67", A, 0, true, 2 },
+    { "10.0.0.65", S, 0, false, -1 },
+    { "10.0.0.0", A, 0, true, 2 },
+    { "10.0.0.255", A, 0, true, 2 },
+    { "10.0.1.0", A, 0, false, 3 },
+    { "10.255.255.255", A, 0, false, 3 },
+    { "10.0.1.0", S, 0, false, -1 },
+    { "11.0.0.0", A, 0, false, 13 },
+    { "9.255.255.255", A, 0, false, 13 },
+    { "192.0.2.9", A, 0, false, 13 },
+    { "192.0.2.10", A, 0, true, 4 },
+    { "192.0.2.15", A, 0, true, 4 },
+    { "192.0.2.20", A, 0, true, 4 },
+    { "192.0.2.21", A, 0, false, 13 },
+    { "192.0.2.9", S, 0, true, 5 },
+    { "192.0.2.10", S, 0, true, 4 },
+    { "192.0.2.21", S, 0, true, 5 },
+    { "192.0.2.21", S, 499, true, 5 },
+    { "192.0.2.21", S, 500, false, -1 },
+    { "192.0.2.21", S, 501, false, -1 },
+    { "192.0.2.15", S, 501, true, 4 },
+    { "192.0.2.0", S, 0, true, 5 },
+    { "192.0.2.255", S, 0, true, 5 },
+    { "192.0.3.0", S, 0, false, -1 },
+    { "192.0.1.255", S, 0, false, -1 },
+    { "2001:db8::bad", A, 0, false, 6 },
+    { "2001:db8::bad", S, 0, false, 6 },
+    { "2001:db8::bac", A, 0, true, 7 },
+    { "2001:db8::bae", S, 0, true, 7 },
+    { "2001:db8::", A, 0, true, 7 },
+    { "2001:db8::ffff:ffff:ffff:ffff", A, 0, true, 7 },
+    { "2001:db8:0:1::", A, 0, false, 8 },
+    { "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", A, 0, false, 8 },
+    { "2001:db8:0:1::", S, 0, true, 9 },
+    { "2001:db9::", A, 0, false, -1 },
+    { "2001:db9::", S, 0, true, 9 },
+    { "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", A, 0, false, -1 },
+    { "::", A, 0, false, -1 },
+    { "::", S, 0, true, 9 },
+    { "::1", S, 0, true, 9 },
+    { "::fffe:ffff:ffff", S, 0, true, 9 },
+    { "::ffff:0.0.0.0", S, 0, false, -1 },
+    { "::ffff:255.255.255.255", S, 0, false, -1 },
+    { "::1:0:0:0", S, 0, true, 9 },
+    { "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", S, 0, true, 9 },
+    { "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", A, 0, false, -1 },
+    { "255.255.255.255", A, 0, true, 10 },
+    { "255.255.255.254", A, 0, false, 13 },
+    { "255.255.255.255", S, 0, false, -1 },
+    { "0.0.0.0", A, 0, true, 11 },
+    { "0.0.0.1", A, 0, false, 13 },
+    { "0.0.0.0", S, 0, false, -1 },
+    { "198.51.100.0", A, 0, true, 12 },
+    { "198.51.100.255", S, 0, true, 12 },
+    { "::ffff:198.51.100.7", A, 0, true, 12 },
+    { "198.51.101.0", A, 0, false, 13 },
+    { "198.51.99.255", A, 0, false, 13 },
+    { "8.8.8.8", A, 0, false, 13 },
+    { "8.8.8.8", S, 0, false, -1 },
+    { "127.0.0.1", A, 0, false, 13 },
+};
+
 static void
 a_written_matrix_of_verdicts(void **state)
 {
-    static const struct {
-        enum ipfilter_action action;
-        const char *range;
-        enum ipfilter_scope scope;
-        int64_t expires_ms;
-    } rules[] = {
-        /* 1 */ { IPFILTER_DENY, "10.0.0.66", IPFILTER_BOTH, 0 },
-        /* 2 */ { IPFILTER_ALLOW, "10.0.0.0/24", IPFILTER_ADMIN, 0 },
-        /* 3 */ { IPFILTER_DENY, "10.0.0.0/8", IPFILTER_ADMIN, 0 },
-        /* 4 */ { IPFILTER_ALLOW, "192.0.2.10-192.0.2.20", IPFILTER_BOTH, 0 },
-        /* 5 */ { IPFILTER_ALLOW, "192.0.2.0/24", IPFILTER_SERVICE, 500 },
-        /* 6 */ { IPFILTER_DENY, "2001:db8::bad", IPFILTER_BOTH, 0 },
-        /* 7 */ { IPFILTER_ALLOW, "2001:db8::/64", IPFILTER_BOTH, 0 },
-        /* 8 */ { IPFILTER_DENY, "2001:db8::/32", IPFILTER_ADMIN, 0 },
-        /* 9 */ { IPFILTER_ALLOW, "::/0", IPFILTER_SERVICE, 0 },
-        /* 10 */ { IPFILTER_ALLOW, "255.255.255.255", IPFILTER_ADMIN, 0 },
-        /* 11 */ { IPFILTER_ALLOW, "0.0.0.0", IPFILTER_ADMIN, 0 },
-        /* 12 */
-        { IPFILTER_ALLOW, "::ffff:198.51.100.0/120", IPFILTER_BOTH, 0 },
-        /* 13 */ { IPFILTER_DENY, "0.0.0.0/0", IPFILTER_ADMIN, 0 },
-    };
-    enum { A = IPFILTER_ADMIN, S = IPFILTER_SERVICE };
-    static const struct {
-        const char *address;
-        int scope;
-        int64_t now_ms;
-        bool allowed;
-        int64_t rule;
-    } cases[] = {
-        { "10.0.0.66", A, 0, false, 1 },
-        { "10.0.0.66", S, 0, false, 1 },
-        { "::ffff:10.0.0.66", A, 0, false, 1 },
-        { "10.0.0.65", A, 0, true, 2 },
-        { "10.0.0.67", A, 0, true, 2 },
-        { "10.0.0.65", S, 0, false, -1 },
-        { "10.0.0.0", A, 0, true, 2 },
-        { "10.0.0.255", A, 0, true, 2 },
-        { "10.0.1.0", A, 0, false, 3 },
-        { "10.255.255.255", A, 0, false, 3 },
-        { "10.0.1.0", S, 0, false, -1 },
-        { "11.0.0.0", A, 0, false, 13 },
-        { "9.255.255.255", A, 0, false, 13 },
-        { "192.0.2.9", A, 0, false, 13 },
-        { "192.0.2.10", A, 0, true, 4 },
-        { "192.0.2.15", A, 0, true, 4 },
-        { "192.0.2.20", A, 0, true, 4 },
-        { "192.0.2.21", A, 0, false, 13 },
-        { "192.0.2.9", S, 0, true, 5 },
-        { "192.0.2.10", S, 0, true, 4 },
-        { "192.0.2.21", S, 0, true, 5 },
-        { "192.0.2.21", S, 499, true, 5 },
-        { "192.0.2.21", S, 500, false, -1 },
-        { "192.0.2.21", S, 501, false, -1 },
-        { "192.0.2.15", S, 501, true, 4 },
-        { "192.0.2.0", S, 0, true, 5 },
-        { "192.0.2.255", S, 0, true, 5 },
-        { "192.0.3.0", S, 0, false, -1 },
-        { "192.0.1.255", S, 0, false, -1 },
-        { "2001:db8::bad", A, 0, false, 6 },
-        { "2001:db8::bad", S, 0, false, 6 },
-        { "2001:db8::bac", A, 0, true, 7 },
-        { "2001:db8::bae", S, 0, true, 7 },
-        { "2001:db8::", A, 0, true, 7 },
-        { "2001:db8::ffff:ffff:ffff:ffff", A, 0, true, 7 },
-        { "2001:db8:0:1::", A, 0, false, 8 },
-        { "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", A, 0, false, 8 },
-        { "2001:db8:0:1::", S, 0, true, 9 },
-        { "2001:db9::", A, 0, false, -1 },
-        { "2001:db9::", S, 0, true, 9 },
-        { "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", A, 0, false, -1 },
-        { "::", A, 0, false, -1 },
-        { "::", S, 0, true, 9 },
-        { "::1", S, 0, true, 9 },
-        { "::fffe:ffff:ffff", S, 0, true, 9 },
-        { "::ffff:0.0.0.0", S, 0, false, -1 },
-        { "::ffff:255.255.255.255", S, 0, false, -1 },
-        { "::1:0:0:0", S, 0, true, 9 },
-        { "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", S, 0, true, 9 },
-        { "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", A, 0, false, -1 },
-        { "255.255.255.255", A, 0, true, 10 },
-        { "255.255.255.254", A, 0, false, 13 },
-        { "255.255.255.255", S, 0, false, -1 },
-        { "0.0.0.0", A, 0, true, 11 },
-        { "0.0.0.1", A, 0, false, 13 },
-        { "0.0.0.0", S, 0, false, -1 },
-        { "198.51.100.0", A, 0, true, 12 },
-        { "198.51.100.255", S, 0, true, 12 },
-        { "::ffff:198.51.100.7", A, 0, true, 12 },
-        { "198.51.101.0", A, 0, false, 13 },
-        { "198.51.99.255", A, 0, false, 13 },
-        { "8.8.8.8", A, 0, false, 13 },
-        { "8.8.8.8", S, 0, false, -1 },
-        { "127.0.0.1", A, 0, false, 13 },
-    };
     struct ruleset *r = ruleset_new(IPFILTER_DENY);
 
     (void)state;
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-        add(r, rules[i].action, rules[i].range, rules[i].scope,
-            rules[i].expires_ms, (int64_t)i + 1);
+    for (size_t i = 0; i < sizeof(office_rules) / sizeof(office_rules[0]); i++)
+        add(r, office_rules[i].action, office_rules[i].range,
+            office_rules[i].scope, office_rules[i].expires_ms, (int64_t)i + 1);
     for (int compiled = 0; compiled < 2; compiled++) {
-        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-            assert_verdict(r, cases[i].address,
-                (enum ipfilter_scope)cases[i].scope, cases[i].now_ms,
-                cases[i].allowed ? IPFILTER_ALLOW : IPFILTER_DENY,
-                cases[i].rule);
+        for (size_t i = 0; i < sizeof(office_cases) / sizeof(office_cases[0]);
+             i++)
+            assert_verdict(r, office_cases[i].address,
+                (enum ipfilter_scope)office_cases[i].scope,
+                office_cases[i].now_ms,
+                office_cases[i].allowed ? IPFILTER_ALLOW : IPFILTER_DENY,
+                office_cases[i].rule);
         ruleset_compile(r, IPFILTER_BOTH);
     }
     ruleset_free(r);

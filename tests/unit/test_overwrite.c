@@ -407,9 +407,8 @@ utf16_is_refused(void **state)
     database_close(other.db);
     CHECK(file_remove(other.path, &e));
     CHECK(database_open(&other.db, other.path, OPEN_CREATE, 1000, &e));
-    run_sql(other.db,
-        "PRAGMA encoding='UTF-16le';"
-        "CREATE TABLE users(id INTEGER PRIMARY KEY)");
+    run_sql(other.db, "PRAGMA encoding='UTF-16le';"
+                      "CREATE TABLE users(id INTEGER PRIMARY KEY)");
     primary_overwrite(&other, primary_header(&other, BUNDLE_OVERWRITE),
         &p->bundle);
     assert_refused(pair_feed_overwrite(p, 5000, &e), ERR_UNSUPPORTED, e);

@@ -1,6 +1,6 @@
 /*
- * Virtual tables arrive usable: a program that had the secondary's file open all
- * the while finds there what is found on the primary.
+ * Virtual tables arrive usable: a program that had the secondary's file open
+ * all the while finds there what is found on the primary.
  */
 #include "tests/unit/ddl_world.h"
 
