@@ -316,7 +316,7 @@ obey(struct pair *p, char *line, struct err *e)
         if (words[count][0] != '\0')
             count++;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (count == commands[i].words &&
+        if (words[0] != NULL && count == commands[i].words &&
             strcmp(words[0], commands[i].name) == 0)
             return commands[i].run(p, words, e);
     return err_set(e, ERR_INVALID, "no such command");
