@@ -204,31 +204,6 @@ blob_writes_are_found(void **state)
     fixture_release(&f);
 }
 
-/* As ProFTPD's module does on every connection. */
-static void
-writer_may_flip_the_journal_mode(void **state)
-{
-    static const char *const modes[] = { "MEMORY", "WAL", "DELETE", "WAL",
-        "TRUNCATE", "PERSIST" };
-    struct fixture f;
-
-    (void)state;
-    start_comparing(&f, "WAL");
-    for (int i = 0; i < 12; i++) {
-        char text[128];
-
-        live_disconnect(&f);
-        live_connect(&f);
-        snprintf(text, sizeof(text),
-            "PRAGMA journal_mode=%s; UPDATE users SET home='m%d' WHERE id=%d",
-            modes[i % 6], i, i + 1);
-        sql(f.live, text);
-        expect_published(&f);
-    }
-    expect_no_trace(&f);
-    fixture_release(&f);
-}
-
 /* Two revisions later; "old.db" is a copy as of the first. */
 static void
 start_with_old_copy(struct fixture *f, const char *mode)
@@ -559,66 +534,10 @@ beside_a_tight_writer_states_are_whole(void **state)
     fixture_release(&f);
 }
 
-/* A program died in a transaction: the journal is hot. */
-static void
-hot_journal_is_rolled_back(void **state)
-{
-    struct fixture f;
-
-    (void)state;
-    start_comparing(&f, "DELETE");
-    sql(f.live, "PRAGMA cache_size=2; PRAGMA cache_spill=1; BEGIN;"
-                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n"
-                " WHERE i<3000) INSERT INTO users(name,home) SELECT 'x'||i,"
-                "hex(randomblob(200)) FROM n");
-    shell("cp %s %s/torn.db; cp %s-journal %s/torn.db-journal", f.live_path,
-        f.folder, f.live_path, f.folder);
-    sql(f.live, "ROLLBACK");
-    source_stop(&f);
-    live_disconnect(&f);
-    shell("mv %s/torn.db-journal %s-journal; mv %s/torn.db %s", f.folder,
-        f.live_path, f.folder, f.live_path);
-    source_start(&f);
-    assert_null(source_held(f.source));
-    live_connect(&f);
-    assert_int_equal(count(f.live, "SELECT count(*) FROM users"), 100);
-    expect_equal(&f);
-    fixture_release(&f);
-}
-
 #define IN(mode, test)                                        \
     {                                                         \
 #test " (" mode ")", test, NULL, NULL, (void *)(mode) \
     }
-
-/* The file removed and made anew while its connection was closed: the same
- * inode perhaps, and as many changes of the schema. */
-static void
-another_file_with_the_same_cookie_is_read_anew(void **state)
-{
-    sqlite3 *published = NULL;
-    struct fixture f;
-
-    (void)state;
-    fixture_init(&f, "WAL", "CREATE TABLE t(a, b); INSERT INTO t VALUES(1,2)");
-    f.config.capture = CAPTURE_COMPARE;
-    source_start(&f);
-    publish(&f);
-    live_disconnect(&f);
-    shell("rm -f %s %s-wal %s-shm", f.live_path, f.live_path, f.live_path);
-    live_connect(&f);
-    sql(f.live, "PRAGMA journal_mode=WAL;"
-                "CREATE TABLE t(a, b, UNIQUE (b)); INSERT INTO t VALUES(1,2)");
-    publish(&f);
-    expect_equal(&f);
-    assert_int_equal(sqlite3_open(f.published_path, &published), SQLITE_OK);
-    assert_int_equal(count(published,
-                         "SELECT count(*) FROM sqlite_schema WHERE name='t'"
-                         " AND sql LIKE '%UNIQUE%'"),
-        1);
-    database_close(published);
-    fixture_release(&f);
-}
 
 int
 main(void)
@@ -632,7 +551,6 @@ main(void)
         IN("DELETE", quiet_file_is_not_walked),
         IN("WAL", blob_writes_are_found),
         IN("DELETE", blob_writes_are_found),
-        cmocka_unit_test(writer_may_flip_the_journal_mode),
         IN("WAL", older_file_by_cp_is_held),
         IN("DELETE", older_file_by_cp_is_held),
         IN("WAL", older_file_by_mv_is_held),
@@ -653,8 +571,6 @@ main(void)
         IN("DELETE", capture_may_be_switched),
         IN("WAL", detach_leaves_no_trace),
         IN("DELETE", detach_leaves_no_trace),
-        cmocka_unit_test(hot_journal_is_rolled_back),
-        cmocka_unit_test(another_file_with_the_same_cookie_is_read_anew),
         IN("WAL", beside_a_tight_writer_states_are_whole),
         IN("DELETE", beside_a_tight_writer_states_are_whole),
     };
