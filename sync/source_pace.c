@@ -24,7 +24,7 @@
 #define TRIES 8
 #define SHORT_TRIES 4
 /* Publishes in vain, in a row, before one holds on to the lock. */
-#define STARVED_MAX 10
+#define STARVED_MAX 3
 
 static bool
 makes_writers_wait(const struct source *s)
