@@ -90,12 +90,15 @@ const struct control_command control_fleet_commands[] = {
     { 0 },
 };
 const struct control_command control_dataset_commands[] = { { 0 } };
+const struct control_command control_dataset_use_commands[] = { { 0 } };
+const struct control_command control_diff_commands[] = { { 0 } };
 const struct control_command control_user_commands[] = { { 0 } };
 const struct control_command control_group_commands[] = { { 0 } };
 const struct control_command control_folder_commands[] = { { 0 } };
 const struct control_command control_setting_commands[] = { { 0 } };
 const struct control_command control_admin_commands[] = { { 0 } };
 const struct control_command control_filter_commands[] = { { 0 } };
+const struct control_command control_gate_commands[] = { { 0 } };
 const struct control_command control_backup_commands[] = { { 0 } };
 
 static void
