@@ -9,6 +9,7 @@ import random
 import re
 import sqlite3
 
+from migrations import Migrations
 from statements import NUMBERS, WORDS
 
 NAMES = ["users", "select", "a b", 'q"q', "o'x", "Ünï", "t_1", "Order", "x.y",
@@ -27,7 +28,7 @@ def quote(name):
     return '"%s"' % name.replace('"', '""')
 
 
-class Random:
+class Random(Migrations):
     def __init__(self, seed):
         self.r = random.Random(seed)
         self.count = 0
@@ -119,6 +120,7 @@ class Random:
             "CREATE VIRTUAL TABLE %s USING fts5(x, y, content='')",
             "CREATE VIRTUAL TABLE %s USING fts5(x, y UNINDEXED, "
             "tokenize='porter', prefix='2 3')",
+            "CREATE VIRTUAL TABLE %s USING fts4(x, y)",
             "CREATE VIRTUAL TABLE %s USING rtree(id, x0, x1, y0, y1)",
             "CREATE VIRTUAL TABLE %s USING rtree_i32(id, x0, x1, +note)"]
         return self.one(kinds) % name
@@ -203,14 +205,26 @@ class Random:
                     n, columns, ",".join("?" * len(values))), values),
                 ("DELETE FROM %s WHERE id = ?" % n, (row,))])]
         if "content=''" in sql:
-            return [("INSERT INTO %s (rowid, x, y) VALUES (?, ?, ?)" % n,
-                     (self.r.randrange(1 << 40), text, text))]
+            return [self.one([
+                ("INSERT INTO %s (rowid, x, y) VALUES (?, ?, ?)" % n,
+                 (self.r.randrange(1 << 40), text, text)),
+                ("INSERT INTO %s (rowid, x, y) VALUES (?, ?, ?)" % n,
+                 (row, text, text)),
+                ("INSERT INTO %s (%s, rowid, x, y) VALUES ('delete', ?, ?, ?)"
+                 % (n, n), (row, text, text)),
+                ("INSERT INTO %s (%s) VALUES ('delete-all')" % (n, n), ())])]
+        if "content=" in sql:
+            return [("INSERT INTO %s (%s) VALUES (?)" % (n, n),
+                     (self.one(["rebuild", "optimize"]),))]
         return [self.one([
             ("INSERT OR REPLACE INTO %s (rowid, x, y) VALUES (?, ?, ?)" % n,
              (row, text, text)),
             ("UPDATE %s SET x = ? WHERE rowid = ?" % n, (text, row)),
             ("DELETE FROM %s WHERE rowid = ?" % n, (row,)),
-            ("INSERT INTO %s (%s) VALUES ('optimize')" % (n, n), ())])]
+            ("DELETE FROM " + n, ()),
+            ("INSERT INTO %s (%s, rank) VALUES ('pgsz', 64)" % (n, n), ()),
+            ("INSERT INTO %s (%s) VALUES (?)" % (n, n),
+             (self.one(["rebuild", "optimize"]),))])]
 
     def rebuild(self, db, table):
         """The twelve steps, as a migration tool takes them."""
@@ -239,6 +253,8 @@ class Random:
         if not tables or self.chance(0.12):
             return [(self.table(self.one(NAMES)), ())]
         t = self.one(tables)
+        if self.chance(0.5):
+            return self.change_much(db, tables, t)
         columns = self.columns(db, t, True)
         c = self.one(columns)
         indexes = self.objects(db, "index")
@@ -291,6 +307,8 @@ class Random:
             return self.change_schema(db)
         if self.chance(0.15):
             return self.change_virtual(db)
+        if self.chance(0.15):
+            return self.write_oddly(db)
         return self.change_rows(db)
 
 
@@ -302,6 +320,7 @@ class Writer:
         self.random = Random(seed)
         self.mode = mode
         self.db = None
+        self.other = None  # a second writer's connection, used in turns
         self.ran = 0
 
     def create(self):
@@ -337,7 +356,10 @@ class Writer:
         """All of them, or as far as the database agrees."""
         try:
             for text, values in statements:
-                self.db.execute(text, values).fetchall()
+                if callable(text):
+                    text(self.db)
+                else:
+                    self.db.execute(text, values).fetchall()
             self.ran += 1
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as why:
             if "locked" in str(why):
@@ -348,7 +370,13 @@ class Writer:
     def step(self, schema_part):
         if self.mode == "FLIP" and self.random.chance(0.2):
             self.connect()
+        if self.random.chance(0.2):
+            self.db, self.other = self.other, self.db
+            if self.db is None:
+                self.connect()
         self.run(self.random.statements(self.db, schema_part))
 
     def close(self):
-        self.db.close()
+        for db in self.db, self.other:
+            if db is not None:
+                db.close()

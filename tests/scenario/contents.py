@@ -87,7 +87,13 @@ def read_open(db):
             continue
         c.objects[kind, name] = sql
         if kind == "table" and not name.startswith("sqlite_"):
-            c.tables[name] = read_table(db, name)
+            try:
+                c.tables[name] = read_table(db, name)
+            except sqlite3.Error as why:
+                # Its application may have broken it: the same everywhere.
+                if not sql.startswith(b"CREATE VIRTUAL"):
+                    raise
+                c.tables[name] = {"unreadable": str(why)}
     names = {n.decode() for _, n, _, _ in objects}
     for special, column in (("sqlite_sequence", "name"),
                             ("sqlite_stat1", "tbl")):
