@@ -152,7 +152,7 @@ fleet_tick(uv_timer_t *timer)
         round = round || fleet->engine->node.sync_enabled;
     }
     if (round)
-        fleet_publish(fleet, NULL);
+        fleet_publish_audited(fleet);
     fleet_schedule(fleet);
 }
 

@@ -117,6 +117,8 @@ struct publication {
     bool running;
     bool again;
     bool untrimmed;       /* published since the last trim */
+    bool audit;           /* the next run compares, if that is due */
+    int64_t audit_due_ms; /* monotonic */
     struct err error;     /* of the last attempt */
     int64_t begun_us;     /* monotonic: when the last run that ended began */
     int64_t begun_ms;     /* the same in UTC */
@@ -175,6 +177,9 @@ void server_update_lanes(struct server *server);
 /* Publishes every dataset, or only DS; the servers that want it are pumped when
  * nothing is being published any more. */
 void fleet_publish(struct fleet *fleet, struct dataset *ds);
+/* The same for every dataset, once an interval: looks for what triggers did not
+ * see as well, a twentieth of the time at most. */
+void fleet_publish_audited(struct fleet *fleet);
 /* Whether every dataset was published by a run that began after SINCE_US. */
 bool fleet_published_since(const struct fleet *fleet, int64_t since_us);
 

@@ -15,12 +15,15 @@
 
 /* By then the acknowledgements of a small push have come. */
 #define TRIM_AFTER_MS 100
+/* After an audit none for so many times as long. */
+#define AUDIT_PAUSE 20
 
 struct publish_job {
     struct fleet *fleet; /* held */
     struct publication *publication;
     struct bundle_signer signer;
     bool want_bundle;
+    bool audit;
     uint64_t from;
     struct publish_result result;
     struct shared_bytes *bundle;
@@ -49,7 +52,8 @@ publish_work(struct dataset *ds, void *arg, struct err *e)
     if (ds->source == NULL)
         return 0;
     source_state(ds->source, &before);
-    if (source_publish(ds->source, &job->result, e) != 0)
+    if ((job->audit ? source_publish_audited : source_publish)(ds->source,
+            &job->result, e) != 0)
         return -1;
     if (!job->result.published || !job->want_bundle || before.revision == 0)
         return 0;
@@ -171,6 +175,9 @@ publish_done(struct dataset *ds, void *arg, const struct err *e)
 
     (void)ds;
     p->running = false;
+    if (job->audit)
+        p->audit_due_ms = clock_mono_ms() + (clock_mono_us() - job->begun_us) *
+                                                AUDIT_PAUSE / 1000;
     if (!fleet->closing) {
         publication_report(p, e);
         p->error = *e;
@@ -213,6 +220,8 @@ publication_run(struct publication *p)
     fleet_hold(p->fleet);
     arg->publication = p;
     arg->signer = keys_signer(&p->fleet->engine->keys);
+    arg->audit = p->audit && clock_mono_ms() >= p->audit_due_ms;
+    p->audit = false;
     arg->want_bundle = p->fleet->server_count > 0;
     arg->begun_us = clock_mono_us();
     arg->begun_ms = clock_utc_ms();
@@ -229,4 +238,12 @@ fleet_publish(struct fleet *fleet, struct dataset *ds)
         if (ds == NULL || fleet->publications[i]->ds == ds)
             publication_run(fleet->publications[i]);
     }
+}
+
+void
+fleet_publish_audited(struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->publication_count; i++)
+        fleet->publications[i]->audit = true;
+    fleet_publish(fleet, NULL);
 }

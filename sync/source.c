@@ -115,6 +115,24 @@ source_publish(struct source *source, struct publish_result *result,
 }
 
 int
+source_publish_audited(struct source *s, struct publish_result *result,
+    struct err *e)
+{
+    int r;
+
+    s->auditing = !source_leaves_no_trace(s);
+    r = source_publish(s, result, e);
+    if (s->auditing && r != 0 && e->code == ERR_BUSY) {
+        /* Its writers came first: the journal can be read between them. */
+        s->auditing = false;
+        err_clear(e);
+        r = source_publish(s, result, e);
+    }
+    s->auditing = false;
+    return r;
+}
+
+int
 source_accept(struct source *source, struct publish_result *result,
     struct err *e)
 {

@@ -81,6 +81,11 @@ void source_close(struct source *source);
  * live file is locked for longer than the deadline. */
 int source_publish(struct source *source, struct publish_result *result,
     struct err *e);
+/* As source_publish, and finds what triggers did not see although they saw other
+ * writes since (a blob written in place, triggers switched off): compares, if
+ * anything moved.  Costs what a compare costs. */
+int source_publish_audited(struct source *source, struct publish_result *result,
+    struct err *e);
 /* Whether the live database may hold something unpublished.  Cheap. */
 int source_unpublished(struct source *source, bool *unpublished, struct err *e);
 /* Closes a live file that was replaced; the next publish opens the new one. */

@@ -187,11 +187,16 @@ collect_journal(struct source *s, struct collection *c, struct err *e)
     return r;
 }
 
+static const char unseen[] = "a write that the triggers did not see";
+static const char audit[] = "audit";
+
 static const char *
 reason_to_compare(const struct source *s, const struct collection *c)
 {
     if (s->must_compare != NULL)
         return s->must_compare;
+    if (s->auditing && s->unaudited)
+        return audit;
     if (source_leaves_no_trace(s))
         return "as configured";
     if (s->nonce_before && noted_rows_are_gone(&c->journal, &s->journal))
@@ -201,8 +206,8 @@ reason_to_compare(const struct source *s, const struct collection *c)
     if (s->needs_compare.len > 0)
         return "a table that triggers cannot see whole";
     if (!c->specials_changed && nothing_new(&c->journal, &s->journal))
-        return "a write that the triggers did not see";
-    return NULL;
+        return unseen;
+    return s->auditing ? audit : NULL;
 }
 
 int
@@ -225,7 +230,12 @@ source_collect(struct source *s, struct collection *c, struct err *e)
     c->compare_reason = reason_to_compare(s, c);
     if (c->compare_reason == NULL)
         return collect_journal(s, c, e);
-    return source_compare(s, s->schema, &c->set, SOURCE_COMPARE_MAX, e);
+    if (source_compare(s, s->schema, &c->set, SOURCE_COMPARE_MAX, e) != 0)
+        return -1;
+    /* An audit that found what the journal says is nothing to tell. */
+    if (c->compare_reason == audit)
+        c->compare_reason = source_all_noted(c) ? NULL : unseen;
+    return 0;
 }
 
 /* Rows of TABLE, without those that are protected in T. */

@@ -130,6 +130,8 @@ struct source {
     bool roomy;                  /* see source_make_room */
     const char *must_compare;    /* why, or NULL */
     bool check_file;             /* another inode: look for damage first */
+    bool auditing;               /* this publish compares what moved */
+    bool unaudited;              /* rows were published as the journal says */
     /* For CAPTURE_COMPARE, see source_older.c. */
     bool maybe_older;                  /* start, or replaced: ask history */
     bool replaced;                     /* another file than before, surely */
@@ -268,6 +270,8 @@ int source_lacks_revision(struct source *s, uint64_t revision, bool *found,
     struct err *e);
 /* The same of the revisions that were not trimmed yet. */
 int source_lacks_untrimmed(struct source *s, bool *found, struct err *e);
+/* Whether the journal names every row that a compare found changed. */
+bool source_all_noted(const struct collection *c);
 /* The same by counting, for tables that a schema change rebuilt or dropped. */
 int source_guard_counts(struct source *s, const struct schema *live,
     struct err *e);

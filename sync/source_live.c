@@ -414,7 +414,7 @@ begin_checked(struct source *s, const struct file_mark *mark, bool accept,
         source_live_wake(s);
     *look = LIVE_SAME;
     if (!moved && s->seen_version == s->data_version &&
-        s->must_compare == NULL && !accept)
+        s->must_compare == NULL && !accept && !(s->auditing && s->unaudited))
         return 0;
     *look = LIVE_CHANGED;
     if ((!moved || source_leaves_no_trace(s) || s->must_compare != NULL) &&

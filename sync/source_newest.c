@@ -193,6 +193,22 @@ guard_revision(struct source *s, uint64_t revision,
     return r;
 }
 
+bool
+source_all_noted(const struct collection *c)
+{
+    struct keyed_list noted = { 0 };
+    bool all = true;
+
+    list_journal(&c->journal, &noted);
+    for (size_t i = 0; all && i < c->set.count; i++) {
+        const struct keyed k = keyed_change(&c->set.items[i]);
+
+        all = find_keyed(&noted, &k) != NULL;
+    }
+    free(noted.items);
+    return all;
+}
+
 int
 source_guard_newest(struct source *s, const struct collection *c, struct err *e)
 {

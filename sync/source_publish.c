@@ -560,6 +560,10 @@ publish_once(struct source *s, bool accept, struct publish_result *result,
             blocker_explain(s->config.live_path, e);
         abandon(&p);
     } else if (look == LIVE_CHANGED) {
+        if (s->auditing || result->compared)
+            s->unaudited = false;
+        else if (s->seen_version != s->data_version)
+            s->unaudited = true;
         s->live_known = true;
         s->mark = s->seen_mark;
         s->data_version = s->seen_version;

@@ -288,7 +288,7 @@ push(struct pair *p, char **words, struct err *e)
 
     if (p->source == NULL)
         return err_set(e, ERR_INVALID, "nothing is open");
-    if (source_publish(p->source, &result, e) != 0)
+    if (source_publish_audited(p->source, &result, e) != 0)
         return err_wrap(e, "publish");
     p->compared = result.compared;
     source_trim(p->source, e);

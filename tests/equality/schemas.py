@@ -361,9 +361,13 @@ class Writer:
                 else:
                     self.db.execute(text, values).fetchall()
             self.ran += 1
-        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as why:
+        except (sqlite3.Error, OverflowError, UnicodeEncodeError,
+                TypeError) as why:
             if "locked" in str(why):
-                raise
+                if self.other is None:
+                    raise
+                self.other.close()  # the two were in each other's way
+                self.other = None
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
 

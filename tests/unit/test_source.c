@@ -244,6 +244,49 @@ unseen_writes_are_compared(void **state)
     fixture_release(&f);
 }
 
+static struct publish_result
+publish_audited(struct fixture *f)
+{
+    struct publish_result result;
+    struct err e = ERR_INIT;
+
+    assert_int_equal(source_publish_audited(f->source, &result, &e), 0);
+    return result;
+}
+
+/* A journal that names some rows says nothing of the others. */
+static void
+unseen_writes_among_seen_ones_are_audited(void **state)
+{
+    struct fixture f;
+    struct publish_result r;
+
+    (void)state;
+    fixture_init(&f, "WAL", users_schema);
+    fill_users(&f, 100);
+    source_start(&f);
+    for (int published = 0; published < 2; published++) {
+        sql(f.live, "UPDATE users SET home='seen'||random() WHERE id=4");
+        sqlite3_db_config(f.live, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+        sql(f.live, "UPDATE users SET home='quiet'||random() WHERE id=3");
+        sqlite3_db_config(f.live, SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, NULL);
+        if (published)
+            assert_int_equal(publish(&f).changed_rows, 1);
+        r = publish_audited(&f);
+        assert_true(r.published && r.compared);
+        assert_int_equal(r.changed_rows, published ? 1 : 2);
+        expect_equal(&f);
+    }
+    /* Nothing to tell where the journal said it all; no work where nothing
+     * moved. */
+    sql(f.live, "UPDATE users SET home='seen' WHERE id=4");
+    r = publish_audited(&f);
+    assert_true(r.published && !r.compared);
+    assert_false(publish_audited(&f).published);
+    expect_equal(&f);
+    fixture_release(&f);
+}
+
 static void
 dropped_triggers_come_back(void **state)
 {
@@ -369,6 +412,7 @@ main(void)
         IN_BOTH_MODES(ddl_is_repeated),
         cmocka_unit_test(schema_changes_are_no_barriers),
         cmocka_unit_test(unseen_writes_are_compared),
+        cmocka_unit_test(unseen_writes_among_seen_ones_are_audited),
         cmocka_unit_test(dropped_triggers_come_back),
         cmocka_unit_test(restart_audits),
         cmocka_unit_test(history_ahead_is_discarded),
