@@ -16,8 +16,12 @@ def quote(name):
 
 
 def write_blob(table, column, data):
-    """sqlite3_blob_write: no trigger fires."""
+    """sqlite3_blob_write: no trigger fires.  Nor is a stored generated column
+    made anew, so that no INSERT could give the same row: not there."""
     def write(db):
+        if any(r[6] == 3 for r in db.execute(
+                "PRAGMA table_xinfo(%s)" % quote(table)).fetchall()):
+            return
         for rowid, length in db.execute(
                 "SELECT rowid, length(%s) FROM %s WHERE typeof(%s) = 'blob' "
                 "AND length(%s) > 0 ORDER BY random() LIMIT 1" % (
