@@ -1,6 +1,6 @@
 /*
- * Commands about who is kept out for a while, and the one that keeps a change of
- * the filter.
+ * Commands about who is kept out for a while, and the one that keeps a change
+ * of the filter.
  */
 #include "base/json.h"
 #include "daemon/control.h"

@@ -50,7 +50,7 @@ struct dataset_private {
     struct dataset_config wanted; /* as last asked for */
     char **selections;            /* every one there was */
     size_t selection_count;
-    bool closing;                 /* a job that closes it is under way */
+    bool closing; /* a job that closes it is under way */
     bool error_told;
     bool scrubbing;
 };

@@ -35,8 +35,8 @@ bool cells_failed(const struct cells *c);
 /* Steps both over the page that they begin, when it is the same to the byte and
  * holds all of its rows. */
 bool cells_skip_same(struct cells *a, struct cells *b);
-/* Whether the records of both current rows are the same to the byte: 1, 0, or -1
- * with E from BREATHE, which is called every few overflow pages. */
+/* Whether the records of both current rows are the same to the byte: 1, 0, or
+ * -1 with E from BREATHE, which is called every few overflow pages. */
 int cells_same(struct cells *a, struct cells *b,
     int (*breathe)(void *ctx, struct err *e), void *ctx, struct err *e);
 

@@ -184,8 +184,8 @@ note(const struct found *f, struct side *old, struct side *new, struct err *e)
                                                             : 0;
 }
 
-/* Whoever waits for the lock is let in; NEW is read on behind the row that it is
- * at. */
+/* Whoever waits for the lock is let in; NEW is read on behind the row that it
+ * is at. */
 static int
 side_pause(struct side *s, const struct compare_how *how, struct err *e)
 {

@@ -46,8 +46,8 @@ struct row_scan {
 int row_scan_open(struct row_scan *s, sqlite3 *db, const struct table *t,
     struct err *e);
 enum row_scan_step row_scan_next(struct row_scan *s, struct err *e);
-/* Nothing is open in DB any more until it is resumed, behind the row of KEY, the
- * last one given, among the same rows. */
+/* Nothing is open in DB any more until it is resumed, behind the row of KEY,
+ * the last one given, among the same rows. */
 void row_scan_suspend(struct row_scan *s);
 int row_scan_resume(struct row_scan *s, const struct buf *key, struct err *e);
 void row_scan_close(struct row_scan *s);

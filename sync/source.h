@@ -81,9 +81,9 @@ void source_close(struct source *source);
  * live file is locked for longer than the deadline. */
 int source_publish(struct source *source, struct publish_result *result,
     struct err *e);
-/* As source_publish, and finds what triggers did not see although they saw other
- * writes since (a blob written in place, triggers switched off): compares, if
- * anything moved.  Costs what a compare costs. */
+/* As source_publish, and finds what triggers did not see although they saw
+ * other writes since (a blob written in place, triggers switched off):
+ * compares, if anything moved.  Costs what a compare costs. */
 int source_publish_audited(struct source *source, struct publish_result *result,
     struct err *e);
 /* Whether the live database may hold something unpublished.  Cheap. */

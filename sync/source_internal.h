@@ -202,9 +202,9 @@ int source_check_writable(struct source *s, const struct schema *live,
 
 /* source_pace.c */
 /* Every row compared: how to get from the published copy to the live file, of
- * schema LIVE; ERR_INVALID beyond MAX_BYTES.  The open read transaction is given
- * up and begun again where it makes writers wait: ERR_BUSY, and S->disturbed,
- * when somebody wrote meanwhile. */
+ * schema LIVE; ERR_INVALID beyond MAX_BYTES.  The open read transaction is
+ * given up and begun again where it makes writers wait: ERR_BUSY, and
+ * S->disturbed, when somebody wrote meanwhile. */
 int source_compare(struct source *s, const struct schema *live,
     struct change_set *set, size_t max_bytes, struct err *e);
 /* Begins the read transaction again, of what was seen; ERR_BUSY likewise. */

@@ -1,11 +1,11 @@
 /*
  * All of a live file read, without keeping its writers out.  In the journal
- * modes without a log a reader's lock makes a writer wait, so it is let go every
- * few milliseconds; if nobody wrote meanwhile, reading goes on where it was.
- * Else all that was read is of no use, and the publish begins anew, holding on
- * somewhat longer in the end.  A file that is too large for that, and is written
- * all the time, is left to a later publish: its writers come first, until so
- * many publishes were in vain that they have to wait for one.
+ * modes without a log a reader's lock makes a writer wait, so it is let go
+ * every few milliseconds; if nobody wrote meanwhile, reading goes on where it
+ * was.  Else all that was read is of no use, and the publish begins anew,
+ * holding on somewhat longer in the end.  A file that is too large for that,
+ * and is written all the time, is left to a later publish: its writers come
+ * first, until so many publishes were in vain that they have to wait for one.
  */
 #include "sync/source_internal.h"
 

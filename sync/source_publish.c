@@ -9,7 +9,7 @@
  * The journal is trimmed later, by source_trim, so that publishing needs no
  * write lock on the live file.
  */
-#include "sync/source_internal.h"
+#include "sync/source_publish.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,19 +18,6 @@
 #include "base/clock.h"
 #include "sync/blocker.h"
 #include "sync/open.h"
-
-/* One publish under way. */
-struct publish {
-    struct source *s;
-    bool accept;
-    struct schema *live_schema; /* NULL: as before */
-    uint32_t cookie;
-    struct dataset_state next;
-    struct collection c;
-    struct ddl_attempt ddl;
-    bool has_ddl;
-    struct publish_result *result;
-};
 
 static int
 begin_again(struct publish *p, struct err *e)
@@ -162,211 +149,6 @@ rebuild(struct publish *p, const char *why, struct err *e)
 }
 
 static void
-add_to_digest(struct publish *p)
-{
-    struct hasher *h = hasher_new();
-    uint8_t hash[HASH_SIZE];
-
-    for (size_t i = 0; i < p->c.set.count; i++) {
-        const struct change *c = &p->c.set.items[i];
-
-        if (c->old_row != NULL) {
-            digest_row_hash(h, c->table, c->old_key, c->old_key_len, c->old_row,
-                c->old_row_len, hash);
-            digest_sub_hash(&p->next.digest, hash);
-            p->next.rows--;
-        }
-        if (c->new_row != NULL) {
-            digest_row_hash(h, c->table, c->new_key, c->new_key_len, c->new_row,
-                c->new_row_len, hash);
-            digest_add_hash(&p->next.digest, hash);
-            p->next.rows++;
-        }
-    }
-    hasher_free(h);
-}
-
-/* Rows inserted into an AUTOINCREMENT table move sqlite_sequence by
- * themselves, perhaps elsewhere than in the live file. */
-static bool
-touches_sequence(const struct publish *p)
-{
-    for (size_t i = 0; i < p->c.set.table_count; i++) {
-        const struct table *t =
-            schema_find_table(p->s->schema, p->c.set.tables[i]);
-
-        if (t != NULL && t->autoincrement)
-            return true;
-    }
-    return false;
-}
-
-static int
-apply_specials(struct publish *p, struct err *e)
-{
-    struct digest old, new;
-
-    digest_zero(&old);
-    digest_zero(&new);
-    if (specials_digest(p->s->specials.data, p->s->specials.len, &old, e) !=
-            0 ||
-        specials_digest(p->c.specials.data, p->c.specials.len, &new, e) != 0)
-        return -1;
-    digest_sub_hash(&p->next.digest, old.sum);
-    digest_add_hash(&p->next.digest, new.sum);
-    return specials_write(p->s->published, &p->s->schema->selection,
-        p->c.specials.data, p->c.specials.len, e);
-}
-
-static void
-count_kinds(const struct change_set *set, struct history_entry *h)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        const struct change *c = &set->items[i];
-
-        h->added += c->old_row == NULL;
-        h->removed += c->new_row == NULL;
-    }
-    h->changed = set->count - h->added - h->removed;
-}
-
-/* History first, then the published copy: a history entry alone is discarded,
- * a published revision without its history could never be sent. */
-static int
-commit(struct publish *p, bool specials, struct err *e)
-{
-    struct source *s = p->s;
-    struct buf changes = BUF_INIT;
-    struct history_entry h = {
-        .revision = p->next.revision,
-        .made_ms = p->next.changed_ms,
-        .rows = p->c.set.count,
-        .total = p->next.rows,
-        .digest_before = s->state.digest,
-        .digest_after = p->next.digest,
-        .ddl = p->has_ddl ? &p->ddl.ddl : NULL,
-        .specials = specials ? &p->c.specials : NULL,
-        .compared = p->c.compare_reason != NULL,
-        .reason = p->c.compare_reason,
-    };
-    char *who = authors_of(s->authors, &p->c.set, &p->c.journal);
-    int r = -1;
-
-    h.who = who;
-    count_kinds(&p->c.set, &h);
-    memcpy(h.schema_before, s->state.schema_hash, HASH_SIZE);
-    memcpy(h.schema_after, p->next.schema_hash, HASH_SIZE);
-    if (p->c.set.bytes <= SOURCE_CHANGES_MAX) {
-        change_set_encode(&p->c.set, &changes);
-        h.changes = &changes;
-    }
-    if (state_write(s->published, &p->next, e) != 0 ||
-        history_add(s, &h, e) != 0)
-        goto out;
-    if (database_exec(s->published, "COMMIT", e) != 0) {
-        struct err ignored = ERR_INIT;
-
-        history_discard_above(s, s->state.revision, &ignored);
-        goto out;
-    }
-    if (h.changes == NULL)
-        source_notice(s, "overwrite-needed",
-            "a revision too large to be sent row by row");
-    r = 0;
-out:
-    buf_release(&changes);
-    free(who);
-    return r;
-}
-
-/* Rows first in place, then, if a UNIQUE value moves, the long way.  A
- * savepoint between would cost a journal file each time; beginning anew is
- * rare, and not possible after DDL. */
-static int
-apply_rows(struct publish *p, struct err *e)
-{
-    struct source *s = p->s;
-    struct err own = ERR_INIT;
-
-    if (p->has_ddl)
-        return source_apply(s, &p->c.set, false, e);
-    if (database_exec(s->published, "BEGIN IMMEDIATE", e) != 0)
-        return -1;
-    if (source_apply(s, &p->c.set, true, &own) == 0)
-        return 0;
-    if (own.code != ERR_INVALID) {
-        *e = own;
-        return -1;
-    }
-    database_rollback(s->published);
-    if (database_exec(s->published, "BEGIN IMMEDIATE", e) != 0)
-        return -1;
-    return source_apply(s, &p->c.set, false, e);
-}
-
-/* Takes the set over. */
-static void
-keep_newest(struct publish *p, bool specials)
-{
-    struct newest_changes *newest = &p->s->newest;
-
-    source_newest_release(p->s);
-    if (p->has_ddl || p->c.set.bytes > SOURCE_NEWEST_MAX)
-        return;
-    newest->revision = p->next.revision;
-    newest->set = p->c.set;
-    newest->digest_before = p->s->state.digest;
-    newest->specials = specials;
-    change_set_init(&p->c.set);
-}
-
-/* After DDL: rows that were moved inside the file, or that no longer fit their
- * columns' types, may have become something else. */
-static int
-prove_rows(struct publish *p, struct err *e)
-{
-    struct source *s = p->s;
-    struct change_set left = { 0 };
-    int r = source_compare(s, s->schema, &left, 1, e);
-
-    if (left.count > 0) {
-        err_clear(e);
-        r = err_set(e, ERR_INVALID,
-            "rows of table \"%s\" cannot be written as they are",
-            left.items[0].table);
-    }
-    change_set_release(&left);
-    return r;
-}
-
-/* Applies what was collected; *REBUILD is set when the published copy cannot
- * take it. */
-static int
-apply(struct publish *p, bool *rebuild_it, struct err *e)
-{
-    struct source *s = p->s;
-    bool specials = p->has_ddl || p->c.specials_changed || touches_sequence(p);
-
-    if (apply_rows(p, e) != 0 || (p->has_ddl && prove_rows(p, e) != 0)) {
-        *rebuild_it = e->code == ERR_INVALID || e->code == ERR_CORRUPT;
-        return -1;
-    }
-    add_to_digest(p);
-    if ((specials && apply_specials(p, e) != 0) ||
-        source_older_check(s, &p->next.digest, p->next.schema_hash, e) != 0 ||
-        commit(p, specials, e) != 0)
-        return -1;
-    p->result->changed_rows = p->c.set.count;
-    keep_newest(p, specials);
-    s->state = p->next;
-    if (specials) {
-        buf_clear(&s->specials);
-        buf_put(&s->specials, p->c.specials.data, p->c.specials.len);
-    }
-    return 0;
-}
-
-static void
 report(struct publish *p)
 {
     p->result->published = true;
@@ -431,7 +213,7 @@ publish_rows(struct publish *p, struct err *e)
     if (!p->accept && (source_guard_newest(s, &p->c, e) != 0 ||
                           source_guard(s, &p->c.set, e) != 0))
         return -1;
-    if (apply(p, &rebuild_it, e) == 0) {
+    if (publish_apply(p, &rebuild_it, e) == 0) {
         report(p);
         keep_journal(p);
         return 0;

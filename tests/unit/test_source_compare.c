@@ -5,7 +5,9 @@
 #include "sync/detach.h"
 #include "tests/unit/source_fixture.h"
 
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 static const char schema[] =
@@ -437,7 +439,7 @@ detach_leaves_no_trace(void **state)
     fixture_release(&f);
 }
 
-/* A file that is read in many slices: rows in three tables, one without rowid. */
+/* A file that is read in many slices: three tables, one without rowid. */
 static void
 start_with_large_file(struct fixture *f, const char *mode)
 {
@@ -478,7 +480,8 @@ commit_on(void *arg)
                 "UPDATE pairs SET v=v||'+' WHERE a='z25';"
                 "UPDATE users SET home=home||'+' WHERE id=2; COMMIT");
         atomic_fetch_add(&t->commits, 1);
-        usleep(3000);
+        /* As a program does that has other work too. */
+        poll(NULL, 0, 3);
     }
     database_close(db);
     return NULL;
@@ -516,7 +519,7 @@ beside_a_tight_writer_states_are_whole(void **state)
         int before = atomic_load(&t.commits);
 
         while (atomic_load(&t.commits) == before)
-            usleep(500);
+            sched_yield();
         before = atomic_load(&t.commits);
         if (source_publish(f.source, &r, &e) == 0)
             published++;

@@ -5,6 +5,8 @@
 #include "sync/source_internal.h"
 #include "tests/unit/source_fixture.h"
 
+#include <sched.h>
+
 static const char schema[] =
     "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT UNIQUE, home TEXT);"
     "CREATE TABLE others(id INTEGER PRIMARY KEY, v);"
@@ -199,7 +201,7 @@ start_program(struct fixture *f, const char *work)
     fprintf(program, "%s;\n.shell touch %s\n", work, ready);
     fflush(program);
     while (!file_exists(ready))
-        usleep(1000);
+        sched_yield();
     free(ready);
     return program;
 }
