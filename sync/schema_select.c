@@ -152,8 +152,8 @@ is_kept(const struct table *t, const char *column)
     return false;
 }
 
-static bool
-is_replicated(const struct table *t, const char *column)
+bool
+schema_sends_column(const struct table *t, const char *column)
 {
     for (int i = 0; i < t->column_count; i++)
         if (sqlite3_stricmp(t->columns[i].name, column) == 0)
@@ -190,7 +190,7 @@ index_needs_kept(const struct schema *s, const struct table *t,
 {
     const char *text = index_text(s, index);
 
-    if (is_column && (is_kept(t, column) || !is_replicated(t, column)))
+    if (is_column && (is_kept(t, column) || !schema_sends_column(t, column)))
         return true; /* itself, or a generated column */
     for (int i = 0; i < t->kept_count; i++)
         if (sql_mentions((struct sql_slice){ text, strlen(text) },
@@ -262,7 +262,7 @@ authorize_filter(void *ctx, int action, const char *a, const char *b,
     if (action == SQLITE_SELECT && ++c->selects == 1)
         return SQLITE_OK;
     if (action == SQLITE_READ && sqlite3_stricmp(a, c->t->name) == 0 &&
-        (b[0] == '\0' || is_replicated(c->t, b) ||
+        (b[0] == '\0' || schema_sends_column(c->t, b) ||
             sqlite3_stricmp(b, "ROWID") == 0))
         return SQLITE_OK;
     if (action == SQLITE_FUNCTION && is_deterministic(b))
@@ -303,6 +303,21 @@ check_filter(struct schema *s, struct table *t, sqlite3 *db)
     free(name);
 }
 
+static int
+check_virtual(struct schema *s, const struct schema_object *o, sqlite3 *db,
+    struct err *e)
+{
+    char *why;
+
+    if (!schema_is_virtual(o->sql))
+        return 0;
+    if (schema_check_content(s, o, db, &why, e) != 0)
+        return -1;
+    if (why != NULL)
+        set_conflict(s, why);
+    return 0;
+}
+
 int
 schema_select_end(struct schema *s, sqlite3 *db, struct err *e)
 {
@@ -330,5 +345,8 @@ schema_select_end(struct schema *s, sqlite3 *db, struct err *e)
         t->filter = alloc_string(of->filter);
         check_filter(s, t, db);
     }
+    for (size_t i = 0; i < s->object_count && s->selection.count > 0; i++)
+        if (check_virtual(s, &s->objects[i], db, e) != 0)
+            return -1;
     return 0;
 }

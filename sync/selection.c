@@ -111,25 +111,19 @@ take_name(struct sql_slice *rest)
     struct sql_slice token;
     enum sql_kind kind = sql_next_visible(rest, &token);
     char *name;
-    size_t len = 0;
 
     if (kind != SQL_WORD && (kind != SQL_NAME || token.len < 3))
         return NULL;
-    name = alloc_copy(token.text, token.len);
-    for (size_t i = kind == SQL_NAME; i < token.len - (kind == SQL_NAME); i++) {
-        unsigned char c = (unsigned char)token.text[i];
+    name = sql_unquote(token);
+    for (char *p = name; *p != '\0'; p++) {
+        unsigned char c = (unsigned char)*p;
 
         if (c < ' ') {
             free(name);
             return NULL;
         }
-        name[len++] = (char)(c < 0x80 ? tolower(c) : c);
-        /* A quote inside is doubled. */
-        if (kind == SQL_NAME && token.text[0] != '[' &&
-            token.text[i] == token.text[0])
-            i++;
+        *p = (char)(c < 0x80 ? tolower(c) : c);
     }
-    name[len] = '\0';
     return name;
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/alloc.h"
+
 static bool
 is_blank(char c)
 {
@@ -162,6 +164,23 @@ sql_next_parenthesis(struct sql_slice *rest, struct sql_slice *inside)
             return false;
     }
     return false;
+}
+
+char *
+sql_unquote(struct sql_slice token)
+{
+    bool quoted = token.len > 1 && strchr("'\"`[", token.text[0]) != NULL;
+    size_t end = quoted ? token.len - 1 : token.len, len = 0;
+    char *text = alloc_copy(token.text, token.len);
+
+    for (size_t i = quoted; i < end; i++) {
+        text[len++] = token.text[i];
+        /* A quote inside is doubled. */
+        if (quoted && token.text[0] != '[' && token.text[i] == token.text[0])
+            i++;
+    }
+    text[len] = '\0';
+    return text;
 }
 
 bool

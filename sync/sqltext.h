@@ -34,6 +34,8 @@ bool sql_next_part(struct sql_slice *rest, struct sql_slice *part);
 /* Steps *REST to behind the next "(" outside quotes and gives what stands
  * between it and its ")"; false when there is none. */
 bool sql_next_parenthesis(struct sql_slice *rest, struct sql_slice *inside);
+/* The text of a token without its quotes; a fresh string. */
+char *sql_unquote(struct sql_slice token);
 /* Whether a token is that word, in any case. */
 bool sql_is_word(struct sql_slice token, const char *word);
 /* Whether a WORD or NAME token names NAME, as SQLite compares names. */

@@ -219,6 +219,56 @@ what_cannot_be_protected_is_said(void **state)
     }
 }
 
+/* Words of what is not sent stand in the index, which is. */
+static void
+an_index_of_kept_words_is_a_conflict(void **state)
+{
+    static const struct {
+        const char *made, *columns, *rows, *excluded;
+        const char *why; /* NULL: fine */
+    } cases[] = {
+        { "fts5(t, content=LOG)", "", "", "log", "table \"LOG\"" },
+        { "fts5(t, content = 'log')", "", "", "log", "\"found\"" },
+        { "fts5(t, cont=\"log\")", "", "", "log", "\"found\"" },
+        { "fts4(content=\"log\", t)", "", "", "log", "\"found\"" },
+        { "fts4(content=[log])", "", "", "log", "\"found\"" },
+        { "fts5(t, content=gone)", "", "", "gone", "table \"gone\"" },
+        { "fts5(line, content=shown)", "", "", "log", "table \"log\"" },
+        { "fts5(t, content=log)", "", "", "log, found", NULL },
+        { "fts5(t, content='')", "", "", "log", NULL },
+        { "fts5(log)", "", "", "log", NULL },
+        { "fts5(t, content=log)", "log.t", "", "", "column \"t\"" },
+        { "fts4(content=log)", "log.line", "", "", "column \"line\"" },
+        { "fts5(line, content=shown)", "log.line", "", "", "\"line\"" },
+        { "fts5(line, content=log)", "log.t", "", "", NULL },
+        { "fts5(line, content=shown)", "log.t", "", "", NULL },
+        { "fts5(t, content=log)", "", "log WHERE t=1", "", "rows of table" },
+        { "fts5(t, content=log)", "", "settings WHERE v=1", "users", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text =
+            made_of(cases[i].columns, cases[i].rows, cases[i].excluded);
+        char *sql =
+            sqlite3_mprintf("%sCREATE VIEW shown AS SELECT rowid AS rowid,"
+                            " upper(line) AS line FROM log;"
+                            "CREATE VIRTUAL TABLE found USING %s;",
+                tables, cases[i].made);
+        sqlite3 *db;
+        struct schema *s = load(&db, sql, text);
+
+        if ((s->conflict == NULL) != (cases[i].why == NULL) ||
+            (cases[i].why != NULL && strstr(s->conflict, cases[i].why) == NULL))
+            fail_msg("case %zu: %s", i,
+                s->conflict != NULL ? s->conflict : "no conflict");
+        schema_free(s);
+        sqlite3_close(db);
+        sqlite3_free(sql);
+        free(text);
+    }
+}
+
 int
 main(void)
 {
@@ -228,6 +278,7 @@ main(void)
         cmocka_unit_test(a_schema_is_without_what_is_left_out),
         cmocka_unit_test(the_hash_covers_the_selection),
         cmocka_unit_test(what_cannot_be_protected_is_said),
+        cmocka_unit_test(an_index_of_kept_words_is_a_conflict),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
