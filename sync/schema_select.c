@@ -30,6 +30,12 @@ set_conflict(struct schema *s, char *why)
         free(why);
 }
 
+static char *
+belongs_to_virtual(const char *shadow)
+{
+    return alloc_format("table \"%s\" belongs to a virtual table", shadow);
+}
+
 /* A shadow table's virtual table has its name up to the last underscore. */
 static bool
 owner_is_left_out(const struct schema *s, const char *shadow)
@@ -62,11 +68,16 @@ schema_select_begin(struct schema *s, sqlite3 *db, struct err *e)
             &stmt, e) != 0)
         return -1;
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        if (!owner_is_left_out(s, column_text(stmt, 0)))
+        const char *name = column_text(stmt, 0);
+
+        if (!owner_is_left_out(s, name)) {
+            if (selection_excludes(&s->selection, name))
+                set_conflict(s, belongs_to_virtual(name));
             continue;
+        }
         s->left_out = alloc_resize(s->left_out, s->left_out_count + 1,
             sizeof(*s->left_out));
-        s->left_out[s->left_out_count++] = alloc_string(column_text(stmt, 0));
+        s->left_out[s->left_out_count++] = alloc_string(name);
     }
     sqlite3_finalize(stmt);
     return rc == SQLITE_DONE
@@ -303,6 +314,7 @@ check_filter(struct schema *s, struct table *t, sqlite3 *db)
     free(name);
 }
 
+/* A virtual table is sent or left out, with all that it holds. */
 static int
 check_virtual(struct schema *s, const struct schema_object *o, sqlite3 *db,
     struct err *e)
@@ -311,6 +323,11 @@ check_virtual(struct schema *s, const struct schema_object *o, sqlite3 *db,
 
     if (!schema_is_virtual(o->sql))
         return 0;
+    if (selection_find(&s->selection, o->name) != NULL)
+        set_conflict(s,
+            alloc_format("no part of table \"%s\" can be protected: it is a "
+                         "virtual table; exclude it",
+                o->name));
     if (schema_check_content(s, o, db, &why, e) != 0)
         return -1;
     if (why != NULL)
@@ -336,12 +353,10 @@ schema_select_end(struct schema *s, sqlite3 *db, struct err *e)
                     t->name));
         if (check_unique(s, t, db, e) != 0)
             return -1;
+        if (t->is_shadow)
+            set_conflict(s, belongs_to_virtual(t->name));
         if (of->filter == NULL)
             continue;
-        if (t->is_shadow)
-            set_conflict(s,
-                alloc_format("table \"%s\" belongs to a virtual table",
-                    t->name));
         t->filter = alloc_string(of->filter);
         check_filter(s, t, db);
     }
