@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "sync/open.h"
 #include "sync/schema.h"
 
 static struct schema *
@@ -25,7 +26,7 @@ load(const char *text)
         fail_msg("%s: %s", text, sqlite3_errmsg(db));
     if (schema_load(&s, db, &e) != 0)
         fail_msg("%s", e.message);
-    sqlite3_close(db);
+    database_close(db);
     return s;
 }
 
