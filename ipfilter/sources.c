@@ -4,6 +4,7 @@
  */
 #include "ipfilter/sources.h"
 
+#include <assert.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,7 @@ make_room(struct sources *sources)
     for (int i = 0; i < SOURCES_LOOK && s != NULL; i++, s = s->newer)
         if (sources->keep == NULL || !sources->keep(s, sources->ctx))
             break;
+    assert(sources->oldest != NULL); /* MOST is not 0 */
     if (s == NULL || (sources->keep != NULL && sources->keep(s, sources->ctx)))
         s = sources->oldest;
     sources_drop(sources, s);

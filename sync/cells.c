@@ -257,10 +257,10 @@ cells_next(struct cells *c)
 bool
 cells_skip_same(struct cells *a, struct cells *b)
 {
-    struct cell cell;
+    struct cell cell = { 0 };
 
     if (a->at != 0 || b->at != 0 || a->ended || b->ended ||
-        a->size != b->size || a->count != b->count ||
+        a->size != b->size || a->count == 0 || a->count != b->count ||
         memcmp(a->leaf, b->leaf, a->usable) != 0)
         return false;
     for (uint32_t i = 0; i < a->count; i++)

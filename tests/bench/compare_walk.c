@@ -146,10 +146,12 @@ measure_publish(char **args)
 {
     struct source *source = open_source(args[0], args[1]);
     sqlite3 *db = open_database(args[0]);
-    int64_t users = count_users(db), times[ROUNDS_MAX];
+    int64_t users = count_users(db), times[ROUNDS_MAX] = { 0 };
     int rounds = atoi(args[2]);
 
-    for (int i = 0; i < rounds && i < ROUNDS_MAX; i++) {
+    if (rounds < 1 || rounds > ROUNDS_MAX)
+        die("so many rounds are not measured");
+    for (int i = 0; i < rounds; i++) {
         change_ten_rows(db, users, i);
         times[i] = publish(source);
     }
