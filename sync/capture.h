@@ -49,7 +49,8 @@ int capture_write_nonce(sqlite3 *db, const uint8_t nonce[ID_SIZE],
 /* One noted key. */
 struct capture_key {
     const struct table *table; /* into the schema given to capture_read */
-    uint8_t *key;              /* tuple of the table's key */
+    int64_t table_id;
+    uint8_t *key; /* tuple of the table's key */
     size_t key_len;
     int64_t counter;
 };
@@ -57,7 +58,11 @@ struct capture_key {
 struct capture_keys {
     struct capture_key *items;
     size_t count;
+    bool too_many; /* and none is here */
 };
+
+/* More are not held in memory: what changed is found in another way. */
+#define CAPTURE_KEYS_MAX 65536
 
 /* Reads the journal in the caller's read transaction. */
 int capture_read(sqlite3 *db, const struct schema *s, struct capture_keys *keys,
@@ -68,5 +73,24 @@ int capture_pending(sqlite3 *db, bool *pending, struct err *e);
 /* Deletes those journal rows whose counter is still the one read, in the
  * caller's write transaction. */
 int capture_trim(sqlite3 *db, const struct capture_keys *keys, struct err *e);
+/* Deletes every journal row, in the caller's write transaction. */
+int capture_clear(sqlite3 *db, struct err *e);
+/* Whether the journal holds that key; in any transaction. */
+int capture_notes(sqlite3 *db, const struct table *t, const void *key,
+    size_t key_len, bool *notes, struct err *e);
+/* The journal trimmed in slices, each in a write transaction of the caller's, so
+ * that nobody waits long and nothing is held in memory. */
+struct capture_slice {
+    int key_count; /* of the journal table that it stopped in; 0: none yet */
+    int64_t table_id;
+    struct buf key; /* the last one looked at; empty: none there yet */
+    bool done;
+    /* Whether what the key stands for is published: 1, 0, or -1 with E. */
+    int (*settled)(void *ctx, const struct capture_key *key, struct err *e);
+    void *ctx;
+};
+/* Deletes those of the next MAX rows that are settled. */
+int capture_trim_slice(sqlite3 *db, const struct schema *s,
+    struct capture_slice *slice, size_t max, struct err *e);
 
 #endif

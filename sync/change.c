@@ -21,30 +21,67 @@ change_set_init(struct change_set *s)
     memset(s, 0, sizeof(*s));
 }
 
-void
-change_set_truncate(struct change_set *s, size_t count)
-{
-    while (s->count > count) {
-        struct change *c = &s->items[--s->count];
+/* Tuples lie one behind the other in blocks that never move: small ones cost no
+ * allocation each, and large ones are given back to the system at once. */
+struct change_block {
+    struct change_block *next;
+    size_t used, size;
+    uint8_t bytes[];
+};
 
-        s->bytes -=
-            c->old_key_len + c->old_row_len + c->new_key_len + c->new_row_len;
-        free(c->old_key);
-        free(c->old_row);
-        free(c->new_key);
-        free(c->new_row);
+#define BLOCK_MIN ((size_t)4 << 10)
+#define BLOCK_MAX ((size_t)256 << 10)
+
+static uint8_t *
+take_bytes(struct change_set *s, size_t len)
+{
+    struct change_block *b = s->blocks;
+    uint8_t *taken;
+
+    if (b == NULL || b->size - b->used < len) {
+        size_t size = b == NULL             ? BLOCK_MIN
+                      : b->size < BLOCK_MAX ? b->size * 2
+                                            : BLOCK_MAX;
+
+        if (size < len)
+            size = len;
+        b = alloc_bytes(sizeof(*b) + size);
+        b->next = s->blocks;
+        b->used = 0;
+        b->size = size;
+        s->blocks = b;
     }
+    taken = b->bytes + b->used;
+    b->used += len;
+    return taken;
 }
 
 void
 change_set_release(struct change_set *s)
 {
-    change_set_truncate(s, 0);
+    for (struct change_block *b = s->blocks, *next; b != NULL; b = next) {
+        next = b->next;
+        free(b);
+    }
     for (size_t i = 0; i < s->table_count; i++)
         free(s->tables[i]);
     free(s->items);
     free(s->tables);
     change_set_init(s);
+}
+
+static size_t
+size_of(const struct change *c)
+{
+    return sizeof(*c) + c->old_key_len + c->old_row_len + c->new_key_len +
+           c->new_row_len;
+}
+
+void
+change_set_truncate(struct change_set *s, size_t count)
+{
+    while (s->count > count)
+        s->bytes -= size_of(&s->items[--s->count]);
 }
 
 const char *
@@ -59,9 +96,16 @@ change_set_table(struct change_set *s, const char *name)
 }
 
 static uint8_t *
-copy_of(const void *data, size_t len)
+copy_of(struct change_set *s, const void *data, size_t len)
 {
-    return data == NULL ? NULL : alloc_copy(data, len);
+    uint8_t *copy;
+
+    if (data == NULL)
+        return NULL;
+    copy = take_bytes(s, len);
+    if (len > 0)
+        memcpy(copy, data, len);
+    return copy;
 }
 
 void
@@ -79,17 +123,16 @@ change_set_add(struct change_set *s, const char *table, const void *old_key,
     c = &s->items[s->count++];
     *c = (struct change){
         .table = change_set_table(s, table),
-        .old_key = old_row == NULL ? NULL : copy_of(old_key, old_key_len),
+        .old_key = old_row == NULL ? NULL : copy_of(s, old_key, old_key_len),
         .old_key_len = old_row == NULL ? 0 : old_key_len,
-        .old_row = copy_of(old_row, old_row_len),
+        .old_row = copy_of(s, old_row, old_row_len),
         .old_row_len = old_row == NULL ? 0 : old_row_len,
-        .new_key = new_row == NULL ? NULL : copy_of(new_key, new_key_len),
+        .new_key = new_row == NULL ? NULL : copy_of(s, new_key, new_key_len),
         .new_key_len = new_row == NULL ? 0 : new_key_len,
-        .new_row = copy_of(new_row, new_row_len),
+        .new_row = copy_of(s, new_row, new_row_len),
         .new_row_len = new_row == NULL ? 0 : new_row_len,
     };
-    s->bytes +=
-        c->old_key_len + c->old_row_len + c->new_key_len + c->new_row_len;
+    s->bytes += size_of(c);
 }
 
 static void

@@ -26,13 +26,16 @@ struct change {
     size_t new_row_len;
 };
 
+struct change_block; /* holds tuples */
+
 struct change_set {
     struct change *items;
     size_t count;
     size_t capacity;
     char **tables; /* names owned by the set */
     size_t table_count;
-    size_t bytes; /* of keys and rows held */
+    size_t bytes; /* of the changes held, about what they take in memory */
+    struct change_block *blocks;
 };
 
 void change_set_init(struct change_set *s);

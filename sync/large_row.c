@@ -49,13 +49,14 @@ prepare_cell(sqlite3 *db, const struct table *t, const char *what,
 
 int
 large_row_find(sqlite3 *db, const struct table *t, const int64_t *after,
-    int64_t *rowid, struct err *e)
+    bool *found, int64_t *rowid, struct err *e)
 {
     char *name = sql_quote_name(t->rowid_name);
     struct buf rest = BUF_INIT;
     sqlite3_stmt *stmt = NULL;
-    int r;
+    int rc, r;
 
+    *found = false;
     buf_printf(&rest, "%s?1", after == NULL ? ">=" : ">");
     table_put_filter(&rest, t, " AND ");
     buf_printf(&rest, " ORDER BY %s LIMIT 1", name);
@@ -64,9 +65,11 @@ large_row_find(sqlite3 *db, const struct table *t, const int64_t *after,
 
     if (r == 0) {
         sqlite3_bind_int64(stmt, 1, after == NULL ? INT64_MIN : *after);
-        if (sqlite3_step(stmt) == SQLITE_ROW)
+        rc = sqlite3_step(stmt);
+        *found = rc == SQLITE_ROW;
+        if (*found)
             *rowid = sqlite3_column_int64(stmt, 0);
-        else
+        else if (rc != SQLITE_DONE)
             r = database_error(db, e, "could not find a large row");
     }
     sqlite3_finalize(stmt);

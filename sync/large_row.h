@@ -21,10 +21,9 @@
 /* sqlite3_step on a SELECT from T, except that it gives SQLITE_TOOBIG in place
  * of a row stored in more than LIMIT bytes. */
 int row_step(const struct table *t, sqlite3_stmt *stmt, int limit);
-/* The first row behind AFTER (NULL: of all) in a table that has one; resets
- * nothing. */
+/* The first row behind AFTER (NULL: of all), if any. */
 int large_row_find(sqlite3 *db, const struct table *t, const int64_t *after,
-    int64_t *rowid, struct err *e);
+    bool *found, int64_t *rowid, struct err *e);
 /* What digest_row_hash makes of the row, which is there; H is used. */
 int large_row_hash(sqlite3 *db, const struct table *t, int64_t rowid,
     struct hasher *h, uint8_t hash[HASH_SIZE], struct err *e);

@@ -37,7 +37,7 @@ read_row(struct expansion *x, const uint8_t *key, size_t key_len)
 {
     sqlite3_stmt *stmt = row_table_select(x->rt, x->r->db, x->e);
     struct reader tuple = reader_over(key, key_len);
-    int rc, r = 0;
+    int r = 0;
 
     if (stmt == NULL)
         return -1;
@@ -45,16 +45,15 @@ read_row(struct expansion *x, const uint8_t *key, size_t key_len)
         r = value_bind(&tuple, stmt, i + 1, x->e);
     buf_clear(&x->key);
     buf_clear(&x->row);
-    if (r == 0) {
-        rc = sqlite3_step(stmt);
-        if (rc == SQLITE_ROW)
-            table_read_row(x->t, stmt, &x->key, &x->row);
-        else
-            r = err_set(x->e, ERR_DIGEST,
-                "a row of table \"%s\" that changed is not here", x->t->name);
-    }
+    if (r == 0)
+        r = rows_step(x->r, x->t, stmt, x->e);
+    if (r == 1)
+        table_read_row(x->t, stmt, &x->key, &x->row);
+    if (r == 0)
+        r = err_set(x->e, ERR_DIGEST,
+            "a row of table \"%s\" that changed is not here", x->t->name);
     sqlite3_reset(stmt);
-    return r;
+    return r < 0 ? -1 : 0;
 }
 
 int

@@ -145,15 +145,27 @@ out:
     return result;
 }
 
+/* All rows of the journal, if nobody wrote since it was read. */
+static int
+clear_untouched(struct replica *r, struct err *e)
+{
+    uint32_t version;
+
+    if (database_data_version(r->db, &version, e) != 0)
+        return -1;
+    return version == r->data_version ? capture_clear(r->db, e) : -1;
+}
+
 /* Forgets journal rows that turned out to change nothing. */
 static void
 trim_harmless(struct replica *r, const struct capture_keys *keys)
 {
     struct err e = ERR_INIT;
 
-    if (keys->count == 0 || live_begin(r, &e) != 0)
+    if ((keys->count == 0 && !keys->too_many) || live_begin(r, &e) != 0)
         return;
-    if (capture_trim(r->db, keys, &e) == 0)
+    if ((keys->too_many ? clear_untouched(r, &e)
+                        : capture_trim(r->db, keys, &e)) == 0)
         live_commit(r, &e);
     database_rollback(r->db);
     live_note_stat(r);
@@ -201,6 +213,9 @@ judge(struct replica *r, struct findings *f)
     }
     if (memcmp(r->schema->hash, f->state.schema_hash, HASH_SIZE) != 0)
         mark_lost(r, true, "the schema was changed on this server");
+    else if (f->keys.too_many)
+        mark_lost(r, true, "more than %d rows were changed on this server",
+            CAPTURE_KEYS_MAX);
     else if (f->keys.count > 0)
         mark_drifted(r, &f->keys);
     else

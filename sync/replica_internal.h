@@ -42,6 +42,8 @@
 #define REPLICA_PAUSE_US 40000
 /* A bundle's body is held in memory whole. */
 #define REPLICA_BODY_MAX ((size_t)256 << 20)
+/* So is a row that it changes; no primary sends one of this size. */
+#define REPLICA_ROW_MAX (16 << 20)
 
 struct overwrite; /* an overwrite under way */
 
@@ -195,6 +197,10 @@ void kept_forget(struct row_work *w);
 
 /* Applies the tables part of a body (from the table count on). */
 int rows_apply(struct row_work *w, struct reader body, struct err *e);
+/* The row that STMT, bound to its key, gives: 1, 0 when there is none, -1 with E.
+ * Asks for an overwrite when it is too large to be held. */
+int rows_step(struct replica *r, const struct table *t, sqlite3_stmt *stmt,
+    struct err *e);
 
 /* replica_delta.c */
 /* BODY with every change (op 3) made a whole row, appended to OUT. */

@@ -8,10 +8,12 @@
  * the caller rolls back and tries again with clear_first: then the old rows of
  * all puts are removed before any is inserted.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "sync/large_row.h"
 #include "sync/open.h"
 #include "sync/replica_internal.h"
 #include "sync/value.h"
@@ -107,13 +109,29 @@ bind_columns(sqlite3_stmt *stmt, const struct table *t, uint64_t columns,
     return 0;
 }
 
+int
+rows_step(struct replica *r, const struct table *t, sqlite3_stmt *stmt,
+    struct err *e)
+{
+    int rc = row_step(t, stmt, REPLICA_ROW_MAX);
+
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+        return rc == SQLITE_ROW;
+    if (rc != SQLITE_TOOBIG)
+        return database_error(r->db, e, "could not read a row");
+    r->needs_overwrite = true;
+    snprintf(r->reason, sizeof(r->reason),
+        "a row of table \"%.100s\" is too large to be changed alone", t->name);
+    return replica_refuse_drift(r, e);
+}
+
 static int
 read_live(struct walk *k, const uint8_t *key, size_t key_len,
     struct live_row *live)
 {
     sqlite3 *db = k->w->r->db;
     sqlite3_stmt *stmt = row_table_select(k->rt, db, k->e);
-    int rc, r = 0;
+    int found;
 
     live->there = false;
     buf_clear(&live->key);
@@ -121,15 +139,12 @@ read_live(struct walk *k, const uint8_t *key, size_t key_len,
     if (stmt == NULL ||
         bind_tuple(stmt, 1, k->t->key_count, key, key_len, k->e) != 0)
         return -1;
-    rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW) {
-        live->there = true;
+    found = rows_step(k->w->r, k->t, stmt, k->e);
+    live->there = found == 1;
+    if (live->there)
         table_read_row(k->t, stmt, &live->key, &live->row);
-    } else if (rc != SQLITE_DONE) {
-        r = database_error(db, k->e, "could not read a row");
-    }
     sqlite3_reset(stmt);
-    return r;
+    return found < 0 ? -1 : 0;
 }
 
 static void

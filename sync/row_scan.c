@@ -30,24 +30,64 @@ row_scan_open(struct row_scan *s, sqlite3 *db, const struct table *t,
     return prepare(s, table_select_all_sql(t), e);
 }
 
+/* Goes on with rows behind ROWID. */
 static int
-pass_large(struct row_scan *s, struct err *e)
+go_behind(struct row_scan *s, int64_t rowid, struct err *e)
+{
+    if (prepare(s, table_select_after_sql(s->t), e) != 0)
+        return -1;
+    sqlite3_bind_int64(s->stmt, 1, rowid);
+    return 0;
+}
+
+/* A row that is protected may be the large one, and the next not. */
+static int
+is_large(struct row_scan *s, bool *large, struct err *e)
+{
+    struct buf key = BUF_INIT, row = BUF_INIT;
+    bool fits = false;
+    int r = 0;
+
+    if (s->t->filter != NULL)
+        r = large_row_read(s->db, s->t, s->rowid, ROW_LARGE, &key, &row, &fits,
+            e);
+    *large = !fits;
+    buf_release(&key);
+    buf_release(&row);
+    return r;
+}
+
+static enum row_scan_step
+hash_large(struct row_scan *s, struct err *e)
 {
     struct hasher *h = hasher_new();
-    int r;
+    int r = large_row_hash(s->db, s->t, s->rowid, h, s->hash, e);
 
-    sqlite3_finalize(s->stmt);
-    s->stmt = NULL;
-    r = large_row_find(s->db, s->t, s->behind ? &s->rowid : NULL, &s->rowid, e);
-    if (r == 0)
-        r = large_row_hash(s->db, s->t, s->rowid, h, s->hash, e);
     hasher_free(h);
     s->behind = true;
     if (r == 0)
-        r = prepare(s, table_select_after_sql(s->t), e);
-    if (r == 0)
-        sqlite3_bind_int64(s->stmt, 1, s->rowid);
-    return r;
+        r = go_behind(s, s->rowid, e);
+    return r == 0 ? ROW_SCAN_LARGE : ROW_SCAN_ERROR;
+}
+
+static enum row_scan_step
+pass_large(struct row_scan *s, struct err *e)
+{
+    bool found, large;
+
+    row_scan_close(s);
+    if (large_row_find(s->db, s->t, s->behind ? &s->rowid : NULL, &found,
+            &s->rowid, e) != 0)
+        return ROW_SCAN_ERROR;
+    if (!found)
+        return ROW_SCAN_END;
+    if (is_large(s, &large, e) != 0)
+        return ROW_SCAN_ERROR;
+    if (large)
+        return hash_large(s, e);
+    /* The protected one lies before it. */
+    return go_behind(s, s->rowid - 1, e) == 0 ? row_scan_next(s, e)
+                                              : ROW_SCAN_ERROR;
 }
 
 enum row_scan_step
@@ -64,7 +104,7 @@ row_scan_next(struct row_scan *s, struct err *e)
     if (rc == SQLITE_DONE)
         return ROW_SCAN_END;
     if (rc == SQLITE_TOOBIG)
-        return pass_large(s, e) == 0 ? ROW_SCAN_LARGE : ROW_SCAN_ERROR;
+        return pass_large(s, e);
     database_error(s->db, e, "could not read all rows");
     return ROW_SCAN_ERROR;
 }

@@ -95,6 +95,16 @@ table_put_fillers(struct buf *b, const struct table *t, bool values)
     }
 }
 
+static void
+put_key_condition(struct buf *b, const struct table *t)
+{
+    for (int i = 0; i < t->key_count; i++) {
+        buf_printf(b, i == 0 ? " WHERE " : " AND ");
+        put_key_part(b, t, i, true);
+        buf_printf(b, " = ?%d", i + 1);
+    }
+}
+
 char *
 table_select_by_key_sql(const struct table *t)
 {
@@ -102,11 +112,20 @@ table_select_by_key_sql(const struct table *t)
     size_t len;
 
     put_select(&b, t);
-    for (int i = 0; i < t->key_count; i++) {
-        buf_printf(&b, i == 0 ? " WHERE " : " AND ");
-        put_key_part(&b, t, i, true);
-        buf_printf(&b, " = ?%d", i + 1);
-    }
+    put_key_condition(&b, t);
+    table_put_filter(&b, t, " AND ");
+    return (char *)buf_steal(&b, &len);
+}
+
+char *
+table_find_sql(const struct table *t)
+{
+    struct buf b = BUF_INIT;
+    size_t len;
+
+    buf_printf(&b, "SELECT 1 FROM main.");
+    sql_put_name(&b, t->name);
+    put_key_condition(&b, t);
     table_put_filter(&b, t, " AND ");
     return (char *)buf_steal(&b, &len);
 }
@@ -127,6 +146,23 @@ table_select_all_sql(const struct table *t)
     size_t len;
 
     put_select(&b, t);
+    table_put_filter(&b, t, " WHERE ");
+    put_order(&b, t);
+    return (char *)buf_steal(&b, &len);
+}
+
+char *
+table_select_keys_sql(const struct table *t)
+{
+    struct buf b = BUF_INIT;
+    size_t len;
+
+    for (int i = 0; i < t->key_count; i++) {
+        buf_printf(&b, i == 0 ? "SELECT " : ",");
+        put_key_part(&b, t, i, false);
+    }
+    buf_printf(&b, " FROM main.");
+    sql_put_name(&b, t->name);
     table_put_filter(&b, t, " WHERE ");
     put_order(&b, t);
     return (char *)buf_steal(&b, &len);

@@ -13,10 +13,6 @@
 
 #define DEFAULT_HISTORY_BYTES ((uint64_t)256 << 20)
 #define DEFAULT_HISTORY_AGE_MS ((int64_t)30 * 24 * 3600 * 1000)
-/* The published copy's log is written back beyond this, between publishes. */
-#define LOG_PAGES_MAX 1000
-/* How often history is cut back, in revisions. */
-#define RETAIN_EVERY 64
 
 static struct source *
 source_new(const struct dataset_config *config, const uint8_t writer[ID_SIZE])
@@ -189,121 +185,6 @@ source_unpublished(struct source *source, bool *unpublished, struct err *e)
         *unpublished = false;
     database_set_wait(s->live, SOURCE_READ_WAIT_MS);
     return 0;
-}
-
-/* Whether an older copy was put over the live file after the publish: it must
- * not get the nonce of now. */
-static int
-is_older(struct source *s, bool *older, struct err *e)
-{
-    struct file_mark mark;
-
-    *older = false;
-    if (source_live_mark(s, &mark, e) != 0)
-        goto fail;
-    if (source_same_mark(&mark, &s->mark))
-        return 0;
-    /* One that was cut off is no base for its log, nor are pages in memory. */
-    *older = mark.size < s->mark.size;
-    sqlite3_db_release_memory(s->live);
-    if (*older || (source_base_check(s, &mark, e) == 0 &&
-                      source_lacks_untrimmed(s, older, e) == 0))
-        return 0;
-fail:
-    if (e->code != ERR_HELD)
-        return -1;
-    err_clear(e); /* the next publish says so */
-    *older = true;
-    return 0;
-}
-
-static int
-trim_live(struct source *s, struct err *e)
-{
-    uint8_t nonce[ID_SIZE];
-    bool present, older;
-
-    if (database_exec(s->live, "BEGIN IMMEDIATE", e) != 0 ||
-        capture_read_nonce(s->live, nonce, &present, e) != 0)
-        return -1;
-    /* Another file since the publish: the next publish sees to it. */
-    if (!present || (memcmp(nonce, s->state.nonce, ID_SIZE) != 0 &&
-                        memcmp(nonce, s->state.nonce_next, ID_SIZE) != 0))
-        return 0;
-    if (is_older(s, &older, e) != 0)
-        return -1;
-    if (older)
-        return 0;
-    if (capture_trim(s->live, &s->journal, e) != 0 ||
-        capture_write_nonce(s->live, s->state.nonce_next, e) != 0 ||
-        database_exec(s->live, "COMMIT", e) != 0)
-        return -1;
-    capture_keys_release(&s->journal);
-    s->untrimmed = false;
-    return 0;
-}
-
-/* From here on the nonce before is that of an older file, after a restart too.
- * A failure costs nothing now: the row still names both. */
-static void
-retire_nonce(struct source *s)
-{
-    struct dataset_state next = s->state;
-    struct err ignored = ERR_INIT;
-
-    memcpy(next.nonce, next.nonce_next, ID_SIZE);
-    if (memcmp(s->state.nonce, next.nonce, ID_SIZE) == 0)
-        return;
-    if (database_exec(s->published, "BEGIN IMMEDIATE", &ignored) == 0 &&
-        state_write(s->published, &next, &ignored) == 0 &&
-        database_exec(s->published, "COMMIT", &ignored) == 0)
-        s->state = next;
-    database_rollback(s->published);
-}
-
-/* An empty log lets readers see a file that is put over the live one as it is,
- * instead of mixed with the log of the old one. */
-static void
-empty_log(struct source *s)
-{
-    struct err ignored = ERR_INIT;
-    bool complete;
-
-    database_set_wait(s->live, 0);
-    if (database_checkpoint(s->live, SQLITE_CHECKPOINT_TRUNCATE, &complete,
-            &ignored) == 0 &&
-        complete)
-        source_base_complete(s);
-}
-
-int
-source_trim(struct source *source, struct err *e)
-{
-    struct source *s = source;
-    struct err ignored = ERR_INIT;
-    bool complete;
-    int r = 0;
-
-    source_newest_release(s);
-    if (s->live != NULL && s->live_known && s->untrimmed && s->held == NULL &&
-        !source_leaves_no_trace(s) && !source_live_moved(s)) {
-        database_set_wait(s->live, SOURCE_TRIM_WAIT_MS);
-        r = trim_live(s, e);
-        database_rollback(s->live);
-        if (r == 0 && !s->untrimmed) {
-            retire_nonce(s);
-            empty_log(s);
-        }
-        database_set_wait(s->live, SOURCE_READ_WAIT_MS);
-    }
-    if (s->published != NULL && s->wal_pages > LOG_PAGES_MAX) {
-        database_checkpoint(s->published, SQLITE_CHECKPOINT_PASSIVE, &complete,
-            &ignored);
-        s->wal_pages = 0;
-    }
-    if (s->state.revision % RETAIN_EVERY == 1)
-        history_retain(s, &ignored);
-    return r;
 }
 
 int

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "sync/large_row.h"
 #include "sync/open.h"
 #include "sync/value.h"
 
@@ -228,13 +229,16 @@ source_find_row(struct source *s, const struct table *t, bool live,
     buf_clear(row);
     if (stmt == NULL || bind_tuple(stmt, 1, t->key_count, key, key_len, e) != 0)
         return -1;
-    rc = sqlite3_step(stmt);
+    rc = row_step(t, stmt, (int)SOURCE_CHANGES_MAX);
     if (rc == SQLITE_ROW)
         table_read_row(t, stmt, found_key, row);
-    else if (rc != SQLITE_DONE)
+    else if (rc != SQLITE_DONE && rc != SQLITE_TOOBIG)
         database_error(sqlite3_db_handle(stmt), e, "could not look a row up");
     sqlite3_reset(stmt);
-    return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : -1;
+    return rc == SQLITE_ROW      ? 1
+           : rc == SQLITE_DONE   ? 0
+           : rc == SQLITE_TOOBIG ? ROW_TOO_LARGE
+                                 : -1;
 }
 
 /* Runs a bound statement that must touch exactly one row. */

@@ -104,10 +104,8 @@ commit(struct publish *p, bool specials, struct err *e)
     count_kinds(&p->c.set, &h);
     memcpy(h.schema_before, s->state.schema_hash, HASH_SIZE);
     memcpy(h.schema_after, p->next.schema_hash, HASH_SIZE);
-    if (p->c.set.bytes <= SOURCE_CHANGES_MAX) {
-        change_set_encode(&p->c.set, &changes);
-        h.changes = &changes;
-    }
+    change_set_encode(&p->c.set, &changes);
+    h.changes = &changes;
     if (state_write(s->published, &p->next, e) != 0 ||
         history_add(s, &h, e) != 0)
         goto out;
@@ -117,9 +115,6 @@ commit(struct publish *p, bool specials, struct err *e)
         history_discard_above(s, s->state.revision, &ignored);
         goto out;
     }
-    if (h.changes == NULL)
-        source_notice(s, "overwrite-needed",
-            "a revision too large to be sent row by row");
     r = 0;
 out:
     buf_release(&changes);

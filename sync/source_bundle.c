@@ -213,6 +213,7 @@ chain_read(struct source *s, uint64_t from, uint64_t to, struct chain *c,
     struct err *e)
 {
     sqlite3_stmt *stmt;
+    size_t bytes = 0;
     int rc, r = 0;
 
     if (database_prepare(s->history,
@@ -224,8 +225,14 @@ chain_read(struct source *s, uint64_t from, uint64_t to, struct chain *c,
         return -1;
     sqlite3_bind_int64(stmt, 1, (int64_t)from);
     sqlite3_bind_int64(stmt, 2, (int64_t)to);
-    while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
-        r = add_revision(c, stmt, e);
+    while (r == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        bytes += (size_t)sqlite3_column_bytes(stmt, 2);
+        r = bytes > SOURCE_BODY_MAX
+                ? err_set(e, ERR_NEEDS_OVERWRITE,
+                      "too much was changed since revision %llu",
+                      (unsigned long long)from)
+                : add_revision(c, stmt, e);
+    }
     if (r == 0 && rc != SQLITE_DONE)
         r = database_error(s->history, e, "could not read the history");
     sqlite3_finalize(stmt);
@@ -241,8 +248,9 @@ chain_read(struct source *s, uint64_t from, uint64_t to, struct chain *c,
     return 0;
 }
 
-/* Where a bundle from FROM ends: now, or before the next revision with DDL, or
- * with that one if it is the very next. */
+/* Where a bundle from FROM ends: now, or before the next revision with DDL or of
+ * too much, or with that one if it is the very next.  Each row takes some memory
+ * beside its bytes. */
 static int
 find_end(struct source *s, uint64_t from, uint64_t *to, struct err *e)
 {
@@ -250,12 +258,16 @@ find_end(struct source *s, uint64_t from, uint64_t *to, struct err *e)
     int r = 0;
 
     if (database_prepare(s->history,
-            "SELECT coalesce(max(?1+1,min(revision)-1),?2) FROM history"
-            " WHERE revision>?1 AND revision<=?2 AND ddl IS NOT NULL",
+            "SELECT coalesce(max(?1+1,min(revision)-1),?2) FROM"
+            " (SELECT revision, ddl, sum(bytes+160*rows) OVER (ORDER BY"
+            " revision) AS taken FROM history WHERE revision>?1 AND "
+            "revision<=?2)"
+            " WHERE ddl IS NOT NULL OR taken>?3",
             &stmt, e) != 0)
         return -1;
     sqlite3_bind_int64(stmt, 1, (int64_t)from);
     sqlite3_bind_int64(stmt, 2, (int64_t)s->state.revision);
+    sqlite3_bind_int64(stmt, 3, (int64_t)SOURCE_CHAIN_MAX);
     if (sqlite3_step(stmt) == SQLITE_ROW)
         *to = (uint64_t)sqlite3_column_int64(stmt, 0);
     else
@@ -353,6 +365,10 @@ put_entry(struct source *s, const struct table *t, const struct chain_entry *en,
 
     if (found < 0)
         return -1;
+    if (found == ROW_TOO_LARGE || part->entries.len > SOURCE_BODY_MAX)
+        return err_set(e, ERR_NEEDS_OVERWRITE,
+            "rows of table \"%s\" are too large to be sent one by one",
+            en->table);
     if (found == 1) {
         put_row(en, part);
     } else if (en->existed) {

@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "sync/large_row.h"
 #include "sync/open.h"
 #include "sync/schema_select.h"
+#include "sync/value.h"
 
 void
 collection_release(struct collection *c)
@@ -120,36 +122,85 @@ repeated:
     change_set_truncate(set, set->count - 1);
 }
 
-/* Reused from row to row. */
-struct row_pair {
-    struct buf old_key, old_row, new_key, new_row;
-};
+static int
+too_much(struct err *e)
+{
+    return err_set(e, ERR_INVALID, "more changes than %zu MiB",
+        SOURCE_CHANGES_MAX >> 20);
+}
+
+/* Two large rows of one rowid: 1 they differ, 0 not. */
+static int
+compare_large(struct source *s, const struct capture_key *k, struct err *e)
+{
+    struct reader r = reader_over(k->key, k->key_len);
+    struct hasher *h = hasher_new();
+    uint8_t old[HASH_SIZE], new[HASH_SIZE];
+    struct value rowid;
+    int result = -1;
+
+    if (value_read(&r, &rowid) != 0)
+        err_set(e, ERR_CORRUPT, "malformed key");
+    else if (large_row_hash(s->published, k->table, (int64_t)rowid.bits, h, old,
+                 e) == 0 &&
+             large_row_hash(s->live, k->table, (int64_t)rowid.bits, h, new,
+                 e) == 0)
+        result = memcmp(old, new, HASH_SIZE) != 0;
+    hasher_free(h);
+    return result;
+}
+
+static bool
+same_bytes(const struct buf *a, const struct buf *b)
+{
+    return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+int
+source_row_differs(struct source *s, const struct capture_key *k,
+    struct row_pair *p, struct err *e)
+{
+    p->old = source_find_row(s, k->table, false, k->key, k->key_len,
+        &p->old_key, &p->old_row, e);
+    if (p->old < 0)
+        return -1;
+    p->new = source_find_row(s, k->table, true, k->key, k->key_len, &p->new_key,
+        &p->new_row, e);
+    if (p->new < 0)
+        return -1;
+    if (p->old != p->new || p->old == 0)
+        return p->old != p->new;
+    if (p->old == ROW_TOO_LARGE)
+        return compare_large(s, k, e);
+    return !same_bytes(&p->old_key, &p->new_key) ||
+           !same_bytes(&p->old_row, &p->new_row);
+}
+
+void
+row_pair_release(struct row_pair *p)
+{
+    buf_release(&p->old_key);
+    buf_release(&p->old_row);
+    buf_release(&p->new_key);
+    buf_release(&p->new_row);
+}
 
 static int
 collect_key(struct source *s, const struct capture_key *k, struct row_pair *p,
     struct taken *taken, struct change_set *set, struct err *e)
 {
-    int old, new;
+    int differs = source_row_differs(s, k, p, e);
 
-    old = source_find_row(s, k->table, false, k->key, k->key_len, &p->old_key,
-        &p->old_row, e);
-    new = source_find_row(s, k->table, true, k->key, k->key_len, &p->new_key,
-        &p->new_row, e);
-    if (old < 0 || new < 0)
-        return -1;
-    if ((old == 0 && new == 0) ||
-        (old == 1 && new == 1 && p->old_row.len == p->new_row.len &&
-            p->old_key.len ==
-                p->new_key.len &&memcmp(p->old_key.data, p->new_key.data,
-                    p->old_key.len) == 0 &&
-            memcmp(p->old_row.data, p->new_row.data, p->old_row.len) == 0))
-        return 0;
+    if (differs <= 0)
+        return differs;
+    if (p->old == ROW_TOO_LARGE || p->new == ROW_TOO_LARGE)
+        return too_much(e);
     change_set_add(set, k->table->name, p->old_key.data, p->old_key.len,
-        old ? p->old_row.data : NULL, p->old_row.len, p->new_key.data,
-        p->new_key.len, new ? p->new_row.data : NULL, p->new_row.len);
+        p->old ? p->old_row.data : NULL, p->old_row.len, p->new_key.data,
+        p->new_key.len, p->new ? p->new_row.data : NULL, p->new_row.len);
     if (k->table->without_rowid)
         take_newest(taken, set);
-    return 0;
+    return set->bytes > SOURCE_CHANGES_MAX ? too_much(e) : 0;
 }
 
 /* Rows that were published at this counter need no look, as long as only the
@@ -159,7 +210,7 @@ collect_key(struct source *s, const struct capture_key *k, struct row_pair *p,
 static int
 collect_journal(struct source *s, struct collection *c, struct err *e)
 {
-    struct row_pair pair = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT };
+    struct row_pair pair = { 0 };
     const struct capture_keys *now = &c->journal, *before = &s->journal;
     size_t known = s->live_known && source_same_mark(&s->seen_mark, &s->mark)
                        ? before->count
@@ -180,10 +231,7 @@ collect_journal(struct source *s, struct collection *c, struct err *e)
         n += again;
     }
     free(taken.slots);
-    buf_release(&pair.old_key);
-    buf_release(&pair.old_row);
-    buf_release(&pair.new_key);
-    buf_release(&pair.new_row);
+    row_pair_release(&pair);
     return r;
 }
 
@@ -199,6 +247,10 @@ reason_to_compare(const struct source *s, const struct collection *c)
         return audit;
     if (source_leaves_no_trace(s))
         return "as configured";
+    if (c->journal.too_many)
+        return "more rows were noted than are looked up one by one";
+    if (s->nonce_before && s->journal.too_many)
+        return "the journal may have lost rows";
     if (s->nonce_before && noted_rows_are_gone(&c->journal, &s->journal))
         return "the journal lost rows";
     if (s->seen_version == s->data_version)
@@ -230,118 +282,10 @@ source_collect(struct source *s, struct collection *c, struct err *e)
     c->compare_reason = reason_to_compare(s, c);
     if (c->compare_reason == NULL)
         return collect_journal(s, c, e);
-    if (source_compare(s, s->schema, &c->set, SOURCE_COMPARE_MAX, e) != 0)
+    if (source_compare(s, s->schema, &c->set, SOURCE_CHANGES_MAX, e) != 0)
         return -1;
     /* An audit that found what the journal says is nothing to tell. */
     if (c->compare_reason == audit)
         c->compare_reason = source_all_noted(c) ? NULL : unseen;
-    return 0;
-}
-
-/* Rows of TABLE, without those that are protected in T. */
-static int
-count_rows(sqlite3 *db, const char *table, const struct table *t,
-    uint64_t *rows, struct err *e)
-{
-    struct buf sql = BUF_INIT;
-    sqlite3_stmt *stmt = NULL;
-    int r;
-
-    buf_printf(&sql, "SELECT count(*) FROM main.");
-    sql_put_name(&sql, table);
-    table_put_filter(&sql, t, " WHERE ");
-    buf_put_u8(&sql, 0);
-    r = database_prepare(db, (const char *)sql.data, &stmt, e);
-
-    *rows = 0;
-    if (r == 0 && sqlite3_step(stmt) == SQLITE_ROW)
-        *rows = (uint64_t)sqlite3_column_int64(stmt, 0);
-    else if (r == 0)
-        r = database_error(db, e, "could not count rows");
-    sqlite3_finalize(stmt);
-    buf_release(&sql);
-    return r;
-}
-
-/* A table of fewer rows is never guarded. */
-#define GUARDED_ROWS 50
-
-static int
-guard_table(struct source *s, const char *table, uint64_t deleted,
-    uint64_t rows, struct err *e)
-{
-    uint64_t percent = (uint64_t)s->config.delete_guard_percent;
-
-    if (percent == 0 || rows < GUARDED_ROWS || deleted * 100 <= rows * percent)
-        return 0;
-    source_hold(s,
-        "%llu of %llu rows of table \"%s\" would be deleted, more than %llu %%",
-        (unsigned long long)deleted, (unsigned long long)rows, table,
-        (unsigned long long)percent);
-    return source_held_error(s, e);
-}
-
-int
-source_guard(struct source *s, const struct change_set *set, struct err *e)
-{
-    uint64_t rows;
-
-    if (s->config.delete_guard_percent == 0)
-        return 0;
-    for (size_t t = 0; t < set->table_count; t++) {
-        uint64_t deleted = 0;
-
-        for (size_t i = 0; i < set->count; i++)
-            if (set->items[i].table == set->tables[t] &&
-                set->items[i].new_row == NULL)
-                deleted++;
-        /* Ten deleted rows of fifty are allowed always: no need to count. */
-        if (deleted * 100 <=
-            (uint64_t)s->config.delete_guard_percent * GUARDED_ROWS)
-            continue;
-        if (count_rows(s->published, set->tables[t],
-                schema_find_table(s->schema, set->tables[t]), &rows, e) != 0 ||
-            guard_table(s, set->tables[t], deleted, rows, e) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* The table's heir in the live file: itself, or, when it was renamed, a new
- * table of its shape. */
-static const struct table *
-find_heir(const struct source *s, const struct schema *live,
-    const struct table *t)
-{
-    const struct table *heir = schema_find_table(live, t->name);
-
-    for (size_t i = 0; heir == NULL && i < live->table_count; i++)
-        if (live->tables[i].unsupported == NULL &&
-            schema_find_table(s->schema, live->tables[i].name) == NULL &&
-            table_same_shape(t, &live->tables[i]))
-            heir = &live->tables[i];
-    return heir;
-}
-
-int
-source_guard_counts(struct source *s, const struct schema *live, struct err *e)
-{
-    if (s->published == NULL || s->schema == NULL)
-        return 0;
-    for (size_t i = 0; i < s->schema->table_count; i++) {
-        const struct table *t = &s->schema->tables[i];
-        const struct table *heir;
-        uint64_t old, new = 0;
-
-        if (t->unsupported != NULL || schema_leaves_out(live, t->name))
-            continue;
-        /* Rows that are protected from now on are not lost. */
-        heir = find_heir(s, live, t);
-        if (count_rows(s->published, t->name, t, &old, e) != 0 ||
-            (heir != NULL && count_rows(s->live, heir->name, t, &new, e) != 0))
-            return -1;
-        if (new < old && guard_table(s, t->name, old - new, old, e) != 0)
-            return -1;
-    }
     return 0;
 }

@@ -46,7 +46,7 @@ preview_rows(struct source *s, const struct schema *live, bool collect,
     int r;
 
     if (!collect)
-        return source_compare(s, live, set, SOURCE_COMPARE_MAX, e);
+        return source_compare(s, live, set, SOURCE_CHANGES_MAX, e);
     r = source_collect(s, &c, e);
     if (r == 0) {
         *set = c.set;
@@ -99,6 +99,16 @@ begin_preview(struct source *s, struct err *e)
     return look == LIVE_ERROR ? -1 : 0;
 }
 
+/* What cannot be shown row by row. */
+static int
+whole_instead(struct diff_summary *summary, struct err *e)
+{
+    summary->whole = true;
+    snprintf(summary->why, sizeof(summary->why), "%.200s", e->message);
+    err_clear(e);
+    return 0;
+}
+
 int
 source_preview(struct source *source, const struct diff_sink *sink,
     struct diff_summary *summary, struct err *e)
@@ -132,10 +142,7 @@ source_preview(struct source *source, const struct diff_sink *sink,
     r = preview_rows(s, live,
         s->live_known && s->held == NULL && cookie == s->cookie, &set, e);
     if (r != 0 && e->code == ERR_INVALID) {
-        summary->whole = true;
-        snprintf(summary->why, sizeof(summary->why), "%.200s", e->message);
-        err_clear(e);
-        r = 0;
+        r = whole_instead(summary, e);
         goto out;
     }
     if (r != 0)
@@ -250,6 +257,9 @@ give_key(struct chain_diff *d, const struct change *was,
             source_find_row(d->s, t, false, key, key_len, &d->key, &d->row, e);
     if (found < 0)
         return -1;
+    if (found == ROW_TOO_LARGE)
+        return err_set(e, ERR_INVALID, "a row of table \"%s\" is too large",
+            was->table);
     /* The same key in other bytes is an entry of its own. */
     if (found == 1 &&
         (d->key.len != key_len || memcmp(d->key.data, key, key_len) != 0))
@@ -338,6 +348,8 @@ source_difference(struct source *source, uint64_t revision,
     for (uint64_t i = revision + 1; r == 0 && i <= source->state.revision; i++)
         r = give_revision(&d, i, e);
     summary->more = d.more;
+    if (r != 0 && e->code == ERR_INVALID)
+        r = whole_instead(summary, e);
     seen_release(&d.seen);
     shapes_release(&d.now);
     buf_release(&d.key);
@@ -399,6 +411,9 @@ give_published(struct source *s, const struct shapes *shapes, struct reader *r,
     found = source_find_row(s, t, false, wanted, (size_t)key_len, key, row, e);
     if (found < 0)
         return -1;
+    if (found == ROW_TOO_LARGE)
+        return err_set(e, ERR_INVALID,
+            "a row of table \"%s\" is too large to be shown", t->name);
     c.table = t->name;
     c.old_key = (uint8_t *)(uintptr_t)wanted;
     c.old_key_len = (size_t)key_len;

@@ -9,7 +9,9 @@
  *   source_traces.c    what is ours in the live file: put there, taken away
  *   source_base.c      the live file without its log
  *   source_older.c     a file without a nonce that may be an older copy
- *   source_collect.c   what changed, from journal or compare; the delete guard
+ *   source_collect.c   what changed, from journal or compare
+ *   source_guard.c     mass deletion
+ *   source_newest.c    rows that stand as before the newest revision
  *   source_apply.c     the same changes made in the published copy
  *   source_publish.c   a revision from beginning to end
  *   source_ddl.c       schema changes repeated in the published copy
@@ -20,6 +22,7 @@
  *   source_show.c      history for people
  *   source_diff.c      what would be sent
  *   source_bundle.c    bundles out of history
+ *   source_trim.c      the journal emptied of what is published
  *   source_verdict.c   what was held is held while nothing moves
  *   source_repair.c    bundles that mend drift
  *   source_image.c     the published copy as a file image
@@ -39,10 +42,15 @@
 /* A read of the live database waits this long for a lock, a trim this long. */
 #define SOURCE_READ_WAIT_MS 2000
 #define SOURCE_TRIM_WAIT_MS 50
-/* Changes beyond this are not kept row by row: the revision is a barrier. */
-#define SOURCE_CHANGES_MAX ((size_t)64 << 20)
-/* A compare that finds more than this rebuilds the published copy instead. */
-#define SOURCE_COMPARE_MAX ((size_t)256 << 20)
+/* More changes than this in one revision are not kept row by row: the published
+ * copy is made anew, page by page, and the revision is a barrier.  Several
+ * copies of them are in memory at a time. */
+#define SOURCE_CHANGES_MAX ((size_t)8 << 20)
+/* A bundle ends before the revision that makes what history keeps of it more
+ * than this, unless that is its first. */
+#define SOURCE_CHAIN_MAX SOURCE_CHANGES_MAX
+/* Rows that are looked up for a bundle. */
+#define SOURCE_BODY_MAX ((size_t)16 << 20)
 
 /* What stat() says of the live file; our own commits move it too. */
 struct file_mark {
@@ -126,6 +134,7 @@ struct source {
     bool nonce_before;           /* the file seen has the nonce that a trim will
                                   * replace: as of before the publish, maybe */
     struct capture_keys journal; /* published, and not trimmed yet */
+    bool trim_settled;           /* and so is what else is noted there */
     bool untrimmed;              /* a nonce is to be written */
     bool roomy;                  /* see source_make_room */
     const char *must_compare;    /* why, or NULL */
@@ -254,12 +263,32 @@ struct collection {
 /* Reads the changes between published copy (of schema S->schema) and live file
  * (of the same tables), in the open read transaction. */
 int source_collect(struct source *s, struct collection *c, struct err *e);
+/* A row as published and as it is, by one key; reused from row to row. */
+struct row_pair {
+    int old, new; /* as source_find_row says */
+    struct buf old_key, old_row, new_key, new_row;
+};
+/* Whether the two differ: 1, 0, or -1 with E. */
+int source_row_differs(struct source *s, const struct capture_key *k,
+    struct row_pair *p, struct err *e);
+void row_pair_release(struct row_pair *p);
 /* The journal of the live file; none where we leave no trace. */
 int source_read_journal(struct source *s, struct capture_keys *keys,
     struct err *e);
 void collection_release(struct collection *c);
+
+/* source_guard.c */
 /* Holds when SET would delete too much. */
 int source_guard(struct source *s, const struct change_set *set, struct err *e);
+/* The same by counting, for tables that a schema change rebuilt or dropped. */
+int source_guard_counts(struct source *s, const struct schema *live,
+    struct err *e);
+/* The same by looking every published key up, when what changed is too much to
+ * be listed. */
+int source_guard_keys(struct source *s, const struct schema *live,
+    struct err *e);
+
+/* source_newest.c */
 /* Holds when the rows of the newest revision are gone from a file that may be
  * as of before it, and no trigger noted that. */
 int source_guard_newest(struct source *s, const struct collection *c,
@@ -272,9 +301,7 @@ int source_lacks_revision(struct source *s, uint64_t revision, bool *found,
 int source_lacks_untrimmed(struct source *s, bool *found, struct err *e);
 /* Whether the journal names every row that a compare found changed. */
 bool source_all_noted(const struct collection *c);
-/* The same by counting, for tables that a schema change rebuilt or dropped. */
-int source_guard_counts(struct source *s, const struct schema *live,
-    struct err *e);
+
 
 /* source_apply.c */
 void source_statements_reset(struct source *s);
@@ -286,7 +313,9 @@ int source_apply(struct source *s, const struct change_set *set, bool updates,
 /* Whether live file and published copy are read with room for many pages;
  * taken back at the end of a publish. */
 void source_make_room(struct source *s, bool room);
-/* Looks a key up: 1 found (KEY and ROW filled), 0 not, -1 with E. */
+/* Looks a key up: 1 found (KEY and ROW filled), 0 not, -1 with E; or, with
+ * nothing filled, ROW_TOO_LARGE: stored in more than SOURCE_CHANGES_MAX bytes. */
+#define ROW_TOO_LARGE 2
 int source_find_row(struct source *s, const struct table *t, bool live,
     const void *key, size_t key_len, struct buf *found_key, struct buf *row,
     struct err *e);

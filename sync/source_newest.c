@@ -94,12 +94,14 @@ list_journal(const struct capture_keys *keys, struct keyed_list *list)
  * already. */
 struct notes {
     struct keyed_list live, published;
+    bool too_many; /* to be known: any row may be noted */
 };
 
 static void
 notes_take(struct notes *n, const struct source *s,
     const struct capture_keys *live)
 {
+    n->too_many = live->too_many || s->journal.too_many;
     list_journal(live, &n->live);
     list_journal(&s->journal, &n->published);
 }
@@ -119,6 +121,8 @@ noted_since(const struct notes *n, const struct keyed *k)
     const struct keyed *now = find_keyed(&n->live, k);
     const struct keyed *then = find_keyed(&n->published, k);
 
+    if (n->too_many)
+        return true;
     return now != NULL && (then == NULL || now->counter > then->counter);
 }
 
@@ -249,6 +253,8 @@ stands_undone(struct source *s, const struct change *made, struct row_bufs *b,
     live = source_find_row(s, t, true, k.key, k.key_len, &b->key, &b->live, e);
     if (live < 0 || published < 0)
         return -1;
+    if (live == ROW_TOO_LARGE)
+        return 0; /* what a revision keeps is smaller */
     if ((made->old_row != NULL) != (live == 1) ||
         (live == 1 &&
             (b->live.len != made->old_row_len ||

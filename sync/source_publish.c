@@ -123,6 +123,31 @@ prepare_next(struct publish *p, struct err *e)
     return 0;
 }
 
+/* What the journal held is published now, or needs no publishing. */
+static void
+keep_journal(struct publish *p)
+{
+    struct source *s = p->s;
+
+    capture_keys_release(&s->journal);
+    s->journal = p->c.journal;
+    memset(&p->c.journal, 0, sizeof(p->c.journal));
+    if (s->journal.count > 0 || s->journal.too_many || p->result->published)
+        s->untrimmed = true;
+}
+
+/* The same where the tables that its keys are of are loaded anew. */
+static void
+keep_no_keys(struct publish *p)
+{
+    bool too_many = p->c.journal.too_many;
+
+    capture_keys_release(&p->c.journal);
+    p->c.journal.too_many = too_many;
+    keep_journal(p);
+    p->s->trim_settled = !source_leaves_no_trace(p->s);
+}
+
 static int
 rebuild(struct publish *p, const char *why, struct err *e)
 {
@@ -136,7 +161,7 @@ rebuild(struct publish *p, const char *why, struct err *e)
     p->has_ddl = false;
     if (p->live_schema == NULL && source_load_live(s, &p->live_schema, e) != 0)
         return -1;
-    if (!p->accept && source_guard_counts(s, p->live_schema, e) != 0)
+    if (!p->accept && source_guard_keys(s, p->live_schema, e) != 0)
         return -1;
     if (source_rebuild(s, &p->next, why, e) != 0)
         return -1;
@@ -145,6 +170,7 @@ rebuild(struct publish *p, const char *why, struct err *e)
     p->result->changed_rows = s->state.rows;
     p->result->compared = true;
     p->result->compare_reason = "the published copy was made anew";
+    keep_no_keys(p);
     return 0;
 }
 
@@ -157,19 +183,6 @@ report(struct publish *p)
     if (p->c.compare_reason != NULL && p->next.revision > 1 &&
         !source_leaves_no_trace(p->s))
         source_notice(p->s, "compare", p->c.compare_reason);
-}
-
-/* What the journal held is published now, or needs no publishing. */
-static void
-keep_journal(struct publish *p)
-{
-    struct source *s = p->s;
-
-    capture_keys_release(&s->journal);
-    s->journal = p->c.journal;
-    memset(&p->c.journal, 0, sizeof(p->c.journal));
-    if (s->journal.count > 0 || p->result->published)
-        s->untrimmed = true;
 }
 
 /* Collects under one read transaction of the published copy: without it every
@@ -193,6 +206,25 @@ collect(struct publish *p, struct err *e)
     return r;
 }
 
+/* More than can be held in memory: pages are copied in place of rows. */
+static int
+publish_too_much(struct publish *p, struct err *e)
+{
+    struct source *s = p->s;
+    bool lacks = false;
+
+    change_set_release(&p->c.set);
+    if (!p->accept && !p->has_ddl && s->nonce_before &&
+        source_lacks_revision(s, s->state.revision, &lacks, e) != 0)
+        return -1;
+    if (lacks) {
+        source_hold(s, "the live database is as it was before revision %llu",
+            (unsigned long long)s->state.revision);
+        return source_held_error(s, e);
+    }
+    return rebuild(p, "a revision too large to be sent row by row", e);
+}
+
 static int
 publish_rows(struct publish *p, struct err *e)
 {
@@ -204,7 +236,7 @@ publish_rows(struct publish *p, struct err *e)
         if (e->code != ERR_INVALID)
             return -1;
         err_clear(e);
-        return rebuild(p, "more changes than a compare can hold", e);
+        return publish_too_much(p, e);
     }
     if (!p->has_ddl && p->c.set.count == 0 && !p->c.specials_changed) {
         keep_journal(p);

@@ -73,8 +73,8 @@ add_published_keys(struct source *s, struct chain *c, struct change_set *kept,
             c->entries[i].key_len, &key, &row, e);
         if (found != 1)
             continue;
-        change_set_add(kept, t->name, key.data, key.len, row.data, row.len,
-            NULL, 0, NULL, 0);
+        change_set_add(kept, t->name, key.data, key.len, row.data, 0, NULL, 0,
+            NULL, 0);
         copy = &kept->items[kept->count - 1];
         chain_add(c, copy->table, copy->old_key, copy->old_key_len, false, NULL,
             0);

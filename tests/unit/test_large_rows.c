@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "sync/compare.h"
 #include "sync/digest.h"
 #include "sync/large_row.h"
@@ -143,6 +144,29 @@ digest_is_that_of_the_whole_row(void **state)
     }
 }
 
+/* Protected rows are passed over, large or not, first and last. */
+static void
+protected_rows_are_left_out(void **state)
+{
+    sqlite3 *db = open_with(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a); INSERT INTO t VALUES"
+        "(1,zeroblob(" LARGE ")),(2,2),(3,zeroblob(" LARGE ")),(4,4),"
+        "(5,zeroblob(" LARGE ")),(6,zeroblob(" LARGE ")),(7,7),"
+        "(8,zeroblob(" LARGE "))");
+    struct schema *s = load(db);
+    uint64_t rows;
+    struct digest piecewise, whole;
+
+    (void)state;
+    s->tables[0].filter = alloc_string("id IN (1,2,3,6,8)");
+    piecewise = scan(db, &s->tables[0], &rows);
+    whole = scan_whole(db, &s->tables[0]);
+    assert_int_equal(rows, 3);
+    assert_true(digest_equal(&piecewise, &whole));
+    schema_free(s);
+    database_close(db);
+}
+
 static void
 utf16_text_is_hashed_as_utf8(void **state)
 {
@@ -252,6 +276,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digest_is_that_of_the_whole_row),
+        cmocka_unit_test(protected_rows_are_left_out),
         cmocka_unit_test(utf16_text_is_hashed_as_utf8),
         cmocka_unit_test(rows_without_rowid_are_read_whole),
         cmocka_unit_test(equal_large_rows_are_no_change),
