@@ -258,7 +258,7 @@ side_find(struct side *s, int64_t rowid, struct err *e)
     buf_clear(&s->row);
     s->scan.rowid = rowid;
     sqlite3_bind_int64(s->scan.stmt, 1, rowid);
-    rc = row_step(t, s->scan.stmt, ROW_LARGE);
+    rc = row_step_key(t, s->scan.stmt, ROW_LARGE);
     s->done = rc == SQLITE_DONE;
     s->large = rc == SQLITE_TOOBIG;
     if (rc == SQLITE_ROW)

@@ -30,6 +30,12 @@ row_step(const struct table *t, sqlite3_stmt *stmt, int limit)
     return rc;
 }
 
+int
+row_step_key(const struct table *t, sqlite3_stmt *stmt, int limit)
+{
+    return t->filter != NULL ? sqlite3_step(stmt) : row_step(t, stmt, limit);
+}
+
 /* "SELECT WHAT FROM t", then the rest, prepared. */
 static int
 prepare_cell(sqlite3 *db, const struct table *t, const char *what,

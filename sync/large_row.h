@@ -21,6 +21,9 @@
 /* sqlite3_step on a SELECT from T, except that it gives SQLITE_TOOBIG in place
  * of a row stored in more than LIMIT bytes. */
 int row_step(const struct table *t, sqlite3_stmt *stmt, int limit);
+/* The same where the row is looked up by its key: one that is protected is not
+ * there, whatever its size, so a table that has such rows has no limit. */
+int row_step_key(const struct table *t, sqlite3_stmt *stmt, int limit);
 /* The first row behind AFTER (NULL: of all), if any. */
 int large_row_find(sqlite3 *db, const struct table *t, const int64_t *after,
     bool *found, int64_t *rowid, struct err *e);

@@ -113,7 +113,7 @@ int
 rows_step(struct replica *r, const struct table *t, sqlite3_stmt *stmt,
     struct err *e)
 {
-    int rc = row_step(t, stmt, REPLICA_ROW_MAX);
+    int rc = row_step_key(t, stmt, REPLICA_ROW_MAX);
 
     if (rc == SQLITE_ROW || rc == SQLITE_DONE)
         return rc == SQLITE_ROW;

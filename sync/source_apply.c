@@ -229,7 +229,7 @@ source_find_row(struct source *s, const struct table *t, bool live,
     buf_clear(row);
     if (stmt == NULL || bind_tuple(stmt, 1, t->key_count, key, key_len, e) != 0)
         return -1;
-    rc = row_step(t, stmt, (int)SOURCE_CHANGES_MAX);
+    rc = row_step_key(t, stmt, (int)SOURCE_CHANGES_MAX);
     if (rc == SQLITE_ROW)
         table_read_row(t, stmt, found_key, row);
     else if (rc != SQLITE_DONE && rc != SQLITE_TOOBIG)
