@@ -111,7 +111,7 @@ hash_handle(sqlite3 *db, sqlite3_blob *blob, enum value_type type,
 }
 
 /* Whatever there is no handle for: a number, a default that is stored with the
- * schema, text that SQLite has to convert. */
+ * schema. */
 static int
 hash_value(sqlite3 *db, const struct table *t, const char *column,
     int64_t rowid, struct hasher *h, struct err *e)
@@ -136,18 +136,16 @@ hash_value(sqlite3 *db, const struct table *t, const char *column,
     return r;
 }
 
-/* Type of a cell that has a handle of UTF-8 or plain bytes, else
- * SQLITE_NULL. */
+/* SQLITE_TEXT or SQLITE_BLOB; SQLITE_NULL for whatever has no handle; -1 with E.
+ * Its bytes are UTF-8: no database in UTF-16 is replicated. */
 static int
 handle_type(sqlite3 *db, const struct table *t, const char *column,
     int64_t rowid, struct err *e)
 {
     char *name = sql_quote_name(column);
     char *what = alloc_format("CASE typeof(%s) WHEN 'blob' THEN %d"
-                              " WHEN 'text' THEN (SELECT CASE encoding WHEN"
-                              " 'UTF-8' THEN %d ELSE %d END"
-                              " FROM pragma_encoding) ELSE %d END",
-        name, SQLITE_BLOB, SQLITE_TEXT, SQLITE_NULL, SQLITE_NULL);
+                              " WHEN 'text' THEN %d ELSE %d END",
+        name, SQLITE_BLOB, SQLITE_TEXT, SQLITE_NULL);
     sqlite3_stmt *stmt = NULL;
     int type = -1;
 

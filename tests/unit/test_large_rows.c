@@ -168,22 +168,6 @@ protected_rows_are_left_out(void **state)
 }
 
 static void
-utf16_text_is_hashed_as_utf8(void **state)
-{
-    sqlite3 *db = open_with("PRAGMA encoding='UTF-16le'; CREATE TABLE t(a);"
-                            "INSERT INTO t VALUES(hex(zeroblob(" LARGE ")))");
-    struct schema *s = load(db);
-    uint64_t rows;
-    struct digest piecewise = scan(db, &s->tables[0], &rows);
-    struct digest whole = scan_whole(db, &s->tables[0]);
-
-    (void)state;
-    assert_true(digest_equal(&piecewise, &whole));
-    schema_free(s);
-    database_close(db);
-}
-
-static void
 rows_without_rowid_are_read_whole(void **state)
 {
     sqlite3 *db =
@@ -277,7 +261,6 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digest_is_that_of_the_whole_row),
         cmocka_unit_test(protected_rows_are_left_out),
-        cmocka_unit_test(utf16_text_is_hashed_as_utf8),
         cmocka_unit_test(rows_without_rowid_are_read_whole),
         cmocka_unit_test(equal_large_rows_are_no_change),
         cmocka_unit_test(large_rows_that_differ_are_found_if_there_is_room),
