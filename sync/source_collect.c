@@ -243,12 +243,12 @@ reason_to_compare(const struct source *s, const struct collection *c)
 {
     if (s->must_compare != NULL)
         return s->must_compare;
+    if (c->journal.too_many)
+        return "more rows were noted than are looked up one by one";
     if (s->auditing && s->unaudited)
         return audit;
     if (source_leaves_no_trace(s))
         return "as configured";
-    if (c->journal.too_many)
-        return "more rows were noted than are looked up one by one";
     if (s->nonce_before && s->journal.too_many)
         return "the journal may have lost rows";
     if (s->nonce_before && noted_rows_are_gone(&c->journal, &s->journal))
