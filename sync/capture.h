@@ -78,8 +78,8 @@ int capture_clear(sqlite3 *db, struct err *e);
 /* Whether the journal holds that key; in any transaction. */
 int capture_notes(sqlite3 *db, const struct table *t, const void *key,
     size_t key_len, bool *notes, struct err *e);
-/* The journal trimmed in slices, each in a write transaction of the caller's, so
- * that nobody waits long and nothing is held in memory. */
+/* The journal trimmed in slices, each in a write transaction of the caller's,
+ * so that nobody waits long and nothing is held in memory. */
 struct capture_slice {
     int key_count; /* of the journal table that it stopped in; 0: none yet */
     int64_t table_id;

@@ -136,8 +136,8 @@ hash_value(sqlite3 *db, const struct table *t, const char *column,
     return r;
 }
 
-/* SQLITE_TEXT or SQLITE_BLOB; SQLITE_NULL for whatever has no handle; -1 with E.
- * Its bytes are UTF-8: no database in UTF-16 is replicated. */
+/* SQLITE_TEXT or SQLITE_BLOB; SQLITE_NULL for whatever has no handle; -1 with
+ * E.  Its bytes are UTF-8: no database in UTF-16 is replicated. */
 static int
 handle_type(sqlite3 *db, const struct table *t, const char *column,
     int64_t rowid, struct err *e)

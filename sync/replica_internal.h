@@ -197,8 +197,8 @@ void kept_forget(struct row_work *w);
 
 /* Applies the tables part of a body (from the table count on). */
 int rows_apply(struct row_work *w, struct reader body, struct err *e);
-/* The row that STMT, bound to its key, gives: 1, 0 when there is none, -1 with E.
- * Asks for an overwrite when it is too large to be held. */
+/* The row that STMT, bound to its key, gives: 1, 0 when there is none, -1 with
+ * E.  Asks for an overwrite when it is too large to be held. */
 int rows_step(struct replica *r, const struct table *t, sqlite3_stmt *stmt,
     struct err *e);
 

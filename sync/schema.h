@@ -138,7 +138,8 @@ char *table_select_by_key_sql(const struct table *t);
 char *table_select_all_sql(const struct table *t);
 /* The same of rows behind key ?1... */
 char *table_select_after_sql(const struct table *t);
-/* "SELECT key... FROM t ORDER BY key", "SELECT 1 FROM t WHERE key = ?1 AND ..." */
+/* "SELECT key... FROM t ORDER BY key", and
+ * "SELECT 1 FROM t WHERE key = ?1 AND ...". */
 char *table_select_keys_sql(const struct table *t);
 char *table_find_sql(const struct table *t);
 /* Encodes the current row of either SELECT as key and row tuples, appended. */

@@ -248,9 +248,9 @@ chain_read(struct source *s, uint64_t from, uint64_t to, struct chain *c,
     return 0;
 }
 
-/* Where a bundle from FROM ends: now, or before the next revision with DDL or of
- * too much, or with that one if it is the very next.  Each row takes some memory
- * beside its bytes. */
+/* Where a bundle from FROM ends: now, or before the next revision with DDL or
+ * of too much, or with that one if it is the very next.  Each row takes some
+ * memory beside its bytes. */
 static int
 find_end(struct source *s, uint64_t from, uint64_t *to, struct err *e)
 {

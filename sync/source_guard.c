@@ -119,8 +119,8 @@ source_guard_counts(struct source *s, const struct schema *live, struct err *e)
     return 0;
 }
 
-/* "SELECT key FROM t ORDER BY key" on the published copy, "SELECT 1 FROM t WHERE
- * key" on the live file. */
+/* "SELECT key FROM t ORDER BY key" on the published copy, "SELECT 1 FROM t
+ * WHERE key" on the live file. */
 struct key_walk {
     sqlite3_stmt *keys, *find;
 };

@@ -302,7 +302,6 @@ int source_lacks_untrimmed(struct source *s, bool *found, struct err *e);
 /* Whether the journal names every row that a compare found changed. */
 bool source_all_noted(const struct collection *c);
 
-
 /* source_apply.c */
 void source_statements_reset(struct source *s);
 /* Makes SET in the published copy, in the open write transaction.  With UPDATES
@@ -314,7 +313,8 @@ int source_apply(struct source *s, const struct change_set *set, bool updates,
  * taken back at the end of a publish. */
 void source_make_room(struct source *s, bool room);
 /* Looks a key up: 1 found (KEY and ROW filled), 0 not, -1 with E; or, with
- * nothing filled, ROW_TOO_LARGE: stored in more than SOURCE_CHANGES_MAX bytes. */
+ * nothing filled, ROW_TOO_LARGE: stored in more bytes than
+ * SOURCE_CHANGES_MAX. */
 #define ROW_TOO_LARGE 2
 int source_find_row(struct source *s, const struct table *t, bool live,
     const void *key, size_t key_len, struct buf *found_key, struct buf *row,

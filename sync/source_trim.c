@@ -43,8 +43,8 @@ fail:
     return 0;
 }
 
-/* A write transaction, the FIRST or one more; *SAME is false when it is another file than the one that
- * was published: the next publish sees to that. */
+/* A write transaction, the FIRST or one more; *SAME is false when it is another
+ * file than the one that was published: the next publish sees to that. */
 static int
 begin(struct source *s, bool first, bool *same, struct err *e)
 {

@@ -2,7 +2,7 @@
  * More changes than are held in memory: nothing is missed, nothing stays in the
  * journal, and what would delete too much is held all the same.
  */
-#include "source_fixture.h"
+#include "tests/unit/source_fixture.h"
 
 /* A table of the numbers 1 to N. */
 #define N(n)                                                                   \
