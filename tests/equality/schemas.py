@@ -368,6 +368,10 @@ class Writer:
                     raise
                 self.other.close()  # the two were in each other's way
                 self.other = None
+            elif "malformed" in str(why):
+                # FTS5, told to delete what it does not have, leaves a
+                # statement of its own open, and with it the file locked.
+                self.connect()
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
 
