@@ -435,21 +435,21 @@ keep_settled(const struct capture_slice *slice, struct capture_keys *keys,
     struct err *e)
 {
     size_t kept = 0;
+    int r = 0;
 
     for (size_t i = 0; i < keys->count; i++) {
         struct capture_key k = keys->items[i];
-        int settled = slice->settled(slice->ctx, &k, e);
+        int settled = r == 0 ? slice->settled(slice->ctx, &k, e) : 0;
 
         if (settled < 0)
-            return -1;
-        keys->items[i] = keys->items[kept];
-        keys->items[kept] = k;
-        kept += settled == 1;
+            r = -1;
+        if (settled == 1)
+            keys->items[kept++] = k;
+        else
+            free(k.key);
     }
-    for (size_t i = kept; i < keys->count; i++)
-        free(keys->items[i].key);
     keys->count = kept;
-    return 0;
+    return r;
 }
 
 int
@@ -467,7 +467,7 @@ capture_trim_slice(sqlite3 *db, const struct schema *s,
     if (read_slice(db, s, slice, max, &keys, e) != 0)
         goto out;
     buf_clear(&slice->key);
-    if (keys.count < max) {
+    if (keys.count == 0 || keys.count < max) {
         r = next_arity(db, slice->key_count, &slice->key_count, e);
         slice->done = slice->key_count == 0;
     } else {
