@@ -463,7 +463,7 @@ int source_copy_live(struct source *s, const char *path, struct err *e);
  * be done. */
 int source_load_live(struct source *s, struct schema **schema, struct err *e);
 /* Whether the published copy holds another part of the database than is asked
- * for now. */
+ *. */
 bool source_selects_anew(const struct source *s);
 
 /* source_publish.c */
