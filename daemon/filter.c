@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "daemon/datasets.h"
 #include "daemon/engine.h"
+#include "daemon/events.h"
 #include "daemon/store.h"
 #include "ipfilter/ruleset.h"
 #include "sync/open.h"
@@ -26,6 +27,7 @@ struct filter {
     struct ruleset *sets[FILTER_LAYERS];
     bool reading;
     bool read_again;
+    bool spared; /* the primary, from a rule of the cluster */
 };
 
 static const char rules_sql[] = "SELECT action, address, scope, expires FROM %s"
@@ -161,6 +163,45 @@ filter_close(struct filter *filter)
     free(filter);
 }
 
+/* The primary pushes what undoes a mistake: it gets in whatever the cluster's
+ * rules say.  The node's own rules are its administrator's, and stand. */
+static bool
+is_primary(const struct filter *filter, const struct ip_address *a)
+{
+    const struct node *node = &filter->engine->node;
+    struct ip_address primary;
+    struct err ignored = ERR_INIT;
+
+    return node->role == NODE_SECONDARY &&
+           ip_address_parse(node->primary_address, &primary, &ignored) == 0 &&
+           memcmp(&primary, a, sizeof(primary)) == 0;
+}
+
+/* Said when it becomes true. */
+static void
+report_spared(struct filter *filter)
+{
+    struct node *node = &filter->engine->node;
+    struct ip_address primary;
+    struct err ignored = ERR_INIT;
+    int64_t rule = -1;
+    bool spared;
+
+    spared = node->role == NODE_SECONDARY &&
+             filter->sets[FILTER_CLUSTER] != NULL &&
+             ip_address_parse(node->primary_address, &primary, &ignored) == 0 &&
+             ruleset_match(filter->sets[FILTER_CLUSTER], &primary,
+                 IPFILTER_ADMIN, clock_utc_ms(), &rule) == IPFILTER_DENY &&
+             rule >= 0;
+    if (spared && !filter->spared)
+        events_add(filter->engine->events, "warning", "rule-refused", NULL,
+            NULL,
+            "a filter rule of the cluster would shut out the primary at %s: it "
+            "is not applied to it",
+            node->primary_address);
+    filter->spared = spared;
+}
+
 static void
 reload_done(struct dataset *ds, void *arg, const struct err *e)
 {
@@ -177,6 +218,7 @@ reload_done(struct dataset *ds, void *arg, const struct err *e)
             e->message);
     replace(&filter->sets[FILTER_CLUSTER], *set);
     free(set);
+    report_spared(filter);
     filter->reading = false;
     if (filter->read_again) {
         filter->read_again = false;
@@ -218,10 +260,14 @@ filter_verdict(const struct filter *filter, const struct ip_address *a,
     int64_t now_ms = clock_utc_ms();
     int64_t rule = -1;
 
-    for (int i = (int)first; i < FILTER_LAYERS && rule < 0; i++)
-        if (filter->sets[i] != NULL)
-            action = ruleset_match(filter->sets[i], a, IPFILTER_ADMIN, now_ms,
-                &rule);
+    for (int i = (int)first; i < FILTER_LAYERS && rule < 0; i++) {
+        if (filter->sets[i] == NULL)
+            continue;
+        action =
+            ruleset_match(filter->sets[i], a, IPFILTER_ADMIN, now_ms, &rule);
+        if (i == FILTER_CLUSTER && rule >= 0 && is_primary(filter, a))
+            return true;
+    }
     return action == IPFILTER_ALLOW;
 }
 

@@ -462,8 +462,8 @@ int source_copy_live(struct source *s, const char *path, struct err *e);
 /* The live file's schema, as far as it is replicated.  Holds when that cannot
  * be done. */
 int source_load_live(struct source *s, struct schema **schema, struct err *e);
-/* Whether the published copy holds another part of the database than is asked
- *. */
+/* Whether the published copy holds another part of the database than the
+ * settings ask for. */
 bool source_selects_anew(const struct source *s);
 
 /* source_publish.c */

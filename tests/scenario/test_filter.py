@@ -103,7 +103,12 @@ def nobody_locks_himself_out_by_mistake(t):
     with t.promise("a cluster's rule may, where the node's own decides"):
         primary.cli("ipfilter", "add", "deny", "127.0.0.1", "--cluster",
                     "--comment", "held off by the local rule")
+    with t.promise("a secondary does not let it shut out its primary"):
+        cluster.sync()
+        wait_for(lambda: node.events("rule-refused"), what="an event")
+        check(bytes_from(node, "127.0.0.1"), "the primary is shut out")
         primary.cli("ipfilter", "remove", "3")
+        cluster.sync()
     with t.promise("a rule against the primary is refused on its secondary"):
         reply = node.run("--yes", "ipfilter", "add", "deny", "127.0.0.1")
         same(reply.code, 1, "exit code")
