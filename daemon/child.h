@@ -45,5 +45,8 @@ int child_pid(const struct child *child);
  * returns to the daemon's own start.  True when ARGV names a part. */
 bool child_is_requested(int argc, char **argv);
 int child_run(int argc, char **argv);
+/* The same, but once everything is given up INSTEAD runs and not the part: with
+ * this, tests show what a process that was taken over can do. */
+int child_run_instead(int argc, char **argv, int (*instead)(void));
 
 #endif

@@ -183,6 +183,12 @@ is_socket(int fd)
 int
 child_run(int argc, char **argv)
 {
+    return child_run_instead(argc, argv, NULL);
+}
+
+int
+child_run_instead(int argc, char **argv, int (*instead)(void))
+{
     const struct part *part;
     unsigned long parent, uid, gid;
 
@@ -200,5 +206,5 @@ child_run(int argc, char **argv)
         child_note("could not give up rights: %s", strerror(errno));
         return 1;
     }
-    return part->run();
+    return instead != NULL ? instead() : part->run();
 }

@@ -173,7 +173,7 @@ registration_start(struct registration *r)
         .port = r->port,
         .mode = login ? LINK_PASSWORD : LINK_PROBE,
         .user = login ? r->user : "",
-        .secret = login ? r->password : "",
+        .password = login ? r->password : "",
         .timeout_ms = REGISTER_TIMEOUT_MS,
     };
     struct err e = ERR_INIT;

@@ -21,6 +21,7 @@
 #include "daemon/gate.h"
 #include "daemon/ipc_messages.h"
 #include "daemon/limiter.h"
+#include "daemon/proof.h"
 #include "daemon/vfs.h"
 #include "ipfilter/ruleset.h"
 
@@ -41,6 +42,10 @@ struct inbound {
     struct ip_address address;
     bool loopback;
     char from[64];
+    /* The first exchange hash that the host key signed here: what a client of
+     * this session has to have signed, whatever the session says. */
+    uint8_t session_id[EXCHANGE_HASH_SIZE];
+    bool has_session_id;
     char *user;
     enum role role;
     int64_t failures;
@@ -326,10 +331,14 @@ take_key(struct inbound *s, const struct ipc_message *m)
     size_t len = 0;
     char *user = reader_string(&r, USER_MAX);
     const uint8_t *blob = reader_bytes(&r, KEY_BLOB_MAX, &len);
-    bool verified = reader_u8(&r) == 1;
+    size_t signature_len = 0;
+    const uint8_t *signature =
+        reader_bytes(&r, ED25519_SIGNATURE_SIZE, &signature_len);
+    bool probe = signature_len == 0;
     struct login *login;
 
-    if (user == NULL || blob == NULL || !reader_done(&r)) {
+    if (user == NULL || blob == NULL || !reader_done(&r) ||
+        (!probe && signature_len != ED25519_SIGNATURE_SIZE)) {
         free(user);
         return false;
     }
@@ -340,9 +349,40 @@ take_key(struct inbound *s, const struct ipc_message *m)
     }
     s->tried = true;
     login = new_login(s, m->tag, user, "key");
-    login->probe = !verified;
-    accounts_check_key(s->in->engine->accounts, login->user, blob, len,
-        s->loopback, on_verified, login);
+    login->probe = probe;
+    if (!probe &&
+        !(s->has_session_id && proof_login_is_valid(s->session_id, login->user,
+                                   blob, len, signature)))
+        on_verified(login, ROLE_NONE);
+    else
+        accounts_check_key(s->in->engine->accounts, login->user, blob, len,
+            s->loopback, on_verified, login);
+    return true;
+}
+
+/* A session that was taken over before a login gets one signature and no more:
+ * the login has to be over what that one was for. */
+static bool
+take_host_sign(struct inbound *s, const struct ipc_message *m)
+{
+    uint8_t signature[ED25519_SIGNATURE_SIZE];
+    struct buf body = BUF_INIT;
+    struct err e = ERR_INIT;
+
+    if (m->body_len != EXCHANGE_HASH_SIZE ||
+        (s->has_session_id && s->files == NULL))
+        return false;
+    if (!s->has_session_id)
+        memcpy(s->session_id, m->body, sizeof(s->session_id));
+    s->has_session_id = true;
+    if (ed25519_key_sign(s->in->engine->keys.host_private, m->body, m->body_len,
+            signature, &e) == 0)
+        buf_put(&body, signature, sizeof(signature));
+    else
+        log_error("could not sign for the session of %s: %s", s->from,
+            e.message);
+    child_send(s->child, IPC_HOST_SIGNED, m->tag, &body, -1);
+    buf_release(&body);
     return true;
 }
 
@@ -357,6 +397,8 @@ on_message(void *ctx, struct ipc_message *m)
         ok = false;
     } else if (s->in->closing) {
         return false;
+    } else if (m->type == IPC_HOST_SIGN) {
+        ok = take_host_sign(s, m);
     } else if (s->stopped) {
         return true;
     } else if (s->files != NULL) {
@@ -387,13 +429,12 @@ send_start(struct inbound *s)
     const struct engine *engine = s->in->engine;
     struct buf body = BUF_INIT;
 
-    buf_put_string(&body, engine->keys.host_private);
+    buf_put_bytes(&body, engine->keys.host_blob, engine->keys.host_blob_len);
     buf_put_string(&body, s->from);
     buf_put_u32(&body, (uint32_t)engine->settings.login_grace_ms);
     buf_put_u32(&body, KEEPALIVE_MS);
     buf_put_string(&body, LOCKSTEP_VERSION);
     child_send(s->child, IPC_SESSION_START, 0, &body, -1);
-    explicit_bzero(body.data, body.len);
     buf_release(&body);
 }
 

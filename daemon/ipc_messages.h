@@ -6,13 +6,14 @@
 #define DAEMON_IPC_MESSAGES_H
 
 enum ipc_type {
-    /* engine -> session, once: host key (OpenSSH PEM text) | peer address text
+    /* engine -> session, once: public host key blob | peer address text
      * | u32 grace ms | u32 keepalive ms | banner-free version text */
     IPC_SESSION_START = 1,
     /* session -> engine; answer IPC_LOGIN_RESULT.
      * user | password */
     IPC_LOGIN_PASSWORD,
-    /* user | public key blob (RFC 4253) | u8 1: signature verified, 0: probe */
+    /* user | public key blob (RFC 4253) | its signature over the login, 64
+     * bytes, or "" where the client only asks whether the key would do */
     IPC_LOGIN_KEY,
     IPC_LOGIN_RESULT, /* u8 granted | u8 role */
 
@@ -38,6 +39,10 @@ enum ipc_type {
     /* session -> engine, before a login: the client broke the SSH protocol; the
      * session ends.  No body. */
     IPC_SESSION_OFFENCE,
+    /* session -> engine: an exchange hash, 32 bytes, for the host key to sign;
+     * one before the login, and one each time keys are exchanged anew. */
+    IPC_HOST_SIGN,
+    IPC_HOST_SIGNED, /* engine -> session: the signature, 64 bytes, or "" */
 
     /* engine -> connector; answer IPC_CONNECTED (with the descriptor) or
      * IPC_FAILED.  host | u16 port | last good address or "" | source address
@@ -47,17 +52,19 @@ enum ipc_type {
     IPC_CANCEL,
 
     /* engine -> pusher.  The tag of all link messages is the link's number. */
-    IPC_LINK_START = 96, /* fd; u8 mode (enum link_mode) | user | secret
-        (password, or private key as OpenSSH PEM) | pinned host key blob or "" |
+    IPC_LINK_START = 96, /* fd; u8 mode (enum link_mode) | user | password or
+        "" | public login key blob or "" | pinned host key blob or "" |
         u32 timeout ms */
-    IPC_LINK_PROCEED,    /* after IPC_LINK_HOST_KEY: go on to authenticate */
+    IPC_LINK_PROCEED,    /* after IPC_LINK_HOST_KEY: go on to authenticate;
+        the login key's signature over the login, 64 bytes, or "" */
     IPC_LINK_STOP,       /* close it; no more messages for this link */
     IPC_LINK_REQUEST,    /* u32 request | u8 SFTP type (OPEN CLOSE READ WRITE
         FSTAT STAT) | OPEN, STAT: path, u32 flags | CLOSE, FSTAT: handle bytes |
         READ: handle, u64 offset, u32 length | WRITE: handle, u64 offset, data
         to the end */
     /* pusher -> engine */
-    IPC_LINK_HOST_KEY, /* host key blob (always sent once it is known) */
+    IPC_LINK_HOST_KEY, /* host key blob | exchange hash | its signature (always
+        sent once it is known) */
     IPC_LINK_READY,    /* logged in, VERSION exchanged; u32 round trip us */
     IPC_LINK_REPLY,    /* u32 request | u8 SFTP type (STATUS HANDLE DATA ATTRS)
         | STATUS: u32 status, text | HANDLE: bytes | DATA: data to the end |
@@ -71,7 +78,7 @@ enum ipc_type {
 
 enum link_mode {
     LINK_PROBE,    /* host key only */
-    LINK_PASSWORD, /* waits for IPC_LINK_PROCEED before authenticating */
+    LINK_PASSWORD, /* as LINK_KEY, it waits for IPC_LINK_PROCEED */
     LINK_KEY
 };
 

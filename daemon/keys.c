@@ -79,30 +79,41 @@ read_text(const char *path, char **text, struct err *e)
 }
 
 static int
-load_ssh_key(const char *path, bool make, char **text, uint8_t **blob,
-    size_t *blob_len, struct err *e)
+make_ssh_key(const char *path, char **text, struct err *e)
+{
+    uint8_t *blob = NULL;
+    size_t blob_len;
+    int r = keys_generate(text, &blob, &blob_len, e);
+
+    free(blob);
+    return r == 0 ? file_write_atomic(path, *text, strlen(*text), 0600, e) : -1;
+}
+
+static int
+load_ssh_key(const char *path, bool make, struct ed25519_key **key,
+    uint8_t **blob, size_t *blob_len, struct err *e)
 {
     uint8_t public_key[ED25519_PUBLIC_SIZE];
     uint8_t seed[ED25519_SEED_SIZE];
-    int r = -1;
+    char *text = NULL;
+    int r = make && !file_exists(path) ? make_ssh_key(path, &text, e)
+                                       : read_text(path, &text, e);
 
-    if (make && !file_exists(path)) {
-        if (keys_generate(text, blob, blob_len, e) != 0)
-            return -1;
-        return file_write_atomic(path, *text, strlen(*text), 0600, e);
-    }
-    if (read_text(path, text, e) != 0)
-        return -1;
-    if (openssh_private_parse(*text, seed, e) != 0) {
+    if (r != 0)
+        goto out;
+    r = openssh_private_parse(text, seed, e);
+    if (r != 0) {
         err_wrap(e, "\"%s\"", path);
         goto out;
     }
-    if (ed25519_public(seed, public_key, e) != 0)
-        goto out;
-    *blob = blob_of(public_key, blob_len);
-    r = 0;
+    r = ed25519_public(seed, public_key, e);
+    if (r == 0 && (*key = ed25519_key_new(seed, e)) == NULL)
+        r = -1;
+    if (r == 0)
+        *blob = blob_of(public_key, blob_len);
 out:
     explicit_bzero(seed, sizeof(seed));
+    wipe_text(text);
     return r;
 }
 
@@ -188,8 +199,8 @@ out:
 void
 keys_release(struct keys *k)
 {
-    wipe_text(k->host_private);
-    wipe_text(k->login_private);
+    ed25519_key_free(k->host_private);
+    ed25519_key_free(k->login_private);
     free(k->host_blob);
     free(k->login_blob);
     ed25519_key_free(k->bundle_private);

@@ -15,8 +15,8 @@
 #include "sync/bundle.h"
 
 struct keys {
-    char *host_private; /* OpenSSH PEM text */
-    char *login_private;
+    struct ed25519_key *host_private;
+    struct ed25519_key *login_private;
     uint8_t *host_blob; /* RFC 4253 public key blob */
     size_t host_blob_len;
     uint8_t *login_blob;

@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "daemon/ipc_messages.h"
 
 struct outbound;
@@ -31,16 +32,21 @@ struct link_params {
     const char *source_address; /* NULL */
     enum link_mode mode;
     const char *user;
-    const char *secret;     /* password or private key text */
+    const char *password; /* in password mode */
+    /* In key mode, both borrowed until the link is ready or closed. */
+    const struct ed25519_key *login_key;
+    const void *login_blob; /* its public half */
+    size_t login_blob_len;
     const void *pinned_key; /* host key blob; NULL in probe and password mode:
-                                   host_key() decides */
+                             * host_key() decides */
     size_t pinned_key_len;
     uint32_t timeout_ms; /* for connect, key exchange and login together */
 };
 
 struct link_callbacks {
-    /* The host key that was shown (after the pinned one was found equal, when
-     * there is one).  In LINK_PASSWORD mode call link_proceed or link_close. */
+    /* The host key that was shown, and that signed the key exchange (after the
+     * pinned one was found equal, when there is one).  In LINK_PASSWORD mode
+     * call link_proceed or link_close. */
     void (*host_key)(void *ctx, const void *blob, size_t len);
     void (*ready)(void *ctx);
     /* The link failed or was lost; it is freed after this returns.  Replies

@@ -10,17 +10,18 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "daemon/proof.h"
 
 #define TEXT_MAX 1024
 #define KEY_MAX 4096
 
 static void
-forget_secret(struct link *link)
+forget_password(struct link *link)
 {
-    if (link->secret != NULL)
-        explicit_bzero(link->secret, strlen(link->secret));
-    free(link->secret);
-    link->secret = NULL;
+    if (link->password != NULL)
+        explicit_bzero(link->password, strlen(link->password));
+    free(link->password);
+    link->password = NULL;
 }
 
 void
@@ -30,7 +31,7 @@ link_free(struct link *link)
         return;
     outbound_unlist_link(link);
     link_drop_requests(link);
-    forget_secret(link);
+    forget_password(link);
     free(link->host);
     free(link->user);
     free(link->pinned);
@@ -72,7 +73,11 @@ link_open(struct outbound *out, const struct link_params *params,
     link->port = params->port;
     link->mode = params->mode;
     link->user = alloc_string(params->user != NULL ? params->user : "");
-    link->secret = alloc_string(params->secret != NULL ? params->secret : "");
+    link->password =
+        alloc_string(params->password != NULL ? params->password : "");
+    link->login_key = params->login_key;
+    link->login_blob = params->login_blob;
+    link->login_blob_len = params->login_blob_len;
     if (params->pinned_key != NULL) {
         link->pinned = alloc_copy(params->pinned_key, params->pinned_key_len);
         link->pinned_len = params->pinned_key_len;
@@ -128,10 +133,12 @@ take_connected(struct link *link, struct ipc_message *m, struct reader *r)
     if (!reader_done(r) || fd < 0 || link->stage != LINK_CONNECTING)
         return false;
     m->fd = -1;
-    buf_reserve(&body, strlen(link->secret) + 1024 + link->pinned_len);
+    buf_reserve(&body, strlen(link->password) + 1024 + link->pinned_len);
     buf_put_u8(&body, (uint8_t)link->mode);
     buf_put_string(&body, link->user);
-    buf_put_string(&body, link->secret);
+    buf_put_string(&body, link->password);
+    buf_put_bytes(&body, link->login_blob,
+        link->mode == LINK_KEY ? link->login_blob_len : 0);
     buf_put_bytes(&body, link->pinned, link->pinned_len);
     buf_put_u32(&body, left_ms > 0 ? (uint32_t)left_ms : 1);
     link->stage = LINK_GIVEN;
@@ -140,7 +147,7 @@ take_connected(struct link *link, struct ipc_message *m, struct reader *r)
         fail_later(link, &e);
     explicit_bzero(body.data, body.len);
     buf_release(&body);
-    forget_secret(link);
+    forget_password(link);
     return true;
 }
 
@@ -168,19 +175,50 @@ take_closed(struct link *link, struct ipc_message *m, struct reader *r)
     return ok;
 }
 
+/* Signs our login for the connection that the pinned key was proved for. */
+static void
+prove_login(struct link *link, const uint8_t session_id[EXCHANGE_HASH_SIZE])
+{
+    uint8_t signature[ED25519_SIGNATURE_SIZE];
+    struct buf body = BUF_INIT;
+    struct err e = ERR_INIT;
+
+    if (link->login_key == NULL || link->pinned == NULL ||
+        proof_login_make(link->login_key, link->login_blob,
+            link->login_blob_len, session_id, link->user, signature, &e) != 0) {
+        err_set(&e, ERR_INTERNAL, "cannot sign a login");
+        fail_later(link, &e);
+        return;
+    }
+    buf_put(&body, signature, sizeof(signature));
+    outbound_tell(link->out, CHILD_PUSHER, IPC_LINK_PROCEED, link->number,
+        &body);
+    buf_release(&body);
+}
+
+/* What the pusher says of a host key counts only with that key's signature,
+ * once a connection. */
 static bool
 take_host_key(struct link *link, struct ipc_message *m, struct reader *r)
 {
+    uint8_t exchange_hash[EXCHANGE_HASH_SIZE];
+    uint8_t signature[ED25519_SIGNATURE_SIZE];
     size_t len;
     const uint8_t *blob = reader_bytes(r, KEY_MAX, &len);
 
     (void)m;
-    if (!reader_done(r))
+    reader_copy(r, exchange_hash, sizeof(exchange_hash));
+    reader_copy(r, signature, sizeof(signature));
+    if (!reader_done(r) || link->host_known || blob == NULL ||
+        !proof_host_is_valid(blob, len, exchange_hash, signature))
         return false;
+    link->host_known = true;
     /* Another key than the pinned one comes as KEY_CHANGED, and next. */
     if (link->pinned != NULL &&
         (len != link->pinned_len || memcmp(blob, link->pinned, len) != 0))
         return true;
+    if (link->mode == LINK_KEY)
+        prove_login(link, exchange_hash);
     if (link->callbacks.host_key != NULL)
         link->callbacks.host_key(link->ctx, blob, len);
     return true;

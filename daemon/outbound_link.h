@@ -28,7 +28,11 @@ struct link {
     uint16_t port;
     enum link_mode mode;
     char *user;
-    char *secret; /* wiped when the pusher has it */
+    char *password;                      /* wiped when the pusher has it */
+    const struct ed25519_key *login_key; /* borrowed; signs, and stays here */
+    const void *login_blob;
+    size_t login_blob_len;
+    bool host_known; /* it was shown, and proved */
     uint8_t *pinned;
     size_t pinned_len;
     int64_t deadline_ms;

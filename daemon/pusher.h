@@ -20,10 +20,11 @@
 #include "base/err.h"
 #include "daemon/ipc.h"
 #include "daemon/ipc_messages.h"
+#include "daemon/proof.h"
 
 enum push_stage {
     STAGE_KEX,  /* version and key exchange */
-    STAGE_WAIT, /* host key shown; the engine says what next */
+    STAGE_WAIT, /* host key shown; the engine says what next, and signs */
     STAGE_LOGIN,
     STAGE_CHANNEL,
     STAGE_SUBSYSTEM,
@@ -47,7 +48,14 @@ struct push_link {
     enum push_stage stage;
     enum link_mode mode;
     char *user;
-    char *secret;    /* wiped once used */
+    char *password; /* wiped once used */
+    uint8_t *login; /* our public key blob, or NULL; the engine has the key */
+    size_t login_len;
+    uint8_t proof[ED25519_SIGNATURE_SIZE];     /* the engine's, of our login */
+    uint8_t exchange_hash[EXCHANGE_HASH_SIZE]; /* the first, and */
+    uint8_t
+        host_proof[ED25519_SIGNATURE_SIZE]; /* its signature by the server */
+    bool host_proved;
     uint8_t *pinned; /* host key blob, or NULL */
     size_t pinned_len;
     int64_t deadline_ms;  /* of the whole handshake; 0 while waiting */
@@ -75,8 +83,11 @@ extern struct ipc_channel *pusher_engine;
 /* Takes the handshake as far as it goes without waiting.  -1 with E set when
  * the link is over. */
 int push_handshake(struct push_link *l, struct err *e);
-/* After HOST_KEY in password mode: go on. */
-void push_proceed(struct push_link *l);
+/* After HOST_KEY, where there is to be a login: go on, with the engine's
+ * signature in key mode.  False when that is missing. */
+bool push_proceed(struct push_link *l, const uint8_t *proof, size_t proof_len);
+/* Before the first link: this process signs nothing by itself. */
+void push_set_hooks(void);
 
 /* Moves bytes both ways until neither side can go on. */
 int push_stream(struct push_link *l, struct err *e);

@@ -14,19 +14,65 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "daemon/signing_hook.h"
 
 /* What a stage's step found out. */
 enum step { STEP_FAILED, STEP_WAIT, STEP_DONE };
 
 static void
-forget_secret(struct push_link *l)
+forget_password(struct push_link *l)
 {
-    if (l->secret != NULL)
-        explicit_bzero(l->secret, strlen(l->secret));
-    free(l->secret);
-    l->secret = NULL;
+    if (l->password != NULL)
+        explicit_bzero(l->password, strlen(l->password));
+    free(l->password);
+    l->password = NULL;
     ssh_key_free(l->key);
     l->key = NULL;
+}
+
+/* The link whose first key exchange, or whose login, libssh is busy with. */
+static struct push_link *in_hand;
+
+static bool
+sign_by_engine(const uint8_t *data, size_t len,
+    uint8_t signature[ED25519_SIGNATURE_SIZE])
+{
+    (void)data;
+    (void)len;
+    if (in_hand == NULL || in_hand->stage != STAGE_LOGIN)
+        return false;
+    memcpy(signature, in_hand->proof, sizeof(in_hand->proof));
+    return true;
+}
+
+/* Servers' signatures are verified here too; the first one goes to the
+ * engine. */
+static bool
+note_host_proof(const uint8_t *signature, size_t signature_len,
+    const uint8_t *data, size_t len, bool (*valid)(void *ctx), void *ctx)
+{
+    struct push_link *l = in_hand;
+
+    if (!valid(ctx))
+        return false;
+    if (l == NULL || l->stage != STAGE_KEX || l->host_proved)
+        return true;
+    if (signature_len != sizeof(l->host_proof) ||
+        len != sizeof(l->exchange_hash))
+        return false;
+    memcpy(l->host_proof, signature, signature_len);
+    memcpy(l->exchange_hash, data, len);
+    l->host_proved = true;
+    return true;
+}
+
+void
+push_set_hooks(void)
+{
+    static const struct signing_hooks hooks = { .sign = sign_by_engine,
+        .verify = note_host_proof };
+
+    signing_hook_set(&hooks);
 }
 
 static int
@@ -90,9 +136,13 @@ check_host_key(struct push_link *l, struct err *e)
     uint8_t *blob = shown_key(l, &len);
     int r = 0;
 
-    if (blob == NULL)
+    if (blob == NULL || !l->host_proved) {
+        free(blob);
         return err_set(e, ERR_PROTOCOL, "the server showed no host key");
+    }
     buf_put_bytes(&body, blob, len);
+    buf_put(&body, l->exchange_hash, sizeof(l->exchange_hash));
+    buf_put(&body, l->host_proof, sizeof(l->host_proof));
     push_send(l, IPC_LINK_HOST_KEY, &body);
     buf_release(&body);
     if (l->pinned != NULL &&
@@ -121,8 +171,6 @@ step_kex(struct push_link *l, struct err *e)
     }
     if (check_host_key(l, e) != 0)
         return STEP_FAILED;
-    if (l->mode == LINK_KEY)
-        l->stage = STAGE_WAIT; /* passed at once, by STEP_DONE */
     return STEP_DONE;
 }
 
@@ -132,11 +180,24 @@ static enum step
 step_wait(struct push_link *l, struct err *e)
 {
     (void)e;
-    if (l->deadline_ms != 0) {
+    if (l->mode != LINK_KEY && l->deadline_ms != 0) {
         l->time_left_ms = l->deadline_ms - clock_mono_ms();
         l->deadline_ms = 0;
     }
     return STEP_WAIT;
+}
+
+static int
+import_login_key(struct push_link *l, struct err *e)
+{
+    char *text = proof_stand_in(l->login, l->login_len);
+    int r = 0;
+
+    if (text == NULL || ssh_pki_import_privkey_base64(text, NULL, NULL, NULL,
+                            &l->key) != SSH_OK)
+        r = err_set(e, ERR_CORRUPT, "cannot use our own login key");
+    free(text);
+    return r;
 }
 
 static enum step
@@ -144,19 +205,15 @@ step_login(struct push_link *l, struct err *e)
 {
     int r;
 
-    if (l->mode == LINK_KEY && l->key == NULL &&
-        ssh_pki_import_privkey_base64(l->secret, NULL, NULL, NULL, &l->key) !=
-            SSH_OK) {
-        err_set(e, ERR_CORRUPT, "cannot read our own login key");
+    if (l->mode == LINK_KEY && l->key == NULL && import_login_key(l, e) != 0)
         return STEP_FAILED;
-    }
     if (l->mode == LINK_KEY)
         r = ssh_userauth_publickey(l->ssh, NULL, l->key);
     else
-        r = ssh_userauth_password(l->ssh, NULL, l->secret);
+        r = ssh_userauth_password(l->ssh, NULL, l->password);
     if (r == SSH_AUTH_AGAIN)
         return STEP_WAIT;
-    forget_secret(l);
+    forget_password(l);
     if (r == SSH_AUTH_SUCCESS)
         return STEP_DONE;
     if (r == SSH_AUTH_ERROR)
@@ -230,9 +287,14 @@ int
 push_handshake(struct push_link *l, struct err *e)
 {
     while (l->stage != STAGE_READY) {
-        switch (steps[l->stage](l, e)) {
+        enum step step;
+
+        in_hand = l;
+        step = steps[l->stage](l, e);
+        in_hand = NULL;
+        switch (step) {
         case STEP_FAILED:
-            forget_secret(l);
+            forget_password(l);
             return -1;
         case STEP_WAIT:
             return 0;
@@ -244,11 +306,18 @@ push_handshake(struct push_link *l, struct err *e)
     return 0;
 }
 
-void
-push_proceed(struct push_link *l)
+bool
+push_proceed(struct push_link *l, const uint8_t *proof, size_t proof_len)
 {
-    if (l->stage != STAGE_WAIT || l->mode != LINK_PASSWORD)
-        return;
-    l->deadline_ms = clock_mono_ms() + l->time_left_ms;
+    if (l->stage != STAGE_WAIT || l->mode == LINK_PROBE)
+        return true;
+    if (l->mode == LINK_KEY) {
+        if (proof_len != sizeof(l->proof))
+            return false;
+        memcpy(l->proof, proof, proof_len);
+    } else {
+        l->deadline_ms = clock_mono_ms() + l->time_left_ms;
+    }
     l->stage = STAGE_LOGIN;
+    return true;
 }

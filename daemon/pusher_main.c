@@ -24,7 +24,7 @@
 #define EVENTS_A_TURN 64
 #define TICK_MS 250 /* how exact deadlines are */
 #define ENGINE_QUEUE_MAX (8u * 1024 * 1024)
-#define SECRET_MAX 16384
+#define PASSWORD_MAX 1024
 #define USER_MAX 255
 #define KEY_MAX 4096
 #define USER_TIMEOUT_MS 30000u /* bytes that nobody acknowledges */
@@ -116,10 +116,11 @@ link_free(struct push_link *l)
     push_requests_free(l);
     fxp_client_free(l->sftp);
     ssh_key_free(l->key);
-    if (l->secret != NULL)
-        explicit_bzero(l->secret, strlen(l->secret));
-    free(l->secret);
+    if (l->password != NULL)
+        explicit_bzero(l->password, strlen(l->password));
+    free(l->password);
     free(l->user);
+    free(l->login);
     free(l->pinned);
     (void)epoll_ctl(pusher.epoll, EPOLL_CTL_DEL, l->fd, NULL);
     close(l->fd);
@@ -221,17 +222,20 @@ static bool
 read_start(struct push_link *l, struct ipc_message *m)
 {
     struct reader r = reader_over(m->body, m->body_len);
-    const uint8_t *pinned;
+    const uint8_t *login, *pinned;
     uint8_t mode = reader_u8(&r);
     uint32_t timeout_ms;
 
     l->mode = (enum link_mode)mode;
     l->user = reader_string(&r, USER_MAX);
-    l->secret = reader_string(&r, SECRET_MAX);
+    l->password = reader_string(&r, PASSWORD_MAX);
+    login = reader_bytes(&r, KEY_MAX, &l->login_len);
     pinned = reader_bytes(&r, KEY_MAX, &l->pinned_len);
     timeout_ms = reader_u32(&r);
     if (!reader_done(&r) || mode > LINK_KEY)
         return false;
+    if (l->login_len > 0)
+        l->login = alloc_copy(login, l->login_len);
     if (l->pinned_len > 0)
         l->pinned = alloc_copy(pinned, l->pinned_len);
     l->deadline_ms = clock_mono_ms() + timeout_ms;
@@ -259,7 +263,7 @@ take_start(struct ipc_message *m)
     l->copy = -1;
     add_link(l);
     ok = read_start(l, m);
-    explicit_bzero((void *)m->body, m->body_len); /* it holds a secret */
+    explicit_bzero((void *)m->body, m->body_len); /* it may hold a password */
     set_socket_options(l->fd);
     event.data.ptr = l;
     l->events = event.events;
@@ -275,10 +279,15 @@ static void
 take_proceed(struct ipc_message *m)
 {
     struct push_link *l = find_link(m->tag);
+    struct err e = ERR_INIT;
 
     if (l == NULL)
         return;
-    push_proceed(l);
+    if (!push_proceed(l, m->body, m->body_len)) {
+        err_set(&e, ERR_INTERNAL, "the pusher was given no login");
+        fail_link(l, &e);
+        return;
+    }
     run_link(l, 0);
 }
 
@@ -434,6 +443,7 @@ pusher_main(void)
 {
     pusher_engine = ipc_channel_new(CHILD_CHANNEL_FD);
     pusher.epoll = epoll_create1(EPOLL_CLOEXEC);
+    push_set_hooks();
     watch_engine(true);
     while (!pusher.over) {
         int64_t now;

@@ -20,7 +20,9 @@
 #include "admin-proto/role.h"
 #include "admin-proto/sftp_server.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "daemon/ipc.h"
+#include "daemon/keys_openssh.h"
 
 #define SESSION_QUEUE_MAX (8u * 1024 * 1024) /* towards engine or client */
 
@@ -30,7 +32,7 @@ struct session {
     int64_t start_ms;
     int64_t login_deadline_ms;
     uint32_t keepalive_ms;
-    char *host_key; /* PEM text until it is imported */
+    uint8_t host_key[ED25519_BLOB_SIZE]; /* its public half */
     char *version;
     char peer[64];
 
@@ -47,8 +49,12 @@ struct session {
     /* Login. */
     unsigned probes;   /* keys asked about, requests without a method */
     unsigned failures; /* passwords and signatures refused */
-    bool login_answered;
+    bool answered;     /* what session_ask asked */
     enum role login_role;
+    uint8_t
+        signature[ED25519_SIGNATURE_SIZE]; /* of the engine, or of the client
+                                                  for the engine to check */
+    bool has_signature;
     enum role role; /* ROLE_NONE until logged in */
     int64_t subsystem_deadline_ms;
 
@@ -67,7 +73,7 @@ struct session {
     int status;        /* of the process */
 };
 
-/* Takes the client's descriptor and the host key; the key text is wiped. */
+/* Takes the client's descriptor; the engine signs for the host key. */
 int session_ssh_open(struct session *s, int fd, struct err *e);
 void session_ssh_close(struct session *s);
 /* Ends the channel, with exit status 0. */
@@ -79,9 +85,10 @@ int session_ssh_turn(struct session *s, struct err *e);
 extern const struct fxp_backend session_backend;
 /* One message of the engine. */
 bool session_take_message(void *ctx, struct ipc_message *m);
-/* Blocks until the engine answers a login; ROLE_NONE when it refuses. */
-enum role session_ask_login(struct session *s, uint8_t type,
-    const struct buf *question);
+/* Blocks until the engine answers a login or a wish to sign, of which it fills
+ * in login_role or the signature.  False when there is no answer: the session
+ * is ending. */
+bool session_ask(struct session *s, uint8_t type, const struct buf *question);
 
 /* Moves bytes both ways until neither side can go on.  -1 when the session is
  * over because of an error. */

@@ -13,8 +13,9 @@
 #include "base/clock.h"
 #include "daemon/ipc_messages.h"
 
-#define TEXT_MAX 2048 /* a STATUS text */
-#define LIST_MAX 4096 /* entries of a folder */
+#define TEXT_MAX 2048        /* a STATUS text */
+#define LIST_MAX 4096        /* entries of a folder */
+#define ANSWER_WAIT_MS 20000 /* of the engine, to a client that is logged in */
 
 static void
 send_request(struct session *s, uint8_t type, uint32_t tag, struct buf *body)
@@ -215,9 +216,20 @@ take_login_result(struct session *s, uint32_t tag, struct reader *r)
     (void)tag;
     if (!reader_done(r) || role > ROLE_ADMIN)
         return false;
-    s->login_answered = true;
+    s->answered = true;
     s->login_role = granted ? (enum role)role : ROLE_NONE;
     return true;
+}
+
+static bool
+take_signature(struct session *s, uint32_t tag, struct reader *r)
+{
+    (void)tag;
+    s->answered = true;
+    s->has_signature = reader_left(r) == sizeof(s->signature);
+    if (s->has_signature)
+        reader_copy(r, s->signature, sizeof(s->signature));
+    return reader_done(r);
 }
 
 static bool
@@ -232,15 +244,17 @@ take_end(struct session *s, uint32_t tag, struct reader *r)
 
 static const struct {
     uint8_t type;
+    bool before_sftp; /* may come before the subsystem is there */
     bool (*take)(struct session *s, uint32_t tag, struct reader *r);
 } answers[] = {
-    { IPC_LOGIN_RESULT, take_login_result },
-    { IPC_SESSION_END, take_end },
-    { IPC_STATUS, take_status },
-    { IPC_HANDLE, take_handle },
-    { IPC_DATA, take_data },
-    { IPC_ATTRS, take_attrs },
-    { IPC_LIST, take_list },
+    { IPC_LOGIN_RESULT, true, take_login_result },
+    { IPC_HOST_SIGNED, true, take_signature },
+    { IPC_SESSION_END, true, take_end },
+    { IPC_STATUS, false, take_status },
+    { IPC_HANDLE, false, take_handle },
+    { IPC_DATA, false, take_data },
+    { IPC_ATTRS, false, take_attrs },
+    { IPC_LIST, false, take_list },
 };
 
 bool
@@ -254,8 +268,7 @@ session_take_message(void *ctx, struct ipc_message *m)
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         if (answers[i].type != m->type)
             continue;
-        if (m->type != IPC_LOGIN_RESULT && m->type != IPC_SESSION_END &&
-            s->sftp == NULL)
+        if (!answers[i].before_sftp && s->sftp == NULL)
             break;
         if (answers[i].take(s, m->tag, &r))
             return true;
@@ -266,17 +279,20 @@ session_take_message(void *ctx, struct ipc_message *m)
     return false;
 }
 
-enum role
-session_ask_login(struct session *s, uint8_t type, const struct buf *question)
+bool
+session_ask(struct session *s, uint8_t type, const struct buf *question)
 {
+    int64_t until = s->role == ROLE_NONE ? s->login_deadline_ms
+                                         : clock_mono_ms() + ANSWER_WAIT_MS;
     struct err ignored = ERR_INIT;
 
-    s->login_answered = false;
+    s->answered = false;
     s->login_role = ROLE_NONE;
+    s->has_signature = false;
     ipc_send(s->engine, type, 0, question->data, question->len, -1);
-    while (!s->login_answered && !s->ending) {
+    while (!s->answered && !s->ending) {
         struct pollfd p = { .fd = ipc_channel_fd(s->engine), .events = POLLIN };
-        int64_t left = s->login_deadline_ms - clock_mono_ms();
+        int64_t left = until - clock_mono_ms();
 
         if (ipc_wants_write(s->engine))
             p.events |= POLLOUT;
@@ -290,5 +306,5 @@ session_ask_login(struct session *s, uint8_t type, const struct buf *question)
             ipc_receive(s->engine, session_take_message, s, &ignored) != 0)
             s->ending = true;
     }
-    return s->login_answered ? s->login_role : ROLE_NONE;
+    return s->answered;
 }

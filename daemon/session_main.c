@@ -1,7 +1,6 @@
 /*
  * The life of a session process: one start message from the engine, one SSH
- * connection, its deadlines, the end.  It opens no file and holds no secret
- * but the host key.
+ * connection, its deadlines, the end.  It opens no file and holds no key.
  */
 #include "daemon/session.h"
 
@@ -17,7 +16,6 @@
 #include "daemon/ipc_messages.h"
 
 #define START_WAIT_MS 10000
-#define HOST_KEY_MAX 16384
 #define LINGER_MS 5000      /* for the client to leave once it has all */
 #define LINGER_TOLD_MS 1000 /* the same when the engine ends the session */
 #define SILENCES 3 /* keepalives without an answer until the peer is gone */
@@ -32,6 +30,8 @@ take_start(void *ctx, struct ipc_message *m)
 {
     struct session *s = ctx;
     struct reader r = reader_over(m->body, m->body_len);
+    const uint8_t *host_key;
+    size_t host_key_len;
     char *peer;
     uint32_t grace_ms;
 
@@ -40,19 +40,19 @@ take_start(void *ctx, struct ipc_message *m)
     s->ending = true; /* unless the message is what it has to be */
     if (m->type != IPC_SESSION_START || s->start_ms != 0)
         return false;
-    s->host_key = reader_string(&r, HOST_KEY_MAX);
+    host_key = reader_bytes(&r, sizeof(s->host_key), &host_key_len);
     peer = reader_string(&r, sizeof(s->peer) - 1);
     grace_ms = reader_u32(&r);
     s->keepalive_ms = reader_u32(&r);
     s->version = reader_string(&r, 200);
-    if (reader_done(&r)) {
+    if (reader_done(&r) && host_key_len == sizeof(s->host_key)) {
+        memcpy(s->host_key, host_key, host_key_len);
         memcpy(s->peer, peer, strlen(peer));
         s->start_ms = clock_mono_ms();
         s->login_deadline_ms = s->start_ms + grace_ms;
         s->ending = false;
     }
     free(peer);
-    explicit_bzero((void *)m->body, m->body_len);
     return !s->ending;
 }
 
@@ -252,7 +252,6 @@ session_main(void)
     if (wait_for_start(s) == 0)
         serve(s);
     session_ssh_close(s);
-    free(s->host_key);
     free(s->version);
     ipc_channel_free(s->engine);
     return s->status;

@@ -19,6 +19,8 @@
 #include "base/hash.h"
 #include "daemon/child_parts.h"
 #include "daemon/ipc_messages.h"
+#include "daemon/proof.h"
+#include "daemon/signing_hook.h"
 
 #define USER_MAX 255
 #define PASSWORD_MAX 1024
@@ -28,6 +30,49 @@
 #define FLUSH_MS 500          /* for our last words */
 #define USER_TIMEOUT_MS 60000 /* unacknowledged bytes */
 #define REKEY_BYTES (1ULL << 30)
+
+/* libssh's callbacks have a context; what is signed and verified has none. */
+static struct session *session_of_hooks;
+
+/* The exchange hash, for the key that the engine has. */
+static bool
+sign_by_engine(const uint8_t *data, size_t len,
+    uint8_t signature[ED25519_SIGNATURE_SIZE])
+{
+    struct session *s = session_of_hooks;
+    struct buf question = BUF_INIT;
+    bool signed_;
+
+    buf_put(&question, data, len);
+    signed_ = len == EXCHANGE_HASH_SIZE &&
+              session_ask(s, IPC_HOST_SIGN, &question) && s->has_signature;
+    buf_release(&question);
+    if (signed_)
+        memcpy(signature, s->signature, sizeof(s->signature));
+    s->has_signature = false;
+    return signed_;
+}
+
+/* A client's signature: kept for the engine, which knows what it has to be
+ * over.  Nothing is decided here, so a lie here gains nothing. */
+static bool
+keep_for_engine(const uint8_t *signature, size_t signature_len,
+    const uint8_t *data, size_t len, bool (*valid)(void *ctx), void *ctx)
+{
+    struct session *s = session_of_hooks;
+
+    (void)data;
+    (void)len;
+    (void)valid;
+    (void)ctx;
+    s->has_signature = signature_len == sizeof(s->signature);
+    if (s->has_signature)
+        memcpy(s->signature, signature, signature_len);
+    return s->has_signature;
+}
+
+static const struct signing_hooks hooks = { .sign = sign_by_engine,
+    .verify = keep_for_engine };
 
 static int
 login_decided(struct session *s, enum role role)
@@ -75,7 +120,8 @@ on_password(ssh_session ssh, const char *user, const char *password, void *ctx)
         buf_reserve(&question, USER_MAX + PASSWORD_MAX + 16);
         buf_put_string(&question, user);
         buf_put_string(&question, password);
-        role = session_ask_login(s, IPC_LOGIN_PASSWORD, &question);
+        if (session_ask(s, IPC_LOGIN_PASSWORD, &question))
+            role = s->login_role;
         explicit_bzero(question.data, question.cap);
         buf_release(&question);
     }
@@ -96,14 +142,14 @@ key_blob(ssh_key key, size_t *len)
     return blob;
 }
 
-/* STATE is NONE when the client only asks whether the key would do: granting
- * on anything but VALID would let in whoever knows a public key. */
+/* STATE is NONE when the client only asks whether the key would do, and VALID
+ * when there is a signature, which the engine has yet to verify. */
 static int
 on_key(ssh_session ssh, const char *user, struct ssh_key_struct *key,
     char state, void *ctx)
 {
     struct session *s = ctx;
-    bool verified = state == SSH_PUBLICKEY_STATE_VALID;
+    bool proved = state == SSH_PUBLICKEY_STATE_VALID && s->has_signature;
     struct buf question = BUF_INIT;
     enum role role = ROLE_NONE;
     uint8_t *blob = NULL;
@@ -112,18 +158,20 @@ on_key(ssh_session ssh, const char *user, struct ssh_key_struct *key,
     (void)ssh;
     if (s->ending)
         return SSH_AUTH_DENIED;
-    if (!verified && state != SSH_PUBLICKEY_STATE_NONE)
+    if (!proved && state != SSH_PUBLICKEY_STATE_NONE)
         return login_decided(s, ROLE_NONE);
     if (strlen(user) <= USER_MAX && ssh_key_type(key) == SSH_KEYTYPE_ED25519 &&
         (blob = key_blob(key, &len)) != NULL) {
         buf_put_string(&question, user);
         buf_put_bytes(&question, blob, len);
-        buf_put_u8(&question, verified);
-        role = session_ask_login(s, IPC_LOGIN_KEY, &question);
+        buf_put_bytes(&question, s->signature,
+            proved ? sizeof(s->signature) : 0);
+        if (session_ask(s, IPC_LOGIN_KEY, &question))
+            role = s->login_role;
         buf_release(&question);
     }
     free(blob);
-    if (verified)
+    if (proved)
         return login_decided(s, role);
     return role == ROLE_NONE ? login_probed(s) : SSH_AUTH_SUCCESS;
 }
@@ -192,6 +240,7 @@ set_bind_options(struct session *s, struct err *e)
 {
     bool no = false;
     ssh_key key = NULL;
+    char *text;
     int r;
 
     /* Else accepting reads a configuration file of the whole system. */
@@ -202,10 +251,13 @@ set_bind_options(struct session *s, struct err *e)
         r = ssh_bind_options_set(s->bind, SSH_BIND_OPTIONS_BANNER, s->version);
     if (r != 0)
         return err_set(e, ERR_INTERNAL, "libssh refuses our options");
-    r = ssh_pki_import_privkey_base64(s->host_key, NULL, NULL, NULL, &key);
-    explicit_bzero(s->host_key, strlen(s->host_key));
-    if (r != SSH_OK)
-        return err_set(e, ERR_CORRUPT, "cannot read the host key");
+    text = proof_stand_in(s->host_key, sizeof(s->host_key));
+    if (text == NULL ||
+        ssh_pki_import_privkey_base64(text, NULL, NULL, NULL, &key) != SSH_OK) {
+        free(text);
+        return err_set(e, ERR_CORRUPT, "cannot use the host key");
+    }
+    free(text);
     if (ssh_bind_options_set(s->bind, SSH_BIND_OPTIONS_IMPORT_KEY, key) != 0) {
         ssh_key_free(key);
         return err_set(e, ERR_INTERNAL, "libssh refuses the host key");
@@ -251,6 +303,8 @@ session_ssh_open(struct session *s, int fd, struct err *e)
     uint64_t rekey = REKEY_BYTES;
     int copy;
 
+    session_of_hooks = s;
+    signing_hook_set(&hooks);
     s->bind = ssh_bind_new();
     s->ssh = ssh_new();
     s->event = ssh_event_new();
@@ -266,7 +320,7 @@ session_ssh_open(struct session *s, int fd, struct err *e)
     copy = dup(fd);
     if (copy < 0 || ssh_bind_accept_fd(s->bind, s->ssh, copy) != SSH_OK)
         return err_set(e, ERR_INTERNAL, "libssh refuses the connection");
-    ssh_bind_free(s->bind); /* and with it the first copy of the key */
+    ssh_bind_free(s->bind);
     s->bind = NULL;
     set_server_callbacks(s);
     ssh_set_counters(s->ssh, &s->bytes, NULL);

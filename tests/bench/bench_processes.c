@@ -165,7 +165,9 @@ open_link(struct client *c, struct outbound *out, struct tiny_engine *t)
         .port = t->port,
         .mode = LINK_KEY,
         .user = TINY_USER,
-        .secret = t->user.private_text,
+        .login_key = t->user.key,
+        .login_blob = t->user.blob,
+        .login_blob_len = t->user.blob_len,
         .pinned_key = t->host.blob,
         .pinned_key_len = t->host.blob_len,
         .timeout_ms = 20000 };

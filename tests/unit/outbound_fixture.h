@@ -126,8 +126,10 @@ params(const struct fixture *f, enum link_mode mode)
         .port = f->engine.port,
         .mode = mode,
         .user = TINY_USER,
-        .secret =
-            mode == LINK_KEY ? f->engine.user.private_text : TINY_PASSWORD,
+        .password = mode == LINK_PASSWORD ? TINY_PASSWORD : NULL,
+        .login_key = f->engine.user.key,
+        .login_blob = f->engine.user.blob,
+        .login_blob_len = f->engine.user.blob_len,
         .pinned_key = mode == LINK_KEY ? f->engine.host.blob : NULL,
         .pinned_key_len = mode == LINK_KEY ? f->engine.host.blob_len : 0,
         .timeout_ms = LONG_MS };

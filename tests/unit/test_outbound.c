@@ -14,7 +14,8 @@ probe_shows_the_host_key_and_never_logs_in(void **state)
     struct client c = { 0 };
     struct link_params p = params(f, LINK_PROBE);
 
-    p.secret = NULL;
+    p.login_key = NULL;
+    p.login_blob_len = 0;
     p.user = NULL;
     open_link(f, &c, &p);
     while (c.keys == 0 && !c.closed)
@@ -85,7 +86,7 @@ wrong_password_is_a_login_error(void **state)
     struct client c = { .proceed = true };
     struct link_params p = params(f, LINK_PASSWORD);
 
-    p.secret = "wrong";
+    p.password = "wrong";
     open_link(f, &c, &p);
     await_closed(f, &c);
     assert_int_equal(c.error.code, ERR_LOGIN);
@@ -101,7 +102,8 @@ unknown_key_is_a_login_error(void **state)
     struct client c = { 0 };
     struct link_params p = params(f, LINK_KEY);
 
-    p.secret = f->engine.host.private_text;
+    p.login_key = f->engine.host.key;
+    p.login_blob = f->engine.host.blob;
     open_link(f, &c, &p);
     await_closed(f, &c);
     assert_int_equal(c.error.code, ERR_LOGIN);

@@ -16,7 +16,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <fcntl.h>
-#include <libssh/libssh.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +32,8 @@
 #include "base/hash.h"
 #include "daemon/child.h"
 #include "daemon/ipc_messages.h"
+#include "daemon/keys_openssh.h"
+#include "daemon/proof.h"
 
 #define TINY_USER "admin"
 #define TINY_PASSWORD "correct horse"
@@ -44,6 +45,7 @@ static const char *const tiny_names[] = { NULL, "sink", "source", "refuse",
     "silent" };
 
 struct tiny_key {
+    struct ed25519_key *key;
     char *private_text;
     uint8_t *blob;
     size_t blob_len;
@@ -63,7 +65,8 @@ struct tiny_engine {
     unsigned started;
     unsigned crashes;
     unsigned password_logins; /* asked, whatever the answer */
-    unsigned key_logins;      /* with a verified signature */
+    unsigned key_logins;      /* with a signature, whatever the answer */
+    unsigned signatures;      /* by the host key: key exchanges */
     struct child *last;
     uint64_t written;
     uint64_t write_sum;
@@ -72,30 +75,32 @@ struct tiny_engine {
 
 struct tiny_session {
     struct tiny_engine *engine;
+    uint8_t session_id[EXCHANGE_HASH_SIZE];
+    bool has_session_id;
     struct child *child;
 };
 
 static void
 tiny_key_make(struct tiny_key *k)
 {
-    ssh_key key = NULL;
-    char *text = NULL;
-    char *blob = NULL;
+    uint8_t seed[ED25519_SEED_SIZE];
+    uint8_t public_key[ED25519_PUBLIC_SIZE];
+    struct buf blob = BUF_INIT;
+    struct err e = ERR_INIT;
 
-    if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &key) != SSH_OK ||
-        ssh_pki_export_privkey_base64(key, NULL, NULL, NULL, &text) != SSH_OK ||
-        ssh_pki_export_pubkey_base64(key, &blob) != SSH_OK)
+    random_bytes(seed, sizeof(seed));
+    if (ed25519_public(seed, public_key, &e) != 0 ||
+        (k->key = ed25519_key_new(seed, &e)) == NULL)
         abort();
-    k->private_text = alloc_string(text);
-    k->blob = base64_decode(blob, &k->blob_len);
-    ssh_string_free_char(text);
-    ssh_string_free_char(blob);
-    ssh_key_free(key);
+    k->private_text = openssh_private_text(seed, public_key, "tiny");
+    openssh_public_blob(public_key, &blob);
+    k->blob = buf_steal(&blob, &k->blob_len);
 }
 
 static void
 tiny_key_free(struct tiny_key *k)
 {
+    ed25519_key_free(k->key);
     free(k->private_text);
     free(k->blob);
 }
@@ -134,18 +139,42 @@ tiny_login(struct tiny_session *s, const struct ipc_message *m)
         ok = strcmp(password, TINY_PASSWORD) == 0;
         free(password);
     } else {
-        size_t len;
+        size_t len, signature_len;
         const uint8_t *blob = reader_bytes(&r, 4096, &len);
+        const uint8_t *signature = reader_bytes(&r, 64, &signature_len);
 
         ok = len == s->engine->user.blob_len &&
              memcmp(blob, s->engine->user.blob, len) == 0;
-        s->engine->key_logins += reader_u8(&r);
+        if (signature_len > 0) {
+            ok = ok && proof_login_is_valid(s->session_id, user, blob, len,
+                           signature);
+            s->engine->key_logins++;
+        }
     }
     ok = ok && strcmp(user, TINY_USER) == 0;
     free(user);
     buf_put_u8(&body, ok);
     buf_put_u8(&body, ok ? ROLE_ADMIN : ROLE_NONE);
     tiny_answer(s, IPC_LOGIN_RESULT, m->tag, &body);
+}
+
+static void
+tiny_sign(struct tiny_session *s, const struct ipc_message *m)
+{
+    uint8_t signature[ED25519_SIGNATURE_SIZE];
+    struct buf body = BUF_INIT;
+    struct err e = ERR_INIT;
+
+    assert(m->body_len == EXCHANGE_HASH_SIZE);
+    if (!s->has_session_id)
+        memcpy(s->session_id, m->body, m->body_len);
+    s->has_session_id = true;
+    s->engine->signatures++;
+    if (ed25519_key_sign(s->engine->host.key, m->body, m->body_len, signature,
+            &e) != 0)
+        abort();
+    buf_put(&body, signature, sizeof(signature));
+    tiny_answer(s, IPC_HOST_SIGNED, m->tag, &body);
 }
 
 static uint32_t
@@ -288,6 +317,9 @@ tiny_message(void *ctx, struct ipc_message *m)
     case IPC_LOGIN_KEY:
         tiny_login(ctx, m);
         break;
+    case IPC_HOST_SIGN:
+        tiny_sign(ctx, m);
+        break;
     case IPC_OPEN:
     case IPC_STAT:
     case IPC_READ_FOLDER:
@@ -339,7 +371,7 @@ tiny_accept(uv_poll_t *poll, int status, int events)
     t->sessions++;
     t->started++;
     t->last = s->child;
-    buf_put_string(&start, t->host.private_text);
+    buf_put_bytes(&start, t->host.blob, t->host.blob_len);
     buf_put_string(&start, "127.0.0.1");
     buf_put_u32(&start, t->grace_ms);
     buf_put_u32(&start, t->keepalive_ms);
