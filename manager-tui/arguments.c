@@ -196,6 +196,20 @@ find_option(const struct option *options, const char *name, size_t len)
     return NULL;
 }
 
+static int
+unknown_option(const struct command *command, const char *name, size_t len,
+    struct err *e)
+{
+    char *typed = alloc_copy(name, len);
+    const char *near = command_suggest_option(command, typed);
+
+    err_set(e, ERR_USAGE, "unknown option \"--%s\"", typed);
+    if (near != NULL)
+        err_hint(e, "Did you mean \"--%s\"?", near);
+    free(typed);
+    return -1;
+}
+
 /* One option at argv[*i], advanced past its value. */
 static int
 parse_option(struct arguments *a, int argc, char *const *argv, int *i,
@@ -214,8 +228,7 @@ parse_option(struct arguments *a, int argc, char *const *argv, int *i,
         into = a->globals;
     }
     if (option == NULL)
-        return err_set(e, ERR_USAGE, "unknown option \"--%.*s\"", (int)len,
-            name);
+        return unknown_option(a->command, name, len, e);
     if (option->kind == OPTION_FLAG && value != NULL)
         return err_set(e, ERR_USAGE, "--%s takes no value", option->name);
     if (option->kind != OPTION_FLAG && value == NULL) {
@@ -227,23 +240,47 @@ parse_option(struct arguments *a, int argc, char *const *argv, int *i,
     return take_option(option, value, into, e);
 }
 
+static int
+unknown_noun(const char *noun, struct err *e)
+{
+    const char *near = command_suggest_noun(noun);
+
+    err_set(e, ERR_USAGE, "unknown command \"%s\"", noun);
+    if (near != NULL)
+        err_hint(e, "Did you mean \"%s\"?", near);
+    return -1;
+}
+
+/* WORDS are a noun and 1 or 2 words that may be its verb. */
+static int
+unknown_verb(const char **words, size_t count, struct err *e)
+{
+    char verb[64];
+    const char *near;
+
+    snprintf(verb, sizeof(verb), "%.30s%s%.30s", words[1], count > 2 ? " " : "",
+        count > 2 ? words[2] : "");
+    near = command_suggest_verb(words[0], verb);
+    if (near == NULL || strchr(near, ' ') == NULL) {
+        near = command_suggest_verb(words[0], words[1]);
+        verb[strcspn(verb, " ")] = '\0';
+    }
+    err_set(e, ERR_USAGE, "unknown command \"%s %s\"", words[0], verb);
+    if (near != NULL)
+        err_hint(e, "Did you mean \"%s %s\"?", words[0], near);
+    return -1;
+}
+
 /* Finds the command once enough words are there. */
 static int
 find_command(struct arguments *a, const char **words, size_t count,
     size_t *used, struct err *e)
 {
-    const char *near;
     char verb[64] = "";
 
+    if (command_find_noun(words[0]) == NULL)
+        return unknown_noun(words[0], e);
     a->noun = words[0];
-    if (command_find_noun(words[0]) == NULL) {
-        err_set(e, ERR_USAGE, "unknown command \"%s\"", words[0]);
-        near = command_suggest_noun(words[0]);
-        a->noun = NULL;
-        if (near != NULL)
-            err_hint(e, "Did you mean \"%s\"?", near);
-        return -1;
-    }
     *used = 1;
     if ((a->command = command_find(words[0], "")) != NULL || count < 2)
         return 0;
@@ -260,11 +297,7 @@ find_command(struct arguments *a, const char **words, size_t count,
     if (a->command != NULL ||
         (count == 2 && command_find(words[0], verb) != NULL))
         return 0;
-    near = command_suggest_verb(words[0], words[1]);
-    err_set(e, ERR_USAGE, "unknown command \"%s %s\"", words[0], words[1]);
-    if (near != NULL)
-        err_hint(e, "Did you mean \"%s %s\"?", words[0], near);
-    return -1;
+    return unknown_verb(words, count, e);
 }
 
 /* One entry of a command's words. */

@@ -71,8 +71,11 @@ extern const struct command doctor_commands[];
 const struct command *command_find_noun(const char *noun);
 /* The command with that noun and verb ("" is NULL's); NULL. */
 const struct command *command_find(const char *noun, const char *verb);
-/* The nearest noun or, of a noun, verb; NULL when none is near. */
+/* The nearest noun, verb of a noun, or option (without "--") of a
+ * command, which may be NULL, or of all commands; NULL when none is near. */
 const char *command_suggest_noun(const char *typed);
 const char *command_suggest_verb(const char *noun, const char *typed);
+const char *command_suggest_option(const struct command *command,
+    const char *typed);
 
 #endif

@@ -5,13 +5,13 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <wchar.h>
 
 #include "base/escape.h"
 
 #define DISTANCE_MAX 32
+#define WRAP_LEAST 20 /* columns; in fewer nothing is broken */
 
 static const struct unit {
     int64_t size;
@@ -131,6 +131,38 @@ text_fit(const char *text, size_t width)
     size_t columns;
 
     return measure(text, width, &columns);
+}
+
+size_t
+text_line(const char *text, size_t width)
+{
+    size_t fits = text_fit(text, width), end = fits;
+
+    if (text[fits] == '\0')
+        return fits;
+    while (end > 0 && text[end] != ' ')
+        end--;
+    while (end > 0 && text[end - 1] == ' ')
+        end--;
+    /* Nothing is gained by breaking what is copied as one. */
+    return end > 0 ? end : strcspn(text, " ");
+}
+
+void
+text_wrap(FILE *out, const char *text, size_t indent, size_t width)
+{
+    size_t room = width > indent + WRAP_LEAST ? width - indent : SIZE_MAX / 2;
+
+    for (;;) {
+        size_t len = text_line(text, room);
+
+        fprintf(out, "%.*s\n", (int)len, text);
+        text += len;
+        text += strspn(text, " ");
+        if (*text == '\0')
+            return;
+        fprintf(out, "%*s", (int)indent, "");
+    }
 }
 
 static size_t

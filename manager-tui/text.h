@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Each writes a short text into OUT. */
 void text_age(int64_t utc_ms, int64_t now_ms, char out[32]); /* "12 s ago" */
@@ -16,6 +17,12 @@ void text_bytes(int64_t bytes, char out[32]);                /* "4.2 MB" */
 size_t text_width(const char *text);
 /* The bytes of TEXT that fit into WIDTH columns. */
 size_t text_fit(const char *text, size_t width);
+/* The bytes of TEXT that stand on a line of WIDTH columns, to be followed by a
+ * new line when there is more: up to a blank, or a word that is wider. */
+size_t text_line(const char *text, size_t width);
+/* Writes TEXT, whose first line begins at column INDENT, on lines of WIDTH
+ * columns, the further ones indented by INDENT blanks; ends the last one. */
+void text_wrap(FILE *out, const char *text, size_t indent, size_t width);
 /* How many edits turn A into B; for suggestions. */
 size_t text_distance(const char *a, const char *b);
 

@@ -1,5 +1,6 @@
 /*
- * JSON as tables and fields.
+ * Members of JSON as cells, and the parts of a result one after the other.  How
+ * cells become tables and lists of fields is table.c.
  */
 #include "manager-tui/view.h"
 
@@ -14,19 +15,23 @@
 #include "base/escape.h"
 #include "manager-tui/text.h"
 
-#define COLUMNS_MAX 24
 #define DEFAULT_WIDTH 80
-#define LEAST_WIDTH 8 /* of a column that is cut */
+#define COLUMNS_LIMIT 10000
 #define CELL_MAX 4096
 
 size_t
 view_width(void)
 {
+    const char *columns = getenv("COLUMNS");
     struct winsize size;
+    long wanted;
 
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return DEFAULT_WIDTH;
-    return size.ws_col;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    wanted = columns != NULL ? strtol(columns, NULL, 10) : 0;
+    if (wanted > 0 && wanted <= COLUMNS_LIMIT)
+        return (size_t)wanted;
+    return isatty(STDOUT_FILENO) ? DEFAULT_WIDTH : VIEW_UNLIMITED;
 }
 
 const json_t *
@@ -160,104 +165,6 @@ view_cell(const json_t *object, const struct column *column)
     return value != NULL ? kinds[column->kind](value) : alloc_string("-");
 }
 
-static size_t
-column_count(const struct column *columns)
-{
-    size_t count = 0;
-
-    while (count < COLUMNS_MAX && columns[count].title != NULL)
-        count++;
-    return count;
-}
-
-/* Takes from the widest flexible columns until the line fits, if it can. */
-static void
-fit_widths(size_t *widths, const struct column *columns, size_t count,
-    size_t width)
-{
-    for (;;) {
-        size_t total = count > 0 ? 2 * (count - 1) : 0, widest = count;
-
-        for (size_t i = 0; i < count; i++) {
-            total += widths[i];
-            if (columns[i].flexible && widths[i] > LEAST_WIDTH &&
-                (widest == count || widths[i] > widths[widest]))
-                widest = i;
-        }
-        if (total <= width || widest == count)
-            return;
-        widths[widest]--;
-    }
-}
-
-static void
-print_cell(FILE *out, const char *text, size_t width, bool last)
-{
-    size_t columns = text_width(text);
-
-    if (columns > width) {
-        /* "~" says that something was cut, in every character set. */
-        fprintf(out, "%.*s~", (int)text_fit(text, width - 1), text);
-        columns = text_width(text) > width ? width : columns;
-    } else {
-        fputs(text, out);
-    }
-    if (!last)
-        fprintf(out, "%*s", (int)(width - columns) + 2, "");
-}
-
-void
-view_table(FILE *out, const json_t *array, const struct column *columns,
-    size_t width)
-{
-    size_t count = column_count(columns), rows = json_array_size(array);
-    char **cells = alloc_zeroed(rows * count + 1, sizeof(*cells));
-    size_t widths[COLUMNS_MAX];
-
-    for (size_t i = 0; i < count; i++) {
-        widths[i] = text_width(columns[i].title);
-        for (size_t row = 0; row < rows; row++) {
-            char *cell = view_cell(json_array_get(array, row), &columns[i]);
-            size_t w = text_width(cell);
-
-            cells[row * count + i] = cell;
-            widths[i] = w > widths[i] ? w : widths[i];
-        }
-    }
-    fit_widths(widths, columns, count, width);
-    for (size_t i = 0; i < count; i++)
-        print_cell(out, columns[i].title, widths[i], i + 1 == count);
-    fputc('\n', out);
-    for (size_t row = 0; row < rows; row++) {
-        for (size_t i = 0; i < count; i++) {
-            print_cell(out, cells[row * count + i], widths[i], i + 1 == count);
-            free(cells[row * count + i]);
-        }
-        fputc('\n', out);
-    }
-    free(cells);
-}
-
-void
-view_fields(FILE *out, const json_t *object, const struct column *columns)
-{
-    size_t width = 0;
-
-    for (size_t i = 0; columns[i].title != NULL; i++)
-        if (text_width(columns[i].title) > width)
-            width = text_width(columns[i].title);
-    for (; columns->title != NULL; columns++) {
-        char *cell;
-
-        if (view_member(object, columns->member) == NULL)
-            continue;
-        cell = view_cell(object, columns);
-        print_cell(out, columns->title, width, false);
-        fprintf(out, "%s\n", cell);
-        free(cell);
-    }
-}
-
 static bool
 has_fields(const json_t *object, const struct column *columns)
 {
@@ -286,6 +193,6 @@ view_print(FILE *out, const json_t *result, const struct view *views,
         else if (views->list)
             view_table(out, part, views->columns, width);
         else
-            view_fields(out, part, views->columns);
+            view_fields(out, part, views->columns, width);
     }
 }

@@ -35,7 +35,7 @@ struct column {
     const char *title;  /* NULL ends a table */
     const char *member; /* "a.b" looks inside */
     enum column_kind kind;
-    bool flexible; /* may be cut to fit the width */
+    bool flexible; /* may be cut to fit the width of a terminal */
 };
 
 /* One part of a command's result. */
@@ -46,15 +46,23 @@ struct view {
     const char *empty; /* said when the list is empty; NULL */
 };
 
-/* Columns of the terminal on stdout; 80 when it is none. */
+/* No limit: what a program reads is never cut. */
+#define VIEW_UNLIMITED ((size_t)1 << 30)
+/* Columns of the terminal on stdout; COLUMNS, or no limit, when it is none. */
 size_t view_width(void);
 /* The member at a path "a.b", borrowed; NULL when missing or null. */
 const json_t *view_member(const json_t *object, const char *path);
 /* The member as shown, in a fresh string: "-" when missing. */
 char *view_cell(const json_t *object, const struct column *column);
+/* One line a row.  Where that does not fit WIDTH, in this order: columns
+ * without a single value are left out, flexible ones cut to 24 columns, titles
+ * broken between words, flexible ones cut to 8, sentences of the last column
+ * broken too; else each row becomes a list of fields. */
 void view_table(FILE *out, const json_t *array, const struct column *columns,
     size_t width);
-void view_fields(FILE *out, const json_t *object, const struct column *columns);
+/* One line a member that is there; sentences are broken between words. */
+void view_fields(FILE *out, const json_t *object, const struct column *columns,
+    size_t width);
 /* All VIEWS of a result, one after the other. */
 void view_print(FILE *out, const json_t *result, const struct view *views,
     size_t width);

@@ -151,6 +151,24 @@ wrong_command_lines_are_usage_errors(void **state)
             "2026-01-31T12:00:00Z or 2h",
             "" },
         { "user add ann --bogus", "unknown option \"--bogus\"", "" },
+        { "user add ann --enbled yes", "unknown option \"--enbled\"",
+            "Did you mean \"--enabled\"?" },
+        { "user add ann --password=x", "unknown option \"--password\"",
+            "Did you mean \"--password-file\"?" },
+        { "sync now --dry", "unknown option \"--dry\"",
+            "Did you mean \"--dry-run\"?" },
+        { "--jsn status", "unknown option \"--jsn\"",
+            "Did you mean \"--json\"?" },
+        { "user key ad ann", "unknown command \"user key ad\"",
+            "Did you mean \"user key add\"?" },
+        { "user kye add ann", "unknown command \"user kye\"",
+            "Did you mean \"user key add\"?" },
+        { "user delete ann", "unknown command \"user delete\"",
+            "Did you mean \"user remove\"?" },
+        { "firewall list", "unknown command \"firewall\"",
+            "Did you mean \"ipfilter\"?" },
+        { "serv list", "unknown command \"serv\"", "Did you mean \"server\"?" },
+        { "ab", "unknown command \"ab\"", "" },
         { "user add ann -x", "unknown option \"-x\"", "" },
         { "status --json=yes", "--json takes no value", "" },
         { "sync config --interval often",
@@ -373,7 +391,7 @@ fields_leave_out_what_is_unknown(void **state)
     FILE *out = open_memstream(&text, &size);
 
     (void)state;
-    view_fields(out, object, columns);
+    view_fields(out, object, columns, 80);
     fclose(out);
     assert_string_equal(text, "NAME   x\nSIZE   1.0 kB\n");
     free(text);
