@@ -4,6 +4,7 @@
 #include "admin-proto/connect_error.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* From what errno says to what we say; later entries say more about the
  * server, and so win over the errors of its other addresses. */
@@ -56,5 +57,26 @@ connect_error_set(struct err *e, const char *where, int errnum)
     err_set(e, meanings[rank].code, "could not connect to %s: %s", where,
         meanings[rank].words);
     err_hint(e, "%s", meanings[rank].hint);
+    return -1;
+}
+
+int
+connect_error_closed(struct err *e, const char *where, const char *own)
+{
+    /* No filter knows the interface that "fe80::1%eth0" names. */
+    int len = (int)strcspn(own, "%");
+    const char *address = len > 0 ? own : "ADDRESS";
+
+    if (len == 0)
+        len = (int)strlen(address);
+    err_set(e, ERR_CLOSED,
+        "%s closed the connection without a byte: its filter, a ban or a "
+        "limit refuses our address %.*s",
+        where, len, address);
+    err_hint(e,
+        "Type there: lockstep ipfilter test %.*s, which says why; then "
+        "lockstep ipfilter add allow %.*s --position 1, or lockstep ipfilter "
+        "unban %.*s.",
+        len, address, len, address, len, address);
     return -1;
 }

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "admin-proto/connect_error.h"
 #include "admin-proto/ssh_client_wire.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -50,12 +51,7 @@ fail_ssh(struct admin_client *c, enum err_code code, const char *context,
 static int
 fail_closed(struct admin_client *c, struct err *e)
 {
-    err_set(e, ERR_CLOSED, "%s closed the connection without a byte", c->where);
-    err_hint(e,
-        "Its address filter may not allow %s: see \"lockstep ipfilter "
-        "list\" there.",
-        c->local_address[0] != '\0' ? c->local_address : "this host");
-    return -1;
+    return connect_error_closed(e, c->where, c->local_address);
 }
 
 static int

@@ -6,6 +6,7 @@
  */
 #include "daemon/filter.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,9 +82,12 @@ filter_read_table(sqlite3 *db, const char *table, struct err *e)
     if (database_prepare(db, sql, &stmt, e) != 0)
         goto out;
     while (
-        (rc = sqlite3_step(stmt)) == SQLITE_ROW && count++ < FILTER_RULES_MAX)
-        if (read_rule(stmt, &rule))
-            ruleset_add(set, &rule);
+        (rc = sqlite3_step(stmt)) == SQLITE_ROW && count++ < FILTER_RULES_MAX) {
+        if (!read_rule(stmt, &rule))
+            continue;
+        rule.id = (int64_t)count - 1;
+        ruleset_add(set, &rule);
+    }
     if (rc == SQLITE_ROW)
         err_set(e, ERR_INVALID, "table %s has more than %d rules", table,
             FILTER_RULES_MAX);
@@ -252,23 +256,69 @@ filter_reload_cluster(struct filter *filter)
                         .arg = alloc_zeroed(1, sizeof(struct ruleset *)) });
 }
 
+/* The layer that decides, FILTER_LAYERS for none, and its rule. */
+static int
+find_rule(const struct filter *filter, const struct ip_address *a,
+    enum filter_layer first, int64_t *rule, enum ipfilter_action *action)
+{
+    int64_t now_ms = clock_utc_ms();
+    int i;
+
+    *rule = -1;
+    *action = IPFILTER_DENY;
+    for (i = (int)first; i < FILTER_LAYERS; i++) {
+        if (filter->sets[i] == NULL)
+            continue;
+        *action =
+            ruleset_match(filter->sets[i], a, IPFILTER_ADMIN, now_ms, rule);
+        if (*rule < 0)
+            continue;
+        if (i == FILTER_CLUSTER && is_primary(filter, a))
+            *action = IPFILTER_ALLOW;
+        break;
+    }
+    return i;
+}
+
 bool
 filter_verdict(const struct filter *filter, const struct ip_address *a,
     enum filter_layer first)
 {
-    enum ipfilter_action action = IPFILTER_DENY;
-    int64_t now_ms = clock_utc_ms();
-    int64_t rule = -1;
+    enum ipfilter_action action;
+    int64_t rule;
 
-    for (int i = (int)first; i < FILTER_LAYERS && rule < 0; i++) {
-        if (filter->sets[i] == NULL)
-            continue;
-        action =
-            ruleset_match(filter->sets[i], a, IPFILTER_ADMIN, now_ms, &rule);
-        if (i == FILTER_CLUSTER && rule >= 0 && is_primary(filter, a))
-            return true;
-    }
+    find_rule(filter, a, first, &rule, &action);
     return action == IPFILTER_ALLOW;
+}
+
+bool
+filter_explain(const struct filter *filter, const struct ip_address *a,
+    char out[FILTER_REASON_SIZE])
+{
+    static const char *const whose[] = { "of this node", "of the cluster",
+        "by default" };
+    enum ipfilter_action action;
+    int64_t id;
+    int layer = find_rule(filter, a, FILTER_LOCAL, &id, &action);
+    const struct ipfilter_rule *rule =
+        layer < FILTER_LAYERS ? ruleset_find(filter->sets[layer], id) : NULL;
+    char range[128];
+
+    if (rule == NULL) {
+        snprintf(out, FILTER_REASON_SIZE, "no rule allows it");
+        return false;
+    }
+    ip_range_format(&rule->range, range);
+    snprintf(out, FILTER_REASON_SIZE, "rule \"%s %s\" %s%s",
+        rule->action == IPFILTER_ALLOW ? "allow" : "deny", range, whose[layer],
+        action != rule->action ? ", not applied to the primary" : "");
+    return action == IPFILTER_ALLOW;
+}
+
+size_t
+filter_count(const struct filter *filter, enum filter_layer layer)
+{
+    return filter->sets[layer] != NULL ? ruleset_count(filter->sets[layer]) : 0;
 }
 
 bool
@@ -279,13 +329,4 @@ filter_decides(const struct filter *filter, const struct ip_address *a)
     ruleset_match(filter->sets[FILTER_LOCAL], a, IPFILTER_ADMIN, clock_utc_ms(),
         &rule);
     return rule >= 0;
-}
-
-bool
-filter_allows(struct filter *filter, const struct sockaddr *peer)
-{
-    struct ip_address address;
-
-    return ip_address_from_socket(peer, &address) &&
-           filter_verdict(filter, &address, FILTER_LOCAL);
 }

@@ -9,7 +9,6 @@
 #include <jansson.h>
 #include <sqlite3.h>
 #include <stdbool.h>
-#include <sys/socket.h>
 
 #include "base/err.h"
 #include "ipfilter/ruleset.h"
@@ -27,8 +26,6 @@ void filter_close(struct filter *filter);
 void filter_reload(struct filter *filter);
 /* The cluster's alone, after a change of "config". */
 void filter_reload_cluster(struct filter *filter);
-/* True when a connection from there may go on. */
-bool filter_allows(struct filter *filter, const struct sockaddr *peer);
 
 /* The sets, in the order in which they are asked. */
 enum filter_layer {
@@ -40,6 +37,11 @@ enum filter_layer {
 /* Whether an address is allowed, asking the layers from FIRST on. */
 bool filter_verdict(const struct filter *filter, const struct ip_address *a,
     enum filter_layer first);
+/* The same for whoever asks why: OUT names the rule that decides. */
+#define FILTER_REASON_SIZE 256
+bool filter_explain(const struct filter *filter, const struct ip_address *a,
+    char out[FILTER_REASON_SIZE]);
+size_t filter_count(const struct filter *filter, enum filter_layer layer);
 /* Whether a rule of the node's own decides about it. */
 bool filter_decides(const struct filter *filter, const struct ip_address *a);
 /* The rules of a table, compiled for the admin port; NULL when they cannot be

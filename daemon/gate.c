@@ -30,6 +30,8 @@ struct gate {
     struct admission *admission;
     uint64_t refused[GATE_REFUSALS];
     struct limiter said;
+    struct gate_refused recent[GATE_RECENT]; /* the newest first */
+    size_t recent_count;
 };
 
 static const struct {
@@ -112,19 +114,67 @@ gate_close(struct gate *gate)
 }
 
 static void
-refuse(struct gate *gate, enum gate_refusal why, const char *from,
+note_recent(struct gate *gate, enum gate_refusal why,
+    const struct ip_address *a, const char *detail)
+{
+    struct gate_refused *list = gate->recent;
+    struct gate_refused one = { .from = *a };
+    size_t i = 0;
+
+    while (i < gate->recent_count && memcmp(&list[i].from, a, sizeof(*a)) != 0)
+        i++;
+    if (i < gate->recent_count)
+        one.count = list[i].count;
+    else if (gate->recent_count < GATE_RECENT)
+        gate->recent_count++;
+    else
+        i--;
+    memmove(list + 1, list, i * sizeof(*list));
+    one.by = why;
+    one.detail = detail;
+    one.count++;
+    one.last_ms = clock_utc_ms();
+    list[0] = one;
+}
+
+static void
+refuse(struct gate *gate, enum gate_refusal why, const struct ip_address *a,
     const char *detail)
 {
+    char reason[FILTER_REASON_SIZE];
     unsigned missed;
+    char from[64];
 
     gate->refused[why]++;
+    note_recent(gate, why, a, detail);
+    ip_address_format(a, from);
     if (!limiter_allows(&gate->said, from, &missed))
         return;
+    if (why == GATE_FILTER) {
+        filter_explain(gate->engine->filter, a, reason);
+        detail = reason;
+    }
     events_add(gate->engine->events, "warning", "refused", NULL, NULL,
         "%s refused a connection from %s%s%s (%u more since the last such "
         "event)",
         refusals[why].text, from, detail[0] != '\0' ? ": " : "", detail,
         missed);
+}
+
+void
+gate_note_limit(struct gate *gate, const struct ip_address *a,
+    const char *detail)
+{
+    refuse(gate, GATE_LIMIT, a, detail);
+}
+
+size_t
+gate_recent(const struct gate *gate, struct gate_refused *out, size_t max)
+{
+    size_t count = gate->recent_count < max ? gate->recent_count : max;
+
+    memcpy(out, gate->recent, count * sizeof(*out));
+    return count;
 }
 
 static bool
@@ -159,18 +209,16 @@ bool
 gate_allows(struct gate *gate, const struct sockaddr *peer)
 {
     struct ip_address a;
-    char from[64] = "?";
-    bool known_family = ip_address_from_socket(peer, &a);
 
-    if (known_family)
-        ip_address_format(&a, from);
-    if (!known_family || !filter_allows(gate->engine->filter, peer)) {
-        refuse(gate, GATE_FILTER, from, "");
+    if (!ip_address_from_socket(peer, &a))
+        return false;
+    if (!filter_verdict(gate->engine->filter, &a, FILTER_LOCAL)) {
+        refuse(gate, GATE_FILTER, &a, "");
         return false;
     }
     follow_settings(gate);
     if (gate_banned_until(gate, &a) != 0 && !gate_knows(gate, &a)) {
-        refuse(gate, GATE_BAN, from, "");
+        refuse(gate, GATE_BAN, &a, "");
         return false;
     }
     return true;
@@ -181,7 +229,6 @@ gate_enter(struct gate *gate, const struct ip_address *a, bool *counted)
 {
     enum admitted verdict;
     uint32_t random;
-    char from[64];
 
     *counted = false;
     if (gate_knows(gate, a))
@@ -193,8 +240,7 @@ gate_enter(struct gate *gate, const struct ip_address *a, bool *counted)
         *counted = true;
         return true;
     }
-    ip_address_format(a, from);
-    refuse(gate, GATE_LIMIT, from, admission_reason(verdict));
+    refuse(gate, GATE_LIMIT, a, admission_reason(verdict));
     return false;
 }
 

@@ -27,6 +27,10 @@ int gate_open(struct gate **gate, struct engine *engine, struct err *e);
 void gate_close(struct gate *gate);
 /* On a new connection: filter and bans.  False: close it. */
 bool gate_allows(struct gate *gate, const struct sockaddr *peer);
+/* Counts and reports a connection that was refused for a limit of somebody
+ * else's; DETAIL is a constant. */
+void gate_note_limit(struct gate *gate, const struct ip_address *a,
+    const char *detail);
 bool gate_knows(const struct gate *gate, const struct ip_address *a);
 /* Before a session is started; false: close the connection.  *COUNTED: call
  * gate_leave once the session has logged in or is gone. */
@@ -45,6 +49,17 @@ int64_t gate_banned_until(struct gate *gate, const struct ip_address *a);
 /* Lifts the ban of A, or with NULL all; returns how many. */
 size_t gate_unban(struct gate *gate, const struct ip_address *a);
 /* Connections refused since the start. */
+/* Who was refused lately, the newest first: at most MAX, one per address. */
+struct gate_refused {
+    struct ip_address from;
+    enum gate_refusal by;
+    const char *detail; /* "" or which limit */
+    uint64_t count;
+    int64_t last_ms; /* UTC */
+};
+#define GATE_RECENT 16
+size_t gate_recent(const struct gate *gate, struct gate_refused *out,
+    size_t max);
 uint64_t gate_refused(const struct gate *gate, enum gate_refusal why);
 const char *gate_refusal_name(enum gate_refusal why);
 

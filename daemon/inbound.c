@@ -469,7 +469,6 @@ inbounds_accept(struct inbounds *in, int fd,
     struct inbound *s = alloc_zeroed(1, sizeof(*s));
     struct err e = ERR_INIT;
     const char *limit;
-    unsigned missed;
 
     s->in = in;
     if (!ip_address_from_socket((const struct sockaddr *)peer, &s->address))
@@ -478,9 +477,7 @@ inbounds_accept(struct inbounds *in, int fd,
     s->loopback = ip_address_is_loopback(&s->address);
     limit = over_limit(in, &s->address, s->loopback);
     if (limit != NULL) {
-        if (limiter_allows(&in->refused, s->from, &missed))
-            events_add(in->engine->events, "warning", "refused", NULL, NULL,
-                "a connection from %s was refused: %s", s->from, limit);
+        gate_note_limit(in->engine->gate, &s->address, limit);
         goto refuse;
     }
     if (!gate_enter(in->engine->gate, &s->address, &s->counted))

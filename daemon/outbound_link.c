@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin-proto/connect_error.h"
+#include "admin-proto/ssh_client.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "daemon/proof.h"
@@ -151,6 +153,16 @@ take_connected(struct link *link, struct ipc_message *m, struct reader *r)
     return true;
 }
 
+/* Only here is it known which address of ours was refused. */
+static void
+explain_closed(const struct link *link, struct err *e)
+{
+    char where[320];
+
+    admin_address_format(link->host, link->port, where, sizeof(where));
+    connect_error_closed(e, where, link_local_address(link));
+}
+
 /* FAILED of the connector, CLOSED of the pusher. */
 static bool
 take_closed(struct link *link, struct ipc_message *m, struct reader *r)
@@ -167,6 +179,8 @@ take_closed(struct link *link, struct ipc_message *m, struct reader *r)
 
         err_set(&e, parsed != ERR_NONE ? parsed : ERR_INTERNAL, "%s", message);
         err_hint(&e, "%s", hint);
+        if (parsed == ERR_CLOSED)
+            explain_closed(link, &e);
         link_fail(link, &e);
     }
     free(code);

@@ -98,8 +98,18 @@ ruleset_add_defaults(struct ruleset *r)
         parsed = ip_range_parse(default_ranges[i], &rule.range, &e);
         assert(parsed == 0);
         (void)parsed;
+        rule.id = (int64_t)i;
         ruleset_add(r, &rule);
     }
+}
+
+const struct ipfilter_rule *
+ruleset_find(const struct ruleset *r, int64_t id)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (r->rules[i].id == id)
+            return &r->rules[i];
+    return NULL;
 }
 
 size_t
