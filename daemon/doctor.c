@@ -5,24 +5,23 @@
  */
 #include "daemon/doctor.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "admin-proto/push_frame.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "daemon/control.h"
 #include "daemon/datasets.h"
+#include "daemon/doctor_check.h"
 #include "daemon/engine.h"
 #include "daemon/fleet.h"
 #include "daemon/listener.h"
 #include "sync/sound.h"
 
-/* Less than this is too little to overwrite anything. */
-#define DISK_LEAST ((uint64_t)64 * 1024 * 1024)
 #define YEAR_2024_MS ((int64_t)1704067200000)
 #define YEAR_2100_MS ((int64_t)4102444800000)
 
@@ -32,56 +31,43 @@ struct examination {
     size_t running;
 };
 
-static void
-add(json_t *checks, const char *name, bool ok, const char *text,
+void
+doctor_add(json_t *checks, const char *name, bool ok, const char *text,
     const char *hint)
 {
     json_array_append_new(checks,
-        json_pack("{s:o, s:b, s:o, s:o}", "name", json_text(name), "ok",
+        json_pack("{s:o, s:b, s:o, s:o, s:[]}", "name", json_text(name), "ok",
             ok ? 1 : 0, "text", json_text(text), "hint",
-            json_text(ok ? NULL : hint)));
+            json_text(hint != NULL && hint[0] != '\0' ? hint : NULL), "type"));
 }
 
-static void
-check_state_dir(const struct engine *engine, json_t *checks)
+void
+doctor_advise(json_t *checks, const char *fmt, ...)
 {
-    const char *dir = engine->settings.state_dir;
-    bool ok = access(dir, R_OK | W_OK | X_OK) == 0;
-    char text[512];
+    json_t *check = json_array_get(checks, json_array_size(checks) - 1);
+    char command[512] = "lockstep ";
+    size_t used = strlen(command);
+    va_list ap;
 
-    snprintf(text, sizeof(text), "\"%s\" %s", dir,
-        ok ? "is ours to write" : "cannot be written");
-    add(checks, "state directory", ok, text,
-        "Give it to the user that lockstepd runs as, with mode 0700.");
-}
-
-static void
-check_disk(const struct engine *engine, json_t *checks)
-{
-    struct err e = ERR_INIT;
-    uint64_t bytes = 0;
-    char text[600];
-    bool ok;
-
-    ok = file_free_bytes(engine->settings.state_dir, &bytes, &e) == 0;
-    if (ok)
-        snprintf(text, sizeof(text), "%llu MiB free",
-            (unsigned long long)(bytes >> 20));
-    else
-        snprintf(text, sizeof(text), "%s", e.message);
-    add(checks, "disk", ok && bytes >= DISK_LEAST, text,
-        "Make room on the file system of the state directory.");
+    va_start(ap, fmt);
+    if (vsnprintf(command + used, sizeof(command) - used, fmt, ap) > 0)
+        json_array_append_new(json_object_get(check, "type"),
+            json_text(command));
+    va_end(ap);
 }
 
 static void
 check_clock(json_t *checks)
 {
     int64_t now_ms = clock_utc_ms();
+    bool ok = now_ms > YEAR_2024_MS && now_ms < YEAR_2100_MS;
     char stamp[CLOCK_TEXT_SIZE];
 
     clock_format(now_ms, stamp);
-    add(checks, "clock", now_ms > YEAR_2024_MS && now_ms < YEAR_2100_MS, stamp,
-        "Set the clock, and let chrony or another service keep it right.");
+    doctor_add(checks, "clock", ok, stamp,
+        ok ? NULL
+           : "Set the clock, and let chrony or another service keep it "
+             "right.");
 }
 
 static void
@@ -91,7 +77,7 @@ check_listener(const struct engine *engine, json_t *checks)
 
     snprintf(text, sizeof(text), "listens on %s, here reached as %s",
         engine->settings.listen, listener_address(engine->listener));
-    add(checks, "listener", true, text, NULL);
+    doctor_add(checks, "listener", true, text, NULL);
 }
 
 static void
@@ -105,11 +91,13 @@ check_role(const struct engine *engine, json_t *checks)
         clock_format(node->primary_heard_ms, stamp);
         snprintf(text, sizeof(text), "secondary of \"%s\", last heard %s",
             node->primary_name, stamp[0] != '\0' ? stamp : "never");
-        add(checks, "role", node->primary_heard_ms != 0, text,
-            "Look at \"lockstep server list\" on the primary.");
+        doctor_add(checks, "role", node->primary_heard_ms != 0, text,
+            node->primary_heard_ms != 0
+                ? NULL
+                : "Look at \"lockstep server list\" on the primary.");
         return;
     }
-    add(checks, "role", true, node_role_name(node->role), NULL);
+    doctor_add(checks, "role", true, node_role_name(node->role), NULL);
 }
 
 static void
@@ -118,8 +106,22 @@ check_health(struct engine *engine, json_t *checks)
     char why[512] = "";
     bool ok = fleet_healthy(engine->fleet, why, sizeof(why));
 
-    add(checks, "health", ok, ok ? "as it should be" : why,
-        "Look at \"lockstep status\".");
+    doctor_add(checks, "health", ok, ok ? "as it should be" : why,
+        ok ? NULL : "Look at \"lockstep status\".");
+}
+
+/* What a doctor at the other end of the line compares with. */
+static json_t *
+result_json(const struct control_call *call, json_t *checks)
+{
+    const struct engine *engine = control_engine(call);
+    const struct node *node = &engine->node;
+
+    return json_pack("{s:o, s:s, s:s, s:s, s:s, s:i, s:s, s:o}", "checks",
+        checks, "name", node->name, "role", node_role_name(node->role),
+        "cluster", node->cluster_name, "version", LOCKSTEP_VERSION, "protocol",
+        PUSH_PROTOCOL_VERSION, "seen_from", control_address(call), "time",
+        json_time(clock_utc_ms()));
 }
 
 static int
@@ -140,14 +142,16 @@ database_checked(struct dataset *ds, void *arg, const struct err *e)
 
     snprintf(name, sizeof(name), "dataset %s", ds->name);
     if (e->code != ERR_NONE)
-        add(x->checks, name, false, e->message,
+        doctor_add(x->checks, name, false, e->message,
             "Restore it from a backup, or overwrite it from the primary.");
     else
-        add(x->checks, name, !held, held ? ds->view.held : "sound",
-            "Look at it, then run \"lockstep dataset accept\".");
+        doctor_add(x->checks, name, !held, held ? ds->view.held : "sound",
+            held ? "Look at it, then accept it." : NULL);
+    if (e->code == ERR_NONE && held)
+        doctor_advise(x->checks, "dataset accept %s", ds->name);
     if (--x->running > 0)
         return;
-    control_finish(x->call, json_pack("{s:o}", "checks", x->checks));
+    control_finish(x->call, result_json(x->call, x->checks));
     free(x);
 }
 
@@ -160,13 +164,13 @@ doctor_run(struct control_call *call)
 
     x->call = call;
     x->checks = json_array();
-    check_state_dir(engine, x->checks);
-    check_disk(engine, x->checks);
+    doctor_check_files(engine, x->checks);
     check_clock(x->checks);
     check_listener(engine, x->checks);
     check_role(engine, x->checks);
     check_health(engine, x->checks);
-    add(x->checks, "filter", true, "who matches no rule is refused", NULL);
+    doctor_check_fleet(engine, x->checks);
+    doctor_check_door(engine, control_address(call), x->checks);
     x->running = datasets_count(engine->datasets);
     for (i = 0; i < datasets_count(engine->datasets); i++)
         dataset_run(datasets_at(engine->datasets, i),

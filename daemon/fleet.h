@@ -11,6 +11,9 @@
 
 #include "base/err.h"
 
+/* A server's clock that differs from ours by more is worth a word. */
+#define FLEET_SKEW_MS 5000
+
 struct engine;
 struct fleet;
 

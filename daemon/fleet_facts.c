@@ -71,13 +71,13 @@ read_keys(struct fleet_facts *facts, const json_t *object, struct err *e)
 }
 
 static int
-read_verified(struct fleet_facts *facts, const json_t *object, struct err *e)
+read_time(const json_t *object, const char *name, int64_t *out, struct err *e)
 {
     const char *text = NULL;
 
-    if (json_member_string(object, "verified", false, &text, e) != 0)
+    if (json_member_string(object, name, false, &text, e) != 0)
         return -1;
-    return text == NULL ? 0 : clock_parse(text, &facts->verified_ms, e);
+    return text == NULL ? 0 : clock_parse(text, out, e);
 }
 
 static int
@@ -130,7 +130,8 @@ read_held(struct fleet_facts *facts, const json_t *object, struct err *e)
     if (read_count(object, "revision", &facts->revision, e) != 0 ||
         read_hex(object, "digest", facts->digest.sum, HASH_SIZE, &found, e) !=
             0 ||
-        read_verified(facts, object, e) != 0 ||
+        read_time(object, "verified", &facts->verified_ms, e) != 0 ||
+        read_time(object, "time", &facts->time_ms, e) != 0 ||
         json_member_bool(object, "drifted", false, &facts->drifted, e) != 0 ||
         json_member_bool(object, "needs_overwrite", false,
             &facts->needs_overwrite, e) != 0 ||

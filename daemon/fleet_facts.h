@@ -40,6 +40,7 @@ struct fleet_facts {
     bool needs_overwrite;
     struct buf drift_keys; /* as source_repair takes them; empty: not known */
     int64_t verified_ms;   /* UTC; 0: never */
+    int64_t time_ms;       /* UTC, by its clock; 0: it did not say */
     char version[64];
     char seen_address[64];
     char reason[256];

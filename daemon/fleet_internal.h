@@ -105,6 +105,8 @@ struct server {
     bool overwrote;              /* in this round: counted as one overwrite */
     int64_t last_attempt_ms;     /* UTC */
     uint64_t round_trip_us;
+    bool skew_known;
+    int64_t skew_ms;       /* its clock against ours: positive is ahead */
     uint64_t bytes_before; /* sent over earlier links */
     int64_t saved_mono_ms;
     struct removal *removal; /* under way, or NULL */

@@ -62,9 +62,10 @@ server_json(const struct server *server)
     int64_t next_ms = server->link == NULL && server->retry_ms > server->due_ms
                           ? server->retry_ms
                           : server->due_ms;
+    json_t *json;
 
     admin_fingerprint(r->host_key, r->host_key_len, fingerprint);
-    return json_pack(
+    json = json_pack(
         "{s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, "
         "s:I, s:I, s:s, s:o, s:o}",
         "name", r->name, "address", r->host, "port", (int)r->port, "state",
@@ -84,6 +85,11 @@ server_json(const struct server *server)
         (json_int_t)server_bytes_sent(server), "fingerprint", fingerprint,
         "version", r->version[0] == '\0' ? json_null() : json_text(r->version),
         "error", server_error_json(server));
+    json_object_set_new(json, "seen_from",
+        json_text(r->seen_address[0] != '\0' ? r->seen_address : NULL));
+    json_object_set_new(json, "clock_skew_ms",
+        server->skew_known ? json_integer(server->skew_ms) : json_null());
+    return json;
 }
 
 static json_t *

@@ -196,6 +196,27 @@ lane_check_facts(const struct lane *lane, const struct fleet_facts *facts,
     return 0;
 }
 
+/* Half the round trip is all that is known of when it looked. */
+static void
+lane_note_clock(const struct lane *lane, const struct fleet_facts *facts,
+    uint64_t round_trip_us)
+{
+    struct server *server = lane->server;
+    int64_t half_ms = (int64_t)(round_trip_us / 2000);
+    int64_t skew_ms = facts->time_ms - (clock_utc_ms() - half_ms);
+    int64_t limit_ms = FLEET_SKEW_MS + half_ms;
+    bool was_off = server->skew_known && llabs(server->skew_ms) > FLEET_SKEW_MS;
+
+    if (facts->time_ms == 0)
+        return;
+    server->skew_known = true;
+    server->skew_ms = skew_ms;
+    if (llabs(skew_ms) > limit_ms && !was_off)
+        events_add(server->fleet->engine->events, "warning", "clock-skew",
+            server->record.name, NULL, "its clock is %.1f s %s ours",
+            (double)llabs(skew_ms) / 1000, skew_ms > 0 ? "ahead of" : "behind");
+}
+
 static void
 lane_take_facts(struct lane *lane, const struct fleet_facts *facts)
 {
@@ -434,6 +455,7 @@ lane_have_facts(void *ctx, const struct link_reply *reply)
         return;
     }
     lane_take_facts(lane, &facts);
+    lane_note_clock(lane, &facts, reply->round_trip_us);
     fleet_facts_release(&facts);
     lane_pump(lane);
     server_progressed(lane->server);

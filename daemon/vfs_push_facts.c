@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "daemon/engine.h"
@@ -120,6 +121,7 @@ facts_json(struct facts *facts)
     if (file_free_bytes(engine->settings.state_dir, &bytes_free, &e) == 0)
         json_object_set_new(json, "disk_free",
             json_integer((json_int_t)bytes_free));
+    json_object_set_new(json, "time", json_time(clock_utc_ms()));
     json_object_set_new(json, "peer_address",
         json_text(f->file.session->address));
     free(keys);
