@@ -116,7 +116,7 @@ note_errno(struct request *q, int errnum)
 }
 
 static int
-bind_source(int fd, const char *source)
+bind_source(int fd, int family, const char *source)
 {
     struct addrinfo *list;
     int r;
@@ -124,7 +124,9 @@ bind_source(int fd, const char *source)
     if (source[0] == '\0')
         return 0;
     list = resolver_numeric(source, 0);
-    if (list == NULL) {
+    if (list == NULL || list->ai_family != family) {
+        if (list != NULL)
+            freeaddrinfo(list);
         errno = EADDRNOTAVAIL;
         return -1;
     }
@@ -146,7 +148,7 @@ start_attempt(struct request *q, const struct addrinfo *a,
     attempt->fd = -1;
     if (fd < 0)
         return -1;
-    if (bind_source(fd, q->source) != 0 ||
+    if (bind_source(fd, a->ai_family, q->source) != 0 ||
         (connect(fd, a->ai_addr, a->ai_addrlen) != 0 && errno != EINPROGRESS) ||
         epoll_ctl(connector_epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
         int saved = errno;

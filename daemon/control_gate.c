@@ -7,6 +7,7 @@
 #include "daemon/engine.h"
 #include "daemon/events.h"
 #include "daemon/filter_confirm.h"
+#include "daemon/filter_narrow.h"
 #include "daemon/gate.h"
 
 static void
@@ -74,12 +75,35 @@ filter_keep(struct control_call *call)
     control_finish(call, NULL);
 }
 
+/* Without an address: to the primary, or to whoever asks. */
+static void
+filter_narrow_to(struct control_call *call)
+{
+    struct engine *engine = control_engine(call);
+    const char *address = engine->node.role == NODE_SECONDARY
+                              ? engine->node.primary_address
+                              : control_address(call);
+    struct err e = ERR_INIT;
+
+    if (json_member_string(control_args(call), "address", false, &address,
+            &e) != 0 ||
+        filter_narrow(engine, address, control_address(call), &e) != 0) {
+        control_fail(call, &e);
+        return;
+    }
+    events_add(engine->events, "info", "changed", NULL, NULL,
+        "%s narrowed the filter to %s", control_who(call), address);
+    control_finish(call, json_pack("{s:s}", "address", address));
+}
+
 static const char *const no_arguments[] = { NULL };
+static const char *const narrow_arguments[] = { "address", NULL };
 static const char *const unban_arguments[] = { "address", "all", NULL };
 
 const struct control_command control_gate_commands[] = {
     { "ipfilter confirm", 0, ROLE_ADMIN, no_arguments, filter_keep },
     { "ipfilter bans", 0, ROLE_VIEWER, no_arguments, filter_bans },
+    { "ipfilter narrow", 0, ROLE_ADMIN, narrow_arguments, filter_narrow_to },
     { "ipfilter unban", 0, ROLE_ADMIN, unban_arguments, filter_unban },
     { NULL, 0, ROLE_NONE, NULL, NULL },
 };

@@ -44,6 +44,24 @@ check_server(const json_t *server, json_t *checks)
 }
 
 static void
+check_rule(const json_t *server, json_t *checks)
+{
+    const char *rule = text_of(server, "rule_refused");
+    char name[300], text[512];
+
+    if (rule[0] == '\0')
+        return;
+    snprintf(name, sizeof(name), "filter of %s", text_of(server, "name"));
+    snprintf(text, sizeof(text),
+        "%s would shut us out, who come from %s: not applied to us there", rule,
+        text_of(server, "seen_from"));
+    doctor_add(checks, name, false, text,
+        "Change that rule, or allow our address in one before it.");
+    doctor_advise(checks, "ipfilter add allow %s --cluster --position 1",
+        text_of(server, "seen_from"));
+}
+
+static void
 check_clock(const json_t *server, json_t *checks)
 {
     const json_t *skew = json_object_get(server, "clock_skew_ms");
@@ -72,6 +90,7 @@ doctor_check_fleet(const struct engine *engine, json_t *checks)
     /* The first is this node itself. */
     for (size_t i = 1; i < json_array_size(servers); i++) {
         check_server(json_array_get(servers, i), checks);
+        check_rule(json_array_get(servers, i), checks);
         check_clock(json_array_get(servers, i), checks);
     }
     json_decref(list);

@@ -16,6 +16,7 @@
 #include "daemon/datasets.h"
 #include "daemon/engine.h"
 #include "daemon/events.h"
+#include "daemon/fleet.h"
 #include "daemon/store.h"
 #include "ipfilter/ruleset.h"
 #include "sync/open.h"
@@ -181,81 +182,6 @@ is_primary(const struct filter *filter, const struct ip_address *a)
            memcmp(&primary, a, sizeof(primary)) == 0;
 }
 
-/* Said when it becomes true. */
-static void
-report_spared(struct filter *filter)
-{
-    struct node *node = &filter->engine->node;
-    struct ip_address primary;
-    struct err ignored = ERR_INIT;
-    int64_t rule = -1;
-    bool spared;
-
-    spared = node->role == NODE_SECONDARY &&
-             filter->sets[FILTER_CLUSTER] != NULL &&
-             ip_address_parse(node->primary_address, &primary, &ignored) == 0 &&
-             ruleset_match(filter->sets[FILTER_CLUSTER], &primary,
-                 IPFILTER_ADMIN, clock_utc_ms(), &rule) == IPFILTER_DENY &&
-             rule >= 0;
-    if (spared && !filter->spared)
-        events_add(filter->engine->events, "warning", "rule-refused", NULL,
-            NULL,
-            "a filter rule of the cluster would shut out the primary at %s: it "
-            "is not applied to it",
-            node->primary_address);
-    filter->spared = spared;
-}
-
-static void
-reload_done(struct dataset *ds, void *arg, const struct err *e)
-{
-    struct filter *filter = ds->engine->filter;
-    struct ruleset **set = arg;
-
-    if (filter == NULL) {
-        ruleset_free(*set);
-        free(set);
-        return;
-    }
-    if (*set == NULL)
-        log_warning("the cluster's old filter rules stay in force: %s",
-            e->message);
-    replace(&filter->sets[FILTER_CLUSTER], *set);
-    free(set);
-    report_spared(filter);
-    filter->reading = false;
-    if (filter->read_again) {
-        filter->read_again = false;
-        filter_reload_cluster(filter);
-    }
-}
-
-void
-filter_reload(struct filter *filter)
-{
-    struct err e = ERR_INIT;
-
-    if (read_local_rules(filter, &e) != 0)
-        log_warning("the old filter rules stay in force: %s", e.message);
-    filter_reload_cluster(filter);
-}
-
-void
-filter_reload_cluster(struct filter *filter)
-{
-    struct dataset *ds =
-        datasets_find(filter->engine->datasets, CONFIG_DATASET);
-
-    if (filter->reading) {
-        filter->read_again = true;
-        return;
-    }
-    filter->reading = true;
-    dataset_run(ds, &(struct dataset_job){ .work = read_cluster_rules,
-                        .done = reload_done,
-                        .arg = alloc_zeroed(1, sizeof(struct ruleset *)) });
-}
-
 /* The layer that decides, FILTER_LAYERS for none, and its rule. */
 static int
 find_rule(const struct filter *filter, const struct ip_address *a,
@@ -291,28 +217,128 @@ filter_verdict(const struct filter *filter, const struct ip_address *a,
     return action == IPFILTER_ALLOW;
 }
 
-bool
-filter_explain(const struct filter *filter, const struct ip_address *a,
+static void
+describe(const struct filter *filter, int layer, int64_t id,
     char out[FILTER_REASON_SIZE])
 {
     static const char *const whose[] = { "of this node", "of the cluster",
         "by default" };
+    const struct ipfilter_rule *rule = ruleset_find(filter->sets[layer], id);
+    char range[128];
+
+    ip_range_format(&rule->range, range);
+    snprintf(out, FILTER_REASON_SIZE, "rule \"%s %s\" %s",
+        rule->action == IPFILTER_ALLOW ? "allow" : "deny", range, whose[layer]);
+}
+
+bool
+filter_explain(const struct filter *filter, const struct ip_address *a,
+    char out[FILTER_REASON_SIZE])
+{
     enum ipfilter_action action;
     int64_t id;
     int layer = find_rule(filter, a, FILTER_LOCAL, &id, &action);
-    const struct ipfilter_rule *rule =
-        layer < FILTER_LAYERS ? ruleset_find(filter->sets[layer], id) : NULL;
-    char range[128];
+    size_t used;
 
-    if (rule == NULL) {
+    if (layer == FILTER_LAYERS) {
         snprintf(out, FILTER_REASON_SIZE, "no rule allows it");
         return false;
     }
-    ip_range_format(&rule->range, range);
-    snprintf(out, FILTER_REASON_SIZE, "rule \"%s %s\" %s%s",
-        rule->action == IPFILTER_ALLOW ? "allow" : "deny", range, whose[layer],
-        action != rule->action ? ", not applied to the primary" : "");
+    describe(filter, layer, id, out);
+    used = strlen(out);
+    if (layer == FILTER_CLUSTER && is_primary(filter, a))
+        snprintf(out + used, FILTER_REASON_SIZE - used,
+            ", which never shuts the primary out");
     return action == IPFILTER_ALLOW;
+}
+
+bool
+filter_cluster_denies(const struct filter *filter, const struct ip_address *a,
+    char out[FILTER_REASON_SIZE])
+{
+    const struct ruleset *set = filter->sets[FILTER_CLUSTER];
+    int64_t id;
+
+    if (set == NULL ||
+        ruleset_match(set, a, IPFILTER_ADMIN, clock_utc_ms(), &id) !=
+            IPFILTER_DENY ||
+        id < 0)
+        return false;
+    describe(filter, FILTER_CLUSTER, id, out);
+    return true;
+}
+
+/* Said when it becomes true. */
+static void
+report_spared(struct filter *filter)
+{
+    const struct node *node = &filter->engine->node;
+    char reason[FILTER_REASON_SIZE];
+    struct ip_address primary;
+    struct err ignored = ERR_INIT;
+    bool spared;
+
+    spared = node->role == NODE_SECONDARY &&
+             ip_address_parse(node->primary_address, &primary, &ignored) == 0 &&
+             filter_cluster_denies(filter, &primary, reason);
+    if (spared && !filter->spared)
+        events_add(filter->engine->events, "warning", "rule-refused", NULL,
+            NULL,
+            "%s would shut out the primary at %s: it is not applied to it",
+            reason, node->primary_address);
+    filter->spared = spared;
+}
+
+static void
+reload_done(struct dataset *ds, void *arg, const struct err *e)
+{
+    struct filter *filter = ds->engine->filter;
+    struct ruleset **set = arg;
+
+    if (filter == NULL) {
+        ruleset_free(*set);
+        free(set);
+        return;
+    }
+    if (*set == NULL)
+        log_warning("the cluster's old filter rules stay in force: %s",
+            e->message);
+    replace(&filter->sets[FILTER_CLUSTER], *set);
+    free(set);
+    report_spared(filter);
+    if (filter->engine->fleet != NULL)
+        fleet_check_rules(filter->engine->fleet);
+    filter->reading = false;
+    if (filter->read_again) {
+        filter->read_again = false;
+        filter_reload_cluster(filter);
+    }
+}
+
+void
+filter_reload(struct filter *filter)
+{
+    struct err e = ERR_INIT;
+
+    if (read_local_rules(filter, &e) != 0)
+        log_warning("the old filter rules stay in force: %s", e.message);
+    filter_reload_cluster(filter);
+}
+
+void
+filter_reload_cluster(struct filter *filter)
+{
+    struct dataset *ds =
+        datasets_find(filter->engine->datasets, CONFIG_DATASET);
+
+    if (filter->reading) {
+        filter->read_again = true;
+        return;
+    }
+    filter->reading = true;
+    dataset_run(ds, &(struct dataset_job){ .work = read_cluster_rules,
+                        .done = reload_done,
+                        .arg = alloc_zeroed(1, sizeof(struct ruleset *)) });
 }
 
 size_t

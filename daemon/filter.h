@@ -41,6 +41,9 @@ bool filter_verdict(const struct filter *filter, const struct ip_address *a,
 #define FILTER_REASON_SIZE 256
 bool filter_explain(const struct filter *filter, const struct ip_address *a,
     char out[FILTER_REASON_SIZE]);
+/* Whether the cluster's rules alone deny it; then OUT names the rule. */
+bool filter_cluster_denies(const struct filter *filter,
+    const struct ip_address *a, char out[FILTER_REASON_SIZE]);
 size_t filter_count(const struct filter *filter, enum filter_layer layer);
 /* Whether a rule of the node's own decides about it. */
 bool filter_decides(const struct filter *filter, const struct ip_address *a);

@@ -48,6 +48,8 @@ void fleet_tell(struct fleet *fleet, const char *command, const char *dataset,
     fleet_told_fn done, void *ctx);
 /* The name of a server that cannot be told anything now, or NULL. */
 const char *fleet_first_unreachable(const struct fleet *fleet);
+/* The cluster's filter rules changed: says which servers spare us from one. */
+void fleet_check_rules(struct fleet *fleet);
 /* The role changed: load or drop the servers. */
 void fleet_role_changed(struct fleet *fleet);
 

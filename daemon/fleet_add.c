@@ -198,17 +198,14 @@ add_record(struct registration *r, struct server **serverp, struct err *e)
 }
 
 static void
-registration_enrolled(void *ctx, const json_t *result, const struct err *e)
+registration_list(struct registration *r)
 {
-    struct registration *r = ctx;
     struct fleet *fleet = r->fleet;
     struct server *server = NULL;
     struct control_call *call = r->call;
-    struct err error = *e;
+    struct err error = ERR_INIT;
 
-    (void)result;
-    r->exchange = NULL;
-    if (e->code != ERR_NONE || add_record(r, &server, &error) != 0) {
+    if (add_record(r, &server, &error) != 0) {
         registration_fail(r, &error);
         return;
     }
@@ -223,6 +220,39 @@ registration_enrolled(void *ctx, const json_t *result, const struct err *e)
     registration_end(r);
     fleet_begin_round(fleet, server);
     fleet_schedule(fleet);
+}
+
+/* It belongs to the cluster by now: a filter that stays wide is no reason to
+ * leave it out of the list. */
+static void
+registration_narrowed(void *ctx, const json_t *result, const struct err *e)
+{
+    struct registration *r = ctx;
+
+    (void)result;
+    r->exchange = NULL;
+    if (e->code != ERR_NONE)
+        events_add(r->fleet->engine->events, "warning", "not-narrowed", r->host,
+            NULL, "its filter was not narrowed: %s", e->message);
+    registration_list(r);
+}
+
+static void
+registration_enrolled(void *ctx, const json_t *result, const struct err *e)
+{
+    struct registration *r = ctx;
+
+    (void)result;
+    r->exchange = NULL;
+    if (e->code != ERR_NONE) {
+        registration_fail(r, e);
+    } else if (r->narrow) {
+        registration_step(r, "narrow", r->host);
+        r->exchange = link_control_run(r->link, "ipfilter narrow", NULL,
+            registration_narrowed, r);
+    } else {
+        registration_list(r);
+    }
 }
 
 static void

@@ -146,7 +146,8 @@ static const char *const probe_arguments[] = { "host", "port", NULL };
 static const char *const facts_arguments[] = { "host", "port", "user",
     "password", "fingerprint", "trust_on_first_use", NULL };
 static const char *const add_arguments[] = { "host", "port", "user", "password",
-    "fingerprint", "trust_on_first_use", "name", "cluster_name", NULL };
+    "fingerprint", "trust_on_first_use", "name", "cluster_name", "narrow",
+    NULL };
 static const char *const trust_arguments[] = { "name", "fingerprint", NULL };
 static const char *const sync_now_arguments[] = { "servers", "wait", "dry_run",
     "timeout_ms", NULL };

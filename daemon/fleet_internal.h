@@ -5,7 +5,7 @@
  * one server), fleet_facts.c (what it says it holds), fleet_send.c (bytes of a
  * bundle), fleet_overwrite.c (streams), fleet_wait.c (calls that wait),
  * fleet_tell.c (commands to all), fleet_json.c, fleet_diff.c, fleet_commands.c,
- * fleet_remove.c, fleet_sync.c, fleet_register.c, fleet_add.c.
+ * fleet_remove.c, fleet_sync.c, fleet_register.c, fleet_add.c, fleet_rules.c.
  *
  * The life of a change: a round begins (interval, request, commit); every
  * dataset is published on its strand; then each server that the round concerns
@@ -23,6 +23,7 @@
 #include "daemon/control.h"
 #include "daemon/datasets.h"
 #include "daemon/engine.h"
+#include "daemon/filter.h"
 #include "daemon/fleet.h"
 #include "daemon/outbound.h"
 #include "daemon/store.h"
@@ -105,6 +106,7 @@ struct server {
     bool overwrote;              /* in this round: counted as one overwrite */
     int64_t last_attempt_ms;     /* UTC */
     uint64_t round_trip_us;
+    char rule_refused[FILTER_REASON_SIZE]; /* "", or a rule it spares us from */
     bool skew_known;
     int64_t skew_ms;       /* its clock against ours: positive is ahead */
     uint64_t bytes_before; /* sent over earlier links */
@@ -276,6 +278,10 @@ void command_sync_config(struct control_call *call);
 
 /* fleet_diff.c */
 void command_sync_preview(struct control_call *call);
+
+/* fleet_rules.c */
+/* After the address changed under which the server sees us. */
+void server_check_rules(struct server *server);
 
 /* fleet_json.c */
 json_t *server_json(const struct server *server);

@@ -87,6 +87,9 @@ server_json(const struct server *server)
         "error", server_error_json(server));
     json_object_set_new(json, "seen_from",
         json_text(r->seen_address[0] != '\0' ? r->seen_address : NULL));
+    json_object_set_new(json, "rule_refused",
+        json_text(
+            server->rule_refused[0] != '\0' ? server->rule_refused : NULL));
     json_object_set_new(json, "clock_skew_ms",
         server->skew_known ? json_integer(server->skew_ms) : json_null());
     return json;

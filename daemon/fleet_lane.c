@@ -234,6 +234,7 @@ lane_take_facts(struct lane *lane, const struct fleet_facts *facts)
     snprintf(record->version, sizeof(record->version), "%s", facts->version);
     snprintf(record->seen_address, sizeof(record->seen_address), "%s",
         facts->seen_address);
+    server_check_rules(lane->server);
     if (lane->drifted || (lane->needs_overwrite && lane->revision != 0))
         lane_report_drift(lane, facts);
 }

@@ -171,6 +171,7 @@ registration_start(struct registration *r)
     const struct link_params params = {
         .host = r->host,
         .port = r->port,
+        .source_address = r->fleet->engine->settings.source_address,
         .mode = login ? LINK_PASSWORD : LINK_PROBE,
         .user = login ? r->user : "",
         .password = login ? r->password : "",
@@ -230,6 +231,7 @@ registration_read(struct registration *r, const json_t *args, struct err *e)
         json_member_string(args, "fingerprint", false, &fingerprint, e) != 0 ||
         json_member_bool(args, "trust_on_first_use", false, &r->trust_first,
             e) != 0 ||
+        json_member_bool(args, "narrow", false, &r->narrow, e) != 0 ||
         json_member_string(args, "name", false, &name, e) != 0 ||
         json_member_string(args, "cluster_name", false, &cluster_name, e) != 0)
         return -1;

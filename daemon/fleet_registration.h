@@ -25,6 +25,7 @@ struct registration {
     char *password;
     char *fingerprint; /* that must be shown; NULL with trust on first use */
     bool trust_first;
+    bool narrow; /* its filter to the address that it sees us come from */
     char *name;
     char *cluster_name;
     uint8_t *host_key;

@@ -280,6 +280,7 @@ server_connect(struct server *server)
         .last_address = server->record.last_address[0] != '\0'
                             ? server->record.last_address
                             : NULL,
+        .source_address = engine->settings.source_address,
         .mode = LINK_KEY,
         .user = "lockstep",
         .login_key = engine->keys.login_private,

@@ -113,6 +113,18 @@ gate_close(struct gate *gate)
     free(gate);
 }
 
+/* Whose looks whether the port is open are nothing to speak of. */
+static bool
+is_monitor(const struct gate *gate, const struct ip_address *a)
+{
+    const struct address_list *list = &gate->engine->settings.monitors;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (ip_range_holds(&list->ranges[i], a))
+            return true;
+    return false;
+}
+
 static void
 note_recent(struct gate *gate, enum gate_refusal why,
     const struct ip_address *a, const char *detail)
@@ -146,6 +158,8 @@ refuse(struct gate *gate, enum gate_refusal why, const struct ip_address *a,
     char from[64];
 
     gate->refused[why]++;
+    if (is_monitor(gate, a))
+        return;
     note_recent(gate, why, a, detail);
     ip_address_format(a, from);
     if (!limiter_allows(&gate->said, from, &missed))
@@ -289,6 +303,9 @@ gate_offence(struct gate *gate, const struct ip_address *a,
     struct ban ban;
 
     if (offence != OFFENCE_LOGIN && gate_knows(gate, a))
+        return;
+    if ((offence == OFFENCE_LEFT || offence == OFFENCE_TIME) &&
+        is_monitor(gate, a))
         return;
     follow_settings(gate);
     if (bans_offence(gate->bans, a, offence, clock_utc_ms(), &ban))

@@ -205,6 +205,46 @@ read_password_logins(const struct key *key, const char *value, void *field,
     return 0;
 }
 
+/* An address in numbers, or nothing. */
+static int
+read_address(const struct key *key, const char *value, void *field,
+    struct err *e)
+{
+    struct ip_address a;
+
+    if (value[0] != '\0' && ip_address_parse(value, &a, e) != 0)
+        return err_wrap(e, "\"%s\"", key->name);
+    set_text(field, value);
+    return 0;
+}
+
+/* Replaces the list, also by an empty one. */
+static int
+read_ranges(const struct key *key, const char *value, void *field,
+    struct err *e)
+{
+    static const char blanks[] = " \t,";
+    struct address_list *list = field;
+    struct address_list read = { NULL, 0 };
+    char *copy = alloc_string(value), *word, *rest = NULL;
+    int r = 0;
+
+    for (word = strtok_r(copy, blanks, &rest); word != NULL && r == 0;
+         word = strtok_r(NULL, blanks, &rest)) {
+        read.ranges =
+            alloc_resize(read.ranges, read.count + 1, sizeof(*read.ranges));
+        r = ip_range_parse(word, &read.ranges[read.count++], e);
+    }
+    free(copy);
+    if (r != 0) {
+        free(read.ranges);
+        return err_wrap(e, "\"%s\"", key->name);
+    }
+    free(list->ranges);
+    *list = read;
+    return 0;
+}
+
 #define FIELD(member) offsetof(struct settings, member)
 
 static const struct key keys[] = {
@@ -212,6 +252,7 @@ static const struct key keys[] = {
     { "node", "listen", read_text, FIELD(listen), 0, 0, "[::]:14983" },
     { "node", "state_dir", setting_read_path, FIELD(state_dir), 0, 0,
         "/var/lib/lockstep" },
+    { "node", "source_address", read_address, FIELD(source_address), 0, 0, "" },
     { "node", "log_level", read_level, FIELD(log_level), 0, 0, "info" },
     { "history", "max_bytes", read_size, FIELD(history_bytes), MIB, TIB,
         "256M" },
@@ -245,6 +286,7 @@ static const struct key keys[] = {
         "1h" },
     { "limits", "password_logins", read_password_logins,
         FIELD(passwords_anywhere), 0, 0, "loopback" },
+    { "limits", "monitors", read_ranges, FIELD(monitors), 0, 0, "" },
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
@@ -376,6 +418,8 @@ settings_release(struct settings *s)
     free(s->name);
     free(s->listen);
     free(s->state_dir);
+    free(s->source_address);
+    free(s->monitors.ranges);
     settings_datasets_release(s);
     memset(s, 0, sizeof(*s));
 }

@@ -4,14 +4,14 @@
  * range.  --config FILE replaces /etc/lockstep/lockstepd.conf; every file in
  * FILE.d whose name ends in ".conf" is read after it, in order of name.
  *
- * [node]    name, listen (ADDR:PORT), state_dir, log_level
+ * [node]    name, listen (ADDR:PORT), state_dir, source_address, log_level
  * [history] max_bytes, max_age
  * [guard]   delete_percent (0-100)
  * [replica] drift (repair|hold), scrub_interval (duration)
  * [limits]  max_sessions, max_sessions_per_source, login_grace, login_attempts,
  *           session_rate, session_rate_per_source, max_unauthenticated,
  *           max_unauthenticated_per_source, ban_after, ban_window, ban_time,
- *           password_logins (loopback|anywhere)
+ *           password_logins (loopback|anywhere), monitors
  * [dataset "NAME"]  path (absolute), capture (compare|triggers),
  *           drift_capture (triggers|scrub), secrets, protect, protect_rows,
  *           exclude: a database of another program
@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "ipfilter/ruleset.h"
 #include "sync/selection.h"
 #include "sync/source.h"
 
@@ -43,10 +44,17 @@ struct dataset_settings {
     char *place;   /* "FILE:LINE" where it is first spoken of */
 };
 
+/* Addresses, prefixes and ranges. */
+struct address_list {
+    struct ip_range *ranges;
+    size_t count;
+};
+
 struct settings {
     char *name;
     char *listen; /* as given */
     char *state_dir;
+    char *source_address; /* of connections to servers; "": as routed */
     int log_level;
     int64_t history_bytes;
     int64_t history_age_ms;
@@ -63,8 +71,9 @@ struct settings {
     int64_t max_unauthenticated_per_source;
     int64_t ban_after; /* refused logins; 0: never */
     int64_t ban_window_ms;
-    int64_t ban_time_ms;     /* the first; later ones twice as long each */
-    bool passwords_anywhere; /* on a secondary; else from loopback only */
+    int64_t ban_time_ms;          /* the first; later ones twice as long each */
+    bool passwords_anywhere;      /* on a secondary; else from loopback only */
+    struct address_list monitors; /* whose bare connections say nothing */
     struct dataset_settings *datasets; /* in the order of the files */
     size_t dataset_count;
 };

@@ -143,3 +143,11 @@ ip_range_format(const struct ip_range *r, char out[128])
     else
         snprintf(out, 128, "%s-%s", first, last);
 }
+
+bool
+ip_range_holds(const struct ip_range *r, const struct ip_address *a)
+{
+    return memcmp(a, &r->first, sizeof(*a)) >= 0 &&
+           memcmp(a, &r->last, sizeof(*a)) <= 0 &&
+           ip_address_is_v4(a) == ip_address_is_v4(&r->first);
+}

@@ -118,14 +118,6 @@ ruleset_count(const struct ruleset *r)
     return r->count;
 }
 
-static bool
-holds(const struct ip_range *range, const struct ip_address *a)
-{
-    return memcmp(a, &range->first, sizeof(*a)) >= 0 &&
-           memcmp(a, &range->last, sizeof(*a)) <= 0 &&
-           ip_address_is_v4(a) == ip_address_is_v4(&range->first);
-}
-
 static const struct spans *
 spans_of(const struct ruleset *r, enum ipfilter_scope scope)
 {
@@ -153,7 +145,7 @@ ruleset_match(const struct ruleset *r, const struct ip_address *a,
     for (p = r->rules + first; p < r->rules + r->count; p++) {
         if (!(p->scope & scope) ||
             (p->expires_ms != 0 && p->expires_ms <= now_ms) ||
-            !holds(&p->range, a))
+            !ip_range_holds(&p->range, a))
             continue;
         *rule = p->id;
         return p->action;

@@ -53,6 +53,8 @@ bool ip_address_is_loopback(const struct ip_address *a);
 /* "10.0.0.1", "10.0.0.0/8", "10.0.0.1-10.0.0.9", the same in IPv6.  Host bits
  * below a prefix, a range backwards or across families are ERR_INVALID. */
 int ip_range_parse(const char *text, struct ip_range *r, struct err *e);
+/* Whether A lies within; never across families. */
+bool ip_range_holds(const struct ip_range *r, const struct ip_address *a);
 /* The shortest of the three forms. */
 void ip_range_format(const struct ip_range *r, char out[128]);
 

@@ -59,6 +59,16 @@ static const struct view test_views[] = {
     VIEWS_END,
 };
 
+static const struct column narrow_columns[] = {
+    { "narrowed to", "address", COLUMN_TEXT, false },
+    COLUMNS_END,
+};
+
+static const struct view narrow_views[] = {
+    { "", false, narrow_columns, NULL },
+    VIEWS_END,
+};
+
 static const struct column ban_columns[] = {
     { "SOURCE", "source", COLUMN_TEXT, false },
     { "SINCE", "since", COLUMN_AGE, false },
@@ -163,6 +173,10 @@ const struct command ipfilter_commands[] = {
     { "ipfilter", "test", "ADDRESS", "what the rules say about an address",
         "ipfilter test 192.0.2.10\n", "address", test_options, NULL,
         test_views },
+    { "ipfilter", "narrow", "[ADDRESS]",
+        "let in ADDRESS (default: the primary) and this host, nobody else",
+        "ipfilter narrow\nipfilter narrow 192.0.2.10\n", "address?", NULL, NULL,
+        narrow_views },
     { "ipfilter", "bans", "", "who is kept out for a while, and until when",
         "ipfilter bans\n", "", NULL, NULL, ban_views },
     { "ipfilter", "unban", "[ADDRESS]", "lift a ban",

@@ -78,6 +78,9 @@ static const struct option add_options[] = {
         "pin the host key that it shows" },
     { "cluster-name", "NAME", OPTION_TEXT, "cluster_name",
         "the cluster's name, at the first add" },
+    { "narrow", "yes|no", OPTION_YES_NO, "narrow",
+        "its admin port for this primary and itself alone (default: asks; "
+        "with --yes no)" },
     { "from", "FILE", OPTION_TEXT, "from",
         "add each server of FILE: HOST[:PORT] [name=N] [user=U] "
         "[fingerprint=F] [password-file=F]" },

@@ -65,6 +65,8 @@ static const struct column server_columns[] = {
     { "state", "state", COLUMN_TEXT, false },
     { "error", "error.message", COLUMN_TEXT, false },
     { "what to do", "error.hint", COLUMN_TEXT, false },
+    { "rule not applied", "rule_refused", COLUMN_TEXT, false },
+    { "sees us from", "seen_from", COLUMN_TEXT, false },
     { "last synchronized", "last_synchronized", COLUMN_AGE, false },
     { "last verified", "last_verified", COLUMN_AGE, false },
     { "last attempt", "last_attempt", COLUMN_AGE, false },

@@ -136,6 +136,25 @@ summarize(struct cli *cli, const json_t *facts)
     }
 }
 
+/* Whoever was not asked keeps what is there: nobody is shut out unasked. */
+static void
+offer_narrow(struct cli *cli, json_t *args, const json_t *facts)
+{
+    const char *address = json_string_value(json_object_get(facts, "address"));
+    char answer[SECRET_SIZE] = "";
+
+    if (json_object_get(args, "narrow") != NULL || cli->yes ||
+        !cli_can_ask(cli) || address == NULL)
+        return;
+    fprintf(stderr,
+        "It sees this primary come from %s.  Let only that address and itself "
+        "in on its admin port from now on?  [y/N] ",
+        address);
+    if (fgets(answer, sizeof(answer), stdin) != NULL &&
+        (answer[0] == 'y' || answer[0] == 'Y'))
+        json_object_set_new(args, "narrow", json_true());
+}
+
 /* What will be lost there, and whether that is agreed to. */
 static int
 review_facts(struct cli *cli, json_t *args, struct err *e)
@@ -146,6 +165,7 @@ review_facts(struct cli *cli, json_t *args, struct err *e)
 
     json_object_del(asked, "name");
     json_object_del(asked, "cluster_name");
+    json_object_del(asked, "narrow");
     if (cli_control(cli, "server facts", asked, LONG_WAIT_MS, &facts, e) != 0)
         goto out;
     if (!cli->yes)
@@ -157,6 +177,8 @@ review_facts(struct cli *cli, json_t *args, struct err *e)
     if (name == NULL)
         name = json_string_value(json_object_get(args, "host"));
     r = cli_confirm(cli, "It becomes a secondary of this node.", name, e);
+    if (r == 0)
+        offer_narrow(cli, args, facts);
 out:
     json_decref(facts);
     json_decref(asked);

@@ -41,6 +41,7 @@ every_key_is_read(void **state)
                                "name = edge-1\n"
                                "listen = 127.0.0.1:1\n"
                                "state_dir = /x\n"
+                               "source_address = 192.0.2.1\n"
                                "log_level = warning\n"
                                "[history]\n"
                                "max_bytes = 2G\n"
@@ -54,7 +55,8 @@ every_key_is_read(void **state)
                                "max_sessions = 7\n"
                                "max_sessions_per_source = 6\n"
                                "login_grace = 5s\n"
-                               "login_attempts = 2\n";
+                               "login_attempts = 2\n"
+                               "monitors = 192.0.2.7, 10.0.0.0/8\n";
     struct err e = ERR_INIT;
     struct settings s;
 
@@ -63,6 +65,8 @@ every_key_is_read(void **state)
     assert_string_equal(s.name, "edge-1");
     assert_string_equal(s.listen, "127.0.0.1:1");
     assert_string_equal(s.state_dir, "/x");
+    assert_string_equal(s.source_address, "192.0.2.1");
+    assert_int_equal(s.monitors.count, 2);
     assert_int_equal(s.log_level, LOG_LEVEL_WARNING);
     assert_int_equal(s.history_bytes, (int64_t)2 << 30);
     assert_int_equal(s.history_age_ms, 90000);

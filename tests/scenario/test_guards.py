@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+"""What keeps an administrator, and a primary, from being shut out."""
+# timeout: 180
+
+import socket
+
+from lockstep import PORT, SLOW, check, run, same, scenario, wait_for
+
+STRANGER = "127.0.0.66"
+
+
+def bytes_from(node, source):
+    with socket.socket() as s:
+        s.settimeout(10 * SLOW)
+        s.bind((source, 0))
+        try:
+            s.connect((node.address, PORT))
+            return s.recv(100)
+        except ConnectionResetError:
+            return b""
+
+
+@scenario
+def a_multi_homed_primary_has_one_address(t):
+    source = t.addresses.get(7)
+    cluster = t.cluster(1, config="[node]\nsource_address = %s\n" % source)
+    primary, node = cluster.primary, cluster.secondaries[0]
+    with t.promise("registration and pushes come from source_address"):
+        same(primary.server(node)["seen_from"], source, "seen_from")
+        same(node.status()["cluster"]["primary"]["address"], source,
+             "the primary's address")
+        node.cli("ipfilter", "add", "allow", source)
+        node.cli("ipfilter", "add", "allow", "127.0.0.1")
+        node.cli("ipfilter", "add", "deny", "127.0.0.0/8")
+        node.restart()
+        primary.cli("user", "add", "ann", "--home", "/srv/ann")
+        cluster.wait_synchronized()
+        same(bytes_from(node, STRANGER), b"", "bytes for others")
+    with t.promise("a source address of another family reaches nobody"):
+        primary.config = "[node]\nsource_address = ::1\n"
+        primary.restart()
+        error = wait_for(lambda: primary.server(node)["error"], 30, "an error")
+        same(error["code"], "NO_ROUTE", "code")
+        check("source address" in error["hint"], error)
+
+
+@scenario
+def a_rule_that_a_secondary_refuses(t):
+    cluster = t.cluster(2, config="[node]\nsource_address = %s\n" %
+                        t.addresses.get(7))
+    primary, (node, other) = cluster.primary, cluster.secondaries
+    with t.promise("is named on the primary, by server and rule"):
+        primary.cli("ipfilter", "add", "deny", t.addresses.get(7),
+                    "--cluster", "--comment", "by mistake")
+        primary.cli("user", "add", "ann", "--home", "/srv/ann")
+        cluster.sync()
+        events = wait_for(lambda: primary.events("rule-refused"),
+                          what="events")
+        same(sorted(e["server"] for e in events), [node.name, other.name],
+             "servers")
+        rule = 'rule "deny %s" of the cluster' % t.addresses.get(7)
+        same(primary.cli("server", "show", node.name)["server"]
+             ["rule_refused"], rule, "server show")
+        check(rule in primary.run("server", "show", node.name).out,
+              "not shown to people")
+    with t.promise("while the rest of the push goes on"):
+        same(node.sql("SELECT name FROM users"), [("ann",)], "users")
+        check(cluster.synchronized(), "not synchronized")
+        node.restart()
+        primary.cli("user", "add", "bob", "--home", "/srv/bob")
+        cluster.wait_synchronized()
+        check(node.events("rule-refused"), "not said on the secondary")
+    with t.promise("and no longer when it is gone"):
+        primary.cli("ipfilter", "remove", "1")
+        wait_for(lambda: primary.server(node)["rule_refused"] is None,
+                 what="no rule")
+
+
+@scenario
+def a_secondary_is_narrowed_to_its_primary(t):
+    source = t.addresses.get(7)
+    primary = t.node("primary", "[node]\nsource_address = %s\n" % source)
+    node, wide = t.node("narrow"), t.node("wide")
+    for one, more in (node, ["--narrow", "yes"]), (wide, []):
+        primary.cli("server", "add", one.address, "--password-file",
+                    one.password_file(), "--fingerprint", one.fingerprint(),
+                    *more)
+    with t.promise("with --narrow yes only the primary and itself get in"):
+        rules = [(r["action"], r["address"])
+                 for r in node.cli("ipfilter", "list")["rules"]
+                 if r["comment"] == "narrowed"]
+        same(rules, [("allow", "127.0.0.0/8"), ("allow", "::1"),
+                     ("allow", source), ("deny", "0.0.0.0/0"),
+                     ("deny", "::/0")], "rules")
+        for address in "10.1.2.3", "192.168.1.1", "fd00::1":
+            same(node.cli("ipfilter", "test", address)["action"], "deny",
+                 address)
+        node.restart()
+        primary.cli("user", "add", "ann", "--home", "/srv/ann")
+        primary.cli("sync", "now", "--wait")
+    with t.promise("unasked, nothing is narrowed"):
+        same(wide.cli("ipfilter", "test", "10.1.2.3")["action"], "allow",
+             "action")
+    with t.promise("ipfilter narrow does it later, as often as one likes"):
+        for _ in range(2):
+            same(wide.cli("ipfilter", "narrow")["address"], source, "address")
+        same(len([r for r in wide.cli("ipfilter", "list")["rules"]
+                  if r["comment"] == "narrowed"]), 5, "rules")
+        same(wide.cli("ipfilter", "test", "10.1.2.3")["action"], "deny",
+             "action")
+    with t.promise("rules of before go on deciding first"):
+        wide.cli("ipfilter", "add", "allow", "10.9.0.0/16", "--position", "1")
+        wide.cli("ipfilter", "narrow")
+        same(wide.cli("ipfilter", "test", "10.9.1.1")["action"], "allow",
+             "action")
+
+
+@scenario
+def a_monitor_is_nothing_to_speak_of(t):
+    node = t.node("node", config="[limits]\nmonitors = 127.0.0.66/31, ::1\n")
+    node.cli("ipfilter", "add", "deny", "127.0.0.64/28")
+    with t.promise("its refused looks are counted and not told"):
+        for _ in range(3):
+            same(bytes_from(node, STRANGER), b"", "bytes")
+        same(bytes_from(node, "127.0.0.70"), b"", "bytes")
+        texts = wait_for(lambda: [e["text"] for e in node.events("refused")],
+                         what="an event of another")
+        check(all("127.0.0.70" in text for text in texts), texts)
+
+
+if __name__ == "__main__":
+    run(170)
