@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/stop.h"
 #include "daemon/background.h"
 #include "daemon/backup.h"
@@ -26,6 +27,7 @@
 #include "daemon/listener.h"
 #include "daemon/options.h"
 #include "sync/interrupt.h"
+#include "sync/open.h"
 
 /* Everything is durable when it is acknowledged, so what is not finished by
  * then can be left to the next start. */
@@ -239,6 +241,8 @@ main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     harden();
+    memory_keep_small();
+    database_bound_memory();
     engine.config_path = options.config_path;
     if (settings_load(&engine.settings, options.config_path, &e) != 0)
         goto fail;

@@ -9,6 +9,11 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "base/memory.h"
+
+/* A job that took so long may have needed much memory. */
+#define LONG_MS 250
 
 struct strand_job {
     uv_work_t request;
@@ -53,8 +58,11 @@ static void
 job_on_thread(uv_work_t *request)
 {
     struct strand_job *job = request->data;
+    int64_t began_ms = clock_mono_ms();
 
     job->work(job->arg);
+    if (clock_mono_ms() - began_ms >= LONG_MS)
+        memory_give_back();
     pthread_mutex_lock(&job->lock);
     job->finished = true;
     pthread_cond_signal(&job->changed);

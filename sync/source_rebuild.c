@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "sync/open.h"
 #include "sync/sound.h"
 
@@ -29,7 +30,7 @@ configure(struct source *s, sqlite3 *db, struct err *e)
     if (database_suspend_rules(db, e) != 0)
         return -1;
     sqlite3_wal_hook(db, note_wal_pages, s);
-    return database_exec(db, "PRAGMA cache_size=-32768", e);
+    return 0;
 }
 
 void
@@ -60,7 +61,8 @@ load_published(struct source *s, struct err *e)
         return -1;
     source_statements_reset(s);
     database_allow_shadows(s->published, s->schema->has_shadows);
-    return 0;
+    /* Only now: what read the whole file needed no room for it. */
+    return database_exec(s->published, "PRAGMA cache_size=-32768", e);
 }
 
 int
@@ -188,6 +190,9 @@ source_rebuild(struct source *s, const struct dataset_state *next,
     bool usable;
     int r = -1;
 
+    database_drop_pages(s->published);
+    database_drop_pages(s->live);
+    memory_give_back();
     if (file_remove(path, e) != 0 || remove_side_files(path, e) != 0)
         goto out;
     if (selection_read(&selection, s->config.selection, e) != 0 ||
