@@ -1,6 +1,6 @@
 /*
- * The drift file: see the header.  Lines are gathered in memory and written in
- * one go with one fsync, so that a repair waits for the disk once.
+ * The drift file: see the header.  Lines are gathered and synced in one go, so
+ * that a repair waits for the disk once.
  */
 #include "sync/drift.h"
 
@@ -22,12 +22,17 @@
  * content, so value_show decides how a cut looks. */
 #define DRIFT_SHOWN_MAX 65536
 
+/* Lines are written once there are so many bytes of them. */
+#define DRIFT_GATHERED 262144
+
 struct drift_file {
     char *path;
     char *work_dir;
     char *dataset;
     struct buf lines;
+    bool written; /* some were, and are not synced */
     int fd;
+    struct err failed;
 };
 
 static int
@@ -86,6 +91,18 @@ show_row(const void *row, size_t len)
     return value;
 }
 
+static void
+write_lines(struct drift_file *file)
+{
+    if (file->lines.len == 0 || file->failed.code != ERR_NONE)
+        return;
+    if (file_write_all(file->fd, file->lines.data, file->lines.len,
+            &file->failed) != 0)
+        err_wrap(&file->failed, "could not keep drifted rows");
+    file->written = true;
+    buf_clear(&file->lines);
+}
+
 void
 drift_file_add(struct drift_file *file, const char *table, const void *key,
     size_t key_len, const void *found, size_t found_len, const void *expected,
@@ -105,19 +122,24 @@ drift_file_add(struct drift_file *file, const char *table, const void *key,
     buf_printf(&file->lines, "%s\n", text);
     free(text);
     json_decref(line);
+    if (file->lines.len >= DRIFT_GATHERED)
+        write_lines(file);
 }
 
 int
 drift_file_commit(struct drift_file *file, struct err *e)
 {
-    if (file->lines.len == 0)
+    write_lines(file);
+    if (file->failed.code != ERR_NONE) {
+        *e = file->failed;
+        return -1;
+    }
+    if (!file->written)
         return 0;
-    if (file_write_all(file->fd, file->lines.data, file->lines.len, e) != 0)
-        return err_wrap(e, "could not keep drifted rows");
     if (fsync(file->fd) != 0)
         return err_set_errno(e, ERR_IO, errno, "could not sync \"%s\"",
             file->path);
-    buf_clear(&file->lines);
+    file->written = false;
     return file_sync_folder(file->work_dir, e);
 }
 

@@ -27,7 +27,7 @@ void drift_file_add(struct drift_file *file, const char *table, const void *key,
     size_t expected_len, const char *cause);
 /* Writes and syncs what was added. */
 int drift_file_commit(struct drift_file *file, struct err *e);
-/* Closes; what was not committed is dropped. */
+/* Closes; what was not committed may be dropped. */
 void drift_file_close(struct drift_file *file);
 
 #endif

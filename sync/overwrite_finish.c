@@ -17,7 +17,8 @@
 #include "sync/value.h"
 
 #define DRIFT_ROWS_KEPT 10000
-#define DRIFT_BYTES_MAX ((size_t)64 << 20)
+/* Beyond this much the backup alone has what was changed here. */
+#define DRIFT_BYTES_MAX ((size_t)8 << 20)
 #define DRIFT_ROWS_NAMED 3
 
 static int
@@ -42,7 +43,7 @@ write_drift(struct replica *r, const struct change_set *changes, struct err *e)
 }
 
 static void
-name_drift(struct replica *r, const struct change_set *changes)
+name_drift(struct replica *r, const struct change_set *changes, bool all)
 {
     char key[128];
 
@@ -55,27 +56,34 @@ name_drift(struct replica *r, const struct change_set *changes)
             value_show(c->new_key, c->new_key_len, key, sizeof(key));
         replica_notice(r, "drift", "table %s key %s", c->table, key);
     }
-    if (changes->count > DRIFT_ROWS_NAMED)
+    if (!all)
+        replica_notice(r, "drift",
+            "more rows were changed than are kept in drift.jsonl: the backup "
+            "in backups/ has them all");
+    else if (changes->count > DRIFT_ROWS_NAMED)
         replica_notice(r, "drift", "%zu rows in all", changes->count);
 }
 
-/* Compares in one snapshot; what is found before damage or the limit stops it
- * is worth keeping too. */
+/* Compares in one snapshot; what is found before damage or the limit (*ALL is
+ * false then) stops it is worth keeping too. */
 static void
 find_drift(struct replica *r, const struct staging *s,
-    struct change_set *changes)
+    struct change_set *changes, bool *all)
 {
     struct err e = ERR_INIT;
     struct schema *schema = NULL;
 
+    *all = true;
     if (database_exec(r->db, "BEGIN", &e) != 0)
         return;
     if (schema_load(&schema, r->db, &e) == 0 &&
         compare_databases(r->db, schema, s->db, s->schema, changes,
-            DRIFT_BYTES_MAX, &e) != 0 &&
-        e.code != ERR_CANCELLED)
-        replica_notice(r, "drift", "could not compare all rows: %.200s",
-            e.message);
+            DRIFT_BYTES_MAX, &e) != 0) {
+        *all = e.code != ERR_INVALID;
+        if (*all && e.code != ERR_CANCELLED)
+            replica_notice(r, "drift", "could not compare all rows: %.200s",
+                e.message);
+    }
     database_rollback(r->db);
     schema_free(schema);
 }
@@ -86,15 +94,17 @@ static int
 note_drift(struct replica *r, const struct staging *s, struct err *e)
 {
     struct change_set changes;
+    bool all;
     int result = 0;
 
     if (r->db == NULL || !r->drifted)
         return 0;
     change_set_init(&changes);
-    find_drift(r, s, &changes);
+    find_drift(r, s, &changes, &all);
     result = stop_check(e);
-    if (result == 0 && changes.count > 0) {
-        name_drift(r, &changes);
+    if (result == 0 && (changes.count > 0 || !all)) {
+        all = all && changes.count <= DRIFT_ROWS_KEPT;
+        name_drift(r, &changes, all);
         result = write_drift(r, &changes, e);
     }
     change_set_release(&changes);

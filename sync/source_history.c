@@ -76,6 +76,15 @@ widen(sqlite3 *db, struct err *e)
 }
 
 static int
+note_log_pages(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    ((struct source *)ctx)->history_log_pages = pages;
+    return SQLITE_OK;
+}
+
+static int
 try_open(struct source *s, struct err *e)
 {
     memset(s->named_schema, 0, HASH_SIZE);
@@ -84,7 +93,7 @@ try_open(struct source *s, struct err *e)
         database_exec(s->history, create_sql, e) != 0 ||
         database_sound(s->history, e) != 0)
         return -1;
-    sqlite3_wal_autocheckpoint(s->history, 4000);
+    sqlite3_wal_hook(s->history, note_log_pages, s);
     if (widen(s->history, e) != 0)
         return -1;
     return database_prepare(s->history, insert_sql, &s->history_insert, e);

@@ -118,7 +118,7 @@ struct source {
     struct buf specials;                 /* of the published copy */
     struct newest_changes newest;
     struct buf needs_compare;
-    int wal_pages; /* of the published copy */
+    int published_log_pages, history_log_pages;
 
     /* The live file as of the last publish that went well, and as seen by the
      * one under way. */

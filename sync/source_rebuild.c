@@ -16,11 +16,11 @@
 #include "sync/sound.h"
 
 static int
-note_wal_pages(void *ctx, sqlite3 *db, const char *name, int pages)
+note_log_pages(void *ctx, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
     (void)name;
-    ((struct source *)ctx)->wal_pages = pages;
+    ((struct source *)ctx)->published_log_pages = pages;
     return SQLITE_OK;
 }
 
@@ -29,7 +29,7 @@ configure(struct source *s, sqlite3 *db, struct err *e)
 {
     if (database_suspend_rules(db, e) != 0)
         return -1;
-    sqlite3_wal_hook(db, note_wal_pages, s);
+    sqlite3_wal_hook(db, note_log_pages, s);
     return 0;
 }
 

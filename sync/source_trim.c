@@ -211,12 +211,24 @@ empty_log(struct source *s)
         source_base_complete(s);
 }
 
+/* What is written back then is written over. */
+static void
+shorten_log(sqlite3 *db, int *pages)
+{
+    struct err ignored = ERR_INIT;
+    bool complete;
+
+    if (db == NULL || *pages <= LOG_PAGES_MAX)
+        return;
+    database_checkpoint(db, SQLITE_CHECKPOINT_PASSIVE, &complete, &ignored);
+    *pages = 0;
+}
+
 int
 source_trim(struct source *source, struct err *e)
 {
     struct source *s = source;
     struct err ignored = ERR_INIT;
-    bool complete;
     int r = 0;
 
     source_newest_release(s);
@@ -231,12 +243,9 @@ source_trim(struct source *source, struct err *e)
         }
         database_set_wait(s->live, SOURCE_READ_WAIT_MS);
     }
-    if (s->published != NULL && s->wal_pages > LOG_PAGES_MAX) {
-        database_checkpoint(s->published, SQLITE_CHECKPOINT_PASSIVE, &complete,
-            &ignored);
-        s->wal_pages = 0;
-    }
     if (s->state.revision % RETAIN_EVERY == 1)
         history_retain(s, &ignored);
+    shorten_log(s->published, &s->published_log_pages);
+    shorten_log(s->history, &s->history_log_pages);
     return r;
 }
