@@ -190,14 +190,24 @@ fuzz:
 
 # Installation -----------------------------------------------------------
 
+# Where zsh looks: the distribution's packages have a folder of their own.
+ZSH_FOLDER = $(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+SHARE = $(DESTDIR)$(PREFIX)/share
 MAN_PAGES := $(wildcard docs/*.1 docs/*.5 docs/*.7 docs/*.8)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 $(BUILD)/lockstep $(DESTDIR)$(PREFIX)/bin/lockstep
 	install -m 755 $(BUILD)/lockstepd $(DESTDIR)$(PREFIX)/sbin/lockstepd
+	install -d $(SHARE)/bash-completion/completions \
+		$(SHARE)/zsh/$(ZSH_FOLDER) $(SHARE)/fish/vendor_completions.d
+	install -m 644 contrib/completion/lockstep.bash \
+		$(SHARE)/bash-completion/completions/lockstep
+	install -m 644 contrib/completion/_lockstep $(SHARE)/zsh/$(ZSH_FOLDER)
+	install -m 644 contrib/completion/lockstep.fish \
+		$(SHARE)/fish/vendor_completions.d
 	for page in $(MAN_PAGES); do \
-		folder=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		folder=$(SHARE)/man/man$${page##*.}; \
 		install -d $$folder && install -m 644 $$page $$folder/ || exit 1; \
 	done
 

@@ -186,8 +186,9 @@ take_option(const struct option *option, const char *text, json_t *into,
     return 0;
 }
 
-static const struct option *
-find_option(const struct option *options, const char *name, size_t len)
+const struct option *
+arguments_find_option(const struct option *options, const char *name,
+    size_t len)
 {
     for (; options != NULL && options->name != NULL; options++)
         if (strlen(options->name) == len &&
@@ -222,9 +223,9 @@ parse_option(struct arguments *a, int argc, char *const *argv, int *i,
     json_t *into = a->values;
 
     if (a->command != NULL)
-        option = find_option(a->command->options, name, len);
+        option = arguments_find_option(a->command->options, name, len);
     if (option == NULL) {
-        option = find_option(global_options, name, len);
+        option = arguments_find_option(global_options, name, len);
         into = a->globals;
     }
     if (option == NULL)
@@ -328,6 +329,22 @@ next_word(const char *spec, struct word *word)
     word->optional = *spec == '?' || *spec == '*';
     word->many = *spec == '*';
     return spec + word->optional;
+}
+
+bool
+arguments_member_at(const struct command *command, size_t index,
+    char member[32])
+{
+    const char *spec = command->words;
+    struct word word = { .many = false };
+    bool found = false;
+
+    for (size_t i = 0; spec != NULL && *spec != '\0' && i <= index; i++) {
+        spec = next_word(spec, &word);
+        found = i == index;
+    }
+    snprintf(member, 32, "%s", word.member);
+    return found || word.many;
 }
 
 static int

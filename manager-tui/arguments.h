@@ -38,6 +38,13 @@ extern const struct option global_options[];
  * fitting usage can be shown. */
 int arguments_parse(struct arguments *a, int argc, char *const *argv,
     struct err *e);
+/* The option of LEN bytes NAME in a table, which may be NULL; NULL. */
+const struct option *arguments_find_option(const struct option *options,
+    const char *name, size_t len);
+/* The member that the word with INDEX behind the verb becomes; false when there
+ * is no such word. */
+bool arguments_member_at(const struct command *command, size_t index,
+    char member[32]);
 /* Wipes what may be secret. */
 void arguments_release(struct arguments *a);
 

@@ -12,20 +12,28 @@
 #include "base/json.h"
 #include "base/version.h"
 #include "manager-tui/arguments.h"
+#include "manager-tui/complete.h"
 #include "manager-tui/help.h"
 #include "manager-tui/overview.h"
 
 #define DEFAULT_STATE_DIR "/var/lib/lockstep"
 
+const char *
+cli_default_state_dir(void)
+{
+    const char *from_environment = getenv("LOCKSTEP_STATE_DIR");
+
+    return from_environment != NULL && from_environment[0] != '\0'
+               ? from_environment
+               : DEFAULT_STATE_DIR;
+}
+
 static void
 take_globals(struct cli *cli, const json_t *globals)
 {
-    const char *from_environment = getenv("LOCKSTEP_STATE_DIR");
     struct err ignored = ERR_INIT;
 
-    cli->state_dir = from_environment != NULL && from_environment[0] != '\0'
-                         ? from_environment
-                         : DEFAULT_STATE_DIR;
+    cli->state_dir = cli_default_state_dir();
     json_member_string(globals, "state_dir", false, &cli->state_dir, &ignored);
     json_member_string(globals, "connect", false, &cli->connect, &ignored);
     json_member_string(globals, "password_file", false, &cli->password_file,
@@ -125,6 +133,8 @@ cli_main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     /* Passwords pass through: no core file, no ptrace by others. */
     prctl(PR_SET_DUMPABLE, 0);
+    if (argc > 1 && strcmp(argv[1], COMPLETE_WORD) == 0)
+        return complete_run(argc - 2, argv + 2);
     code = arguments_parse(&a, argc - 1, argv + 1, &e);
     take_globals(&cli, a.globals);
     cli.json = cli.json || asks_for_json(argc, argv);

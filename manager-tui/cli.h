@@ -34,6 +34,8 @@ struct cli {
 /* Parses, runs, reports; the exit code. */
 int cli_main(int argc, char **argv);
 
+/* Where the local node is unless --state-dir says so. */
+const char *cli_default_state_dir(void);
 /* The node that was named; connects at the first call. */
 int cli_client(struct cli *cli, struct admin_client **client, struct err *e);
 /* A connection to somewhere else or another one; the caller closes. */

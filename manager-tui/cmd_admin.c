@@ -53,7 +53,7 @@ run_with_password(struct cli *cli, const struct command *command, json_t *args,
 }
 
 static const struct option add_options[] = {
-    { "role", "ROLE", OPTION_TEXT, "role", "admin (default) or viewer" },
+    { "role", "admin|viewer", OPTION_TEXT, "role", "default: admin" },
     { "comment", "TEXT", OPTION_TEXT, "comment", "free text" },
     { "password-file", "FILE", OPTION_SECRET, "password",
         "read the password from FILE (\"-\" is stdin)" },
@@ -79,7 +79,7 @@ const struct command admin_commands[] = {
         "set a password; \"admin\" is this node's own account",
         "admin passwd admin\nadmin passwd carol --password-file - < file\n",
         "name", passwd_options, run_with_password, views },
-    { "admin", "key add", "NAME KEY",
+    { "admin", "key add", "NAME FILE|KEY",
         "let an administrator log in with an Ed25519 key",
         "admin key add carol carol.pub\n", "name key*", NULL, key_line_run,
         key_views },

@@ -39,8 +39,8 @@ static const struct option list_options[] = {
 static const struct option add_options[] = {
     { "user", "NAME", OPTION_TEXT, "user", "whose it is" },
     { "group", "NAME", OPTION_TEXT, "group", "or which group's" },
-    { "permissions", "WORD", OPTION_TEXT, "permissions",
-        "read, write or read-write" },
+    { "permissions", "read|write|read-write", OPTION_TEXT, "permissions",
+        "what is allowed there" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 
@@ -48,8 +48,8 @@ static const struct option set_options[] = {
     { "virtual-path", "PATH", OPTION_TEXT, "virtual_path",
         "as clients see it" },
     { "real-path", "PATH", OPTION_TEXT, "real_path", "where it is" },
-    { "permissions", "WORD", OPTION_TEXT, "permissions",
-        "read, write or read-write" },
+    { "permissions", "read|write|read-write", OPTION_TEXT, "permissions",
+        "what is allowed there" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 

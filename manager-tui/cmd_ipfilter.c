@@ -122,8 +122,7 @@ run_remove(struct cli *cli, const struct command *command, json_t *args,
 static const struct option add_options[] = {
     { "position", "N", OPTION_INT, "position",
         "before the rule at N (default: last)" },
-    { "scope", "SCOPE", OPTION_TEXT, "scope",
-        "admin (default), service or both" },
+    { "scope", "admin|service|both", OPTION_TEXT, "scope", "default: admin" },
     { "comment", "TEXT", OPTION_TEXT, "comment", "free text" },
     { "expires", "TIME", OPTION_TIME, "expires", "a date, a time, or 2h" },
     { "cluster", NULL, OPTION_FLAG, "cluster", "for every node" },
@@ -150,8 +149,7 @@ static const struct option move_options[] = {
 };
 
 static const struct option test_options[] = {
-    { "scope", "SCOPE", OPTION_TEXT, "scope",
-        "admin (default), service or both" },
+    { "scope", "admin|service|both", OPTION_TEXT, "scope", "default: admin" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 

@@ -182,7 +182,7 @@ const struct command user_commands[] = {
         "user passwd ann\nuser passwd ann --password-file - < file\n"
         "user passwd ann --disable\n",
         "name", passwd_options, run_passwd, user_views },
-    { "user", "key add", "NAME KEY",
+    { "user", "key add", "NAME FILE|KEY",
         "let a user log in with a key: a .pub file, its line, or \"-\"",
         "user key add ann ann.pub\n"
         "user key add ann \"ssh-ed25519 AAAA... ann@laptop\"\n",
