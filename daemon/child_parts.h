@@ -15,6 +15,9 @@ enum {
 
 const char *child_part_name(enum child_part part);
 
+/* What libssh and OpenSSL do once, with files and all: before the sandbox. */
+void child_prepare_ssh(void);
+
 int session_main(void);
 int pusher_main(void);
 int connector_main(void);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -16,15 +17,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/escape.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
+#include "daemon/sandbox.h"
 
 #define NO_MORE_FILES 6        /* descriptors 0 to 5 are all a session has */
 #define SANITIZER_FILES 64     /* what the leak checker opens at the end */
@@ -34,17 +31,21 @@
 struct part {
     const char *name;
     const char *title; /* PR_SET_NAME, 15 characters */
+    const struct sandbox *sandbox;
+    void (*prepare)(void); /* before the sandbox; NULL */
     int (*run)(void);
     rlim_t files; /* 0: as many as can be had */
     bool no_threads;
 };
 
 static const struct part parts[] = {
-    [CHILD_SESSION] = { "session", "lockstep-sessio", session_main,
+    [CHILD_SESSION] = { "session", "lockstep-sessio", &session_sandbox,
+        child_prepare_ssh, session_main,
         SANITIZED ? SANITIZER_FILES : NO_MORE_FILES, true },
-    [CHILD_PUSHER] = { "pusher", "lockstep-pusher", pusher_main, 0, true },
-    [CHILD_CONNECTOR] = { "connector", "lockstep-connec", connector_main, 0,
-        false },
+    [CHILD_PUSHER] = { "pusher", "lockstep-pusher", &pusher_sandbox,
+        child_prepare_ssh, pusher_main, 0, true },
+    [CHILD_CONNECTOR] = { "connector", "lockstep-connec", &connector_sandbox,
+        NULL, connector_main, 0, false },
 };
 enum { PART_COUNT = sizeof(parts) / sizeof(parts[0]) };
 
@@ -155,12 +156,27 @@ drop_user(uid_t uid, gid_t gid)
     return setuid(0) == 0 ? -1 : 0; /* there must be no way back */
 }
 
+/* Root that stays root, where there is no user for us, is an ordinary user
+ * from here on.  The leak checker has to look at a process that is not to be
+ * looked at. */
+static int
+drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {
+        .version = _LINUX_CAPABILITY_VERSION_3
+    };
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+    return SANITIZED ? 0 : (int)syscall(SYS_capset, &header, none);
+}
+
 static int
 give_up_rights(const struct part *part, unsigned long parent, uid_t uid,
     gid_t gid)
 {
     limit_resources(part);
-    if (drop_user(uid, gid) != 0)
+    sandbox_close_files(part->sandbox);
+    if (drop_user(uid, gid) != 0 || drop_capabilities() != 0)
         return -1;
     /* A change of user clears this, so it comes after. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
@@ -191,6 +207,7 @@ child_run_instead(int argc, char **argv, int (*instead)(void))
 {
     const struct part *part;
     unsigned long parent, uid, gid;
+    struct err e = ERR_INIT;
 
     if (argc != ARG_COUNT || (part = find_part(argv[ARG_PART])) == NULL ||
         !parse_number(argv[ARG_PARENT], &parent) ||
@@ -202,8 +219,14 @@ child_run_instead(int argc, char **argv, int (*instead)(void))
     close(CHILD_BINARY_FD);
     (void)fcntl(CHILD_CHANNEL_FD, F_SETFD, FD_CLOEXEC);
     signal(SIGPIPE, SIG_IGN);
+    if (part->prepare != NULL)
+        part->prepare();
     if (give_up_rights(part, parent, (uid_t)uid, (gid_t)gid) != 0) {
         child_note("could not give up rights: %s", strerror(errno));
+        return 1;
+    }
+    if (sandbox_enter(part->sandbox, &e) != 0) {
+        child_note("%s", e.message);
         return 1;
     }
     return instead != NULL ? instead() : part->run();

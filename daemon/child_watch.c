@@ -9,19 +9,44 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "daemon/child_parts.h"
+#include "daemon/sandbox.h"
 
 #define LINES_MAX 500    /* then a child is not heard any more */
 #define END_WAIT_MS 5000 /* from closing its channel to its end */
+
+void
+child_kill(const struct child *c)
+{
+    (void)syscall(SYS_pidfd_send_signal, c->exit_fd, SIGKILL, NULL, 0u);
+}
+
+/* The last line of one that the kernel is about to end says for what. */
+static void
+note_forbidden(struct child *c)
+{
+    const size_t len = strlen(SANDBOX_FORBIDDEN);
+    char number[16] = "";
+
+    c->forbidden = -1;
+    if (c->line_len <= len || c->line_len - len >= sizeof(number) ||
+        memcmp(c->line, SANDBOX_FORBIDDEN, len) != 0)
+        return;
+    memcpy(number, c->line + len, c->line_len - len);
+    c->forbidden = strtol(number, NULL, 10);
+}
 
 static void
 log_line(struct child *c)
 {
     c->lines++;
+    if (c->line_len > 0)
+        note_forbidden(c);
     if (c->line_len > 0 && c->lines < LINES_MAX)
         log_info("%s %d: %.*s", child_part_name(c->part), (int)c->pid,
             (int)c->line_len, c->line);
@@ -85,9 +110,26 @@ take_message(void *ctx, struct ipc_message *m)
 }
 
 static void
-describe_end(int status, char *out, size_t size)
+describe_forbidden(const struct child *c, char *out, size_t size)
 {
-    if (WIFEXITED(status))
+    const char *name =
+        c->forbidden >= 0 ? sandbox_call_name(c->forbidden) : NULL;
+
+    if (name != NULL)
+        snprintf(out, size, "killed for a forbidden system call (%s)", name);
+    else if (c->forbidden >= 0)
+        snprintf(out, size, "killed for a forbidden system call (number %ld)",
+            c->forbidden);
+    else
+        snprintf(out, size, "killed for a forbidden system call");
+}
+
+static void
+describe_end(const struct child *c, int status, char *out, size_t size)
+{
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+        describe_forbidden(c, out, size);
+    else if (WIFEXITED(status))
         snprintf(out, size, "exit status %d", WEXITSTATUS(status));
     else if (WIFSIGNALED(status))
         snprintf(out, size, "killed by signal %d (%s)", WTERMSIG(status),
@@ -132,7 +174,7 @@ on_exit_readable(uv_poll_t *poll, int poll_status, int events)
         return;
     uv_poll_stop(poll);
     hear_last_words(c);
-    describe_end(status, how, sizeof(how));
+    describe_end(c, status, how, sizeof(how));
     crashed = !c->stopped && !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     c->callbacks.ended(c->ctx, crashed, how);
     c->stopped = true;
@@ -146,9 +188,7 @@ on_exit_readable(uv_poll_t *poll, int poll_status, int events)
 static void
 on_end_timer(uv_timer_t *timer)
 {
-    const struct child *c = timer->data;
-
-    (void)kill(c->pid, SIGKILL);
+    child_kill(timer->data);
 }
 
 /* The channel is over before the process: it is ending, or is made to. */
@@ -189,7 +229,7 @@ on_channel(uv_poll_t *poll, int status, int events)
         if (e.code != ERR_CLOSED) {
             log_warning("%s %d: %s", child_part_name(c->part), (int)c->pid,
                 e.message);
-            (void)kill(c->pid, SIGKILL);
+            child_kill(c);
         }
         channel_over(c);
     }
@@ -234,7 +274,7 @@ child_stop(struct child *c)
         return;
     c->stopped = true;
     uv_poll_stop(&c->channel_poll);
-    (void)kill(c->pid, SIGKILL);
+    child_kill(c);
 }
 
 int
@@ -251,6 +291,7 @@ child_watch(struct child *c, uv_loop_t *loop)
     uv_poll_init(loop, &c->lines_poll, c->lines_fd);
     uv_timer_init(loop, &c->end_timer);
     c->handles = 4;
+    c->forbidden = -1;
     c->channel_poll.data = c;
     c->exit_poll.data = c;
     c->lines_poll.data = c;

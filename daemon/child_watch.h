@@ -29,8 +29,11 @@ struct child {
     char line[CHILD_LINE_MAX];
     size_t line_len;
     unsigned lines;
+    long forbidden; /* the system call that it says it is ended for; -1 */
 };
 
+/* Kills it, by its pidfd: never another that has its number by now. */
+void child_kill(const struct child *c);
 /* Watches a child whose process, channel and descriptors are filled in. */
 void child_watch(struct child *c, uv_loop_t *loop);
 

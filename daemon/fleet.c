@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/fleet_internal.h"
 
 int64_t
@@ -175,6 +176,13 @@ fleet_load(struct fleet *fleet, struct err *e)
     return 0;
 }
 
+void
+fleet_process_crashed(void *ctx, const char *process, const char *how)
+{
+    events_add(ctx, "warning", "process-crashed", NULL, NULL,
+        "the %s process ended: %s", process, how);
+}
+
 int
 fleet_open(struct fleet **fleetp, struct engine *engine, struct err *e)
 {
@@ -189,6 +197,7 @@ fleet_open(struct fleet **fleetp, struct engine *engine, struct err *e)
         free(fleet);
         return -1;
     }
+    outbound_watch(fleet->out, fleet_process_crashed, engine->events);
     uv_timer_init(engine->loop, &fleet->timer);
     fleet->timer.data = fleet;
     uv_timer_init(engine->loop, &fleet->settle);

@@ -187,6 +187,9 @@ void fleet_publish_audited(struct fleet *fleet);
 /* Whether every dataset was published by a run that began after SINCE_US. */
 bool fleet_published_since(const struct fleet *fleet, int64_t since_us);
 
+/* fleet.c: for outbound_watch; CTX is the events. */
+void fleet_process_crashed(void *ctx, const char *process, const char *how);
+
 /* fleet_watch.c: pushes on commit. */
 void fleet_watch_update(struct fleet *fleet);
 void fleet_watch_stop(struct fleet *fleet);

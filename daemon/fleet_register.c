@@ -187,6 +187,7 @@ registration_start(struct registration *r)
         registration_fail(r, &e);
         return;
     }
+    outbound_watch(r->out, fleet_process_crashed, r->fleet->engine->events);
     registration_step(r, "connect", r->host);
     link_open(r->out, &params, &callbacks, r, &r->link);
 }

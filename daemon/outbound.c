@@ -39,6 +39,8 @@ struct outbound {
     uint32_t first_free; /* slot_count: none */
     size_t in_flight;
     uv_timer_t deferred;
+    void (*crashed)(void *ctx, const char *process, const char *how);
+    void *crashed_ctx;
 };
 
 static void
@@ -141,8 +143,8 @@ on_ended(void *ctx, bool crashed, const char *how)
 
     if (out != NULL) {
         *helper_of(out, h->part) = NULL;
-        if (crashed)
-            log_error("the %s process ended: %s",
+        if (crashed && out->crashed != NULL)
+            out->crashed(out->crashed_ctx,
                 h->part == CHILD_PUSHER ? "pusher" : "connector", how);
         fail_links_of(out, h->part, how);
     }
@@ -229,6 +231,14 @@ outbound_new(struct outbound **out, uv_loop_t *loop, struct err *e)
     o->deferred.data = o;
     *out = o;
     return 0;
+}
+
+void
+outbound_watch(struct outbound *out,
+    void (*crashed)(void *ctx, const char *process, const char *how), void *ctx)
+{
+    out->crashed = crashed;
+    out->crashed_ctx = ctx;
 }
 
 static void

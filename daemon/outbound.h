@@ -25,6 +25,12 @@ int outbound_new(struct outbound **out, uv_loop_t *loop, struct err *e);
 /* Closes all links without callbacks and ends the processes. */
 void outbound_free(struct outbound *out);
 
+/* Has CRASHED called when the pusher or the connector ends by itself; PROCESS
+ * is "pusher" or "connector". */
+void outbound_watch(struct outbound *out,
+    void (*crashed)(void *ctx, const char *process, const char *how),
+    void *ctx);
+
 struct link_params {
     const char *host;
     uint16_t port;
