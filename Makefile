@@ -35,7 +35,7 @@ LDFLAGS ?=
 
 PKG_CONFIG ?= pkg-config
 PACKAGES := libssh sqlite3 libuv jansson inih libzstd libcrypto
-TUI_PACKAGES := ncursesw formw menuw panelw
+TUI_PACKAGES := ncursesw
 
 NEEDS_LIBRARIES := $(filter-out clean lint,$(or $(MAKECMDGOALS),all))
 ifneq ($(NEEDS_LIBRARIES),)

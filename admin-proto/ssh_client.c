@@ -374,6 +374,12 @@ admin_client_close(struct admin_client *client)
     free(client);
 }
 
+bool
+admin_client_is_broken(const struct admin_client *client)
+{
+    return client->broken;
+}
+
 const char *
 admin_client_fingerprint(const struct admin_client *client)
 {

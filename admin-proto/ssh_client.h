@@ -52,6 +52,9 @@ struct admin_client_options {
 int admin_client_connect(struct admin_client **client,
     const struct admin_client_options *options, struct err *e);
 void admin_client_close(struct admin_client *client);
+/* True when the connection is lost or the node was silent for too long: nothing
+ * but closing is left.  An error without it is the node's own answer. */
+bool admin_client_is_broken(const struct admin_client *client);
 /* "SHA256:..." of the host key shown; the peer's and our own address. */
 const char *admin_client_fingerprint(const struct admin_client *client);
 const char *admin_client_peer_address(const struct admin_client *client);

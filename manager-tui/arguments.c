@@ -29,6 +29,8 @@ const struct option global_options[] = {
     { "yes", NULL, OPTION_FLAG, "yes", "agree to what would be asked" },
     { "no-input", NULL, OPTION_FLAG, "no_input", "never ask" },
     { "quiet", NULL, OPTION_FLAG, "quiet", "no progress" },
+    { "plain", "VIEW", OPTION_TEXT, "plain",
+        "one view of the manager as text: overview, servers, ..." },
     { "timeout", "SECONDS", OPTION_DURATION, "timeout_ms",
         "how long to wait for an answer" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },

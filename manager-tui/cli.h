@@ -20,6 +20,7 @@ struct cli {
     const char *connect; /* NULL: the local node */
     const char *password_file;
     const char *fingerprint;
+    const char *plain; /* a view of the manager, to be shown as text */
     bool trust_on_first_use;
     bool json;
     bool yes;
@@ -27,6 +28,7 @@ struct cli {
     bool quiet;
     int64_t timeout_ms;          /* 0: not given */
     struct admin_client *client; /* NULL until the first command */
+    struct cli_login *login;     /* of a remote node, once it is settled */
     int exit_code;               /* of a run that succeeded as such */
     bool progress_shown;         /* a line on the terminal is unfinished */
 };
@@ -40,6 +42,8 @@ const char *cli_default_state_dir(void);
 int cli_client(struct cli *cli, struct admin_client **client, struct err *e);
 /* A connection to somewhere else or another one; the caller closes. */
 int cli_connect(struct cli *cli, struct admin_client **client, struct err *e);
+/* Wipes what was typed to log in with: nothing is asked twice until then. */
+void cli_forget_login(struct cli *cli);
 
 /* Runs a control command on the node.  WAIT_MS 0 is the usual time,
  * LONG_WAIT_MS for what may take as long as it takes.  Progress is shown. */

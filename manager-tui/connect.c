@@ -111,50 +111,92 @@ accept_key(void *ctx, const char *fingerprint)
            strcmp(answer, "yes\n") == 0;
 }
 
-static int
-connect_remote(struct cli *cli, struct admin_client **client, struct err *e)
+/* Where and as whom, settled once: whoever connects again asks nobody. */
+struct cli_login {
+    char *host;
+    uint16_t port;
+    char *user;
+    char fingerprint[64];
+    char secret[SECRET_SIZE];
+};
+
+void
+cli_forget_login(struct cli *cli)
 {
-    const char *at = strrchr(cli->connect, '@');
-    char *user = at != NULL
-                     ? alloc_copy(cli->connect, (size_t)(at - cli->connect))
-                     : alloc_string(DEFAULT_USER);
-    char secret[SECRET_SIZE] = "", *host = NULL, *prompt = NULL;
+    if (cli->login == NULL)
+        return;
+    free(cli->login->host);
+    free(cli->login->user);
+    explicit_bzero(cli->login, sizeof(*cli->login));
+    free(cli->login);
+    cli->login = NULL;
+}
+
+/* The key is settled before a password is asked for. */
+static int
+settle_key(struct cli *cli, struct cli_login *login, struct err *e)
+{
     struct admin_client *probe = NULL;
-    struct admin_client_options options = { .user = user,
+    struct admin_client_options options = { .host = login->host,
+        .port = login->port,
+        .user = login->user,
         .fingerprint = cli->fingerprint,
         .accept = accept_key,
         .ctx = cli,
-        .timeout_ms = (int)cli->timeout_ms };
-    char shown[64];
-    int r = -1;
+        .timeout_ms = (int)cli->timeout_ms,
+        .stop_at_key = true };
 
-    if (admin_address_parse(at != NULL ? at + 1 : cli->connect, &host,
-            &options.port, e) != 0)
-        goto out;
-    options.host = host;
-    /* The key is settled before a password is asked for. */
-    options.stop_at_key = true;
     if (admin_client_connect(&probe, &options, e) != 0) {
         if (e->code == ERR_KEY_CHANGED && cli->fingerprint == NULL)
             err_hint(e, "Give --fingerprint with the key that \"lockstep "
                         "status\" shows there, or --trust-on-first-use.");
-        goto out;
+        return -1;
     }
-    snprintf(shown, sizeof(shown), "%s", admin_client_fingerprint(probe));
-    options.fingerprint = shown;
-    options.stop_at_key = false;
-    prompt = alloc_format("Password of %s on %s: ", user, host);
-    if (cli_password(cli, cli->password_file, prompt, secret, e) != 0)
-        goto out;
-    options.password = secret;
-    r = admin_client_connect(client, &options, e);
-out:
-    explicit_bzero(secret, sizeof(secret));
+    snprintf(login->fingerprint, sizeof(login->fingerprint), "%s",
+        admin_client_fingerprint(probe));
     admin_client_close(probe);
+    return 0;
+}
+
+static int
+settle_login(struct cli *cli, struct err *e)
+{
+    const char *at = strrchr(cli->connect, '@');
+    struct cli_login *login = alloc_zeroed(1, sizeof(*login));
+    char *prompt;
+    int r;
+
+    cli->login = login;
+    login->user = at != NULL
+                      ? alloc_copy(cli->connect, (size_t)(at - cli->connect))
+                      : alloc_string(DEFAULT_USER);
+    if (admin_address_parse(at != NULL ? at + 1 : cli->connect, &login->host,
+            &login->port, e) != 0 ||
+        settle_key(cli, login, e) != 0) {
+        cli_forget_login(cli);
+        return -1;
+    }
+    prompt = alloc_format("Password of %s on %s: ", login->user, login->host);
+    r = cli_password(cli, cli->password_file, prompt, login->secret, e);
     free(prompt);
-    free(host);
-    free(user);
+    if (r != 0)
+        cli_forget_login(cli);
     return r;
+}
+
+static int
+connect_remote(struct cli *cli, struct admin_client **client, struct err *e)
+{
+    if (cli->login == NULL && settle_login(cli, e) != 0)
+        return -1;
+    return admin_client_connect(client,
+        &(struct admin_client_options){ .host = cli->login->host,
+            .port = cli->login->port,
+            .user = cli->login->user,
+            .password = cli->login->secret,
+            .fingerprint = cli->login->fingerprint,
+            .timeout_ms = (int)cli->timeout_ms },
+        e);
 }
 
 int

@@ -1,0 +1,41 @@
+/*
+ * What form.c and form_draw.c share.
+ */
+#ifndef MANAGER_TUI_FORM_INTERNAL_H
+#define MANAGER_TUI_FORM_INTERNAL_H
+
+#include <stdint.h>
+
+#include "manager-tui/form.h"
+#include "manager-tui/line_edit.h"
+
+#define FIELDS_MAX 24
+
+/* Where a field or a button was drawn. */
+struct form_spot {
+    int y, begin, end;
+};
+
+struct form {
+    const struct form_spec *spec;
+    struct screen *screen;
+    uint64_t id;
+    char *title;
+    char *text;
+    json_t *fixed;
+    char *must_type;
+    const char *command; /* instead of the spec's; NULL */
+    struct line_edit *lines;
+    char **before; /* what each field was filled with */
+    size_t count;
+    size_t active; /* a field, or count: submit, count + 1: cancel */
+    int scroll, scroll_max;
+    bool sending;
+    json_t *progress; /* the newest line */
+    struct err error;
+    struct form_spot spots[FIELDS_MAX + 2];
+};
+
+void form_submit(struct form *f);
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * Open screens: asking, acting, going from one to another.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "manager-tui/manager.h"
+#include "manager-tui/screen_list.h"
+#include "manager-tui/text.h"
+#include "manager-tui/views.h"
+
+#define REFRESH_TICKS 2
+
+const struct screen_view *const screen_views[] = {
+    &view_overview,
+    &view_servers,
+    NULL,
+};
+
+struct screen *
+screen_open(struct manager *m, const struct screen_view *view,
+    const char *subject)
+{
+    struct screen *s = alloc_zeroed(1, sizeof(*s));
+
+    s->view = view;
+    s->m = m;
+    s->id = ++m->next_id;
+    s->subject = alloc_string(subject);
+    s->state = alloc_zeroed(1, view->state_size + 1);
+    if (view->open != NULL)
+        view->open(s);
+    return s;
+}
+
+void
+screen_close(struct screen *s)
+{
+    form_forget(s->m, s);
+    if (s->view->close != NULL)
+        s->view->close(s);
+    free(s->state);
+    free(s->subject);
+    free(s);
+}
+
+void
+screen_push(struct screen *s, const struct screen_view *view,
+    const char *subject)
+{
+    struct manager *m = s->m;
+    struct screen *above = screen_open(m, view, subject);
+
+    above->below = m->tabs[m->tab];
+    m->tabs[m->tab] = above;
+    screen_refresh(above);
+}
+
+void
+screen_back(struct screen *s)
+{
+    struct manager *m = s->m;
+
+    if (s->below == NULL || m->tabs[m->tab] != s)
+        return;
+    m->tabs[m->tab] = s->below;
+    screen_close(s);
+    screen_refresh(manager_screen(m));
+}
+
+void
+screen_ask(struct screen *s, const char *command, json_t *args, unsigned tag)
+{
+    s->waiting++;
+    manager_call(s->m, call_new(command, args, s->id, tag), false);
+}
+
+void
+screen_refresh(struct screen *s)
+{
+    s->ticks = REFRESH_TICKS;
+    manager_ask_status(s->m);
+    s->view->refresh(s);
+}
+
+void
+screen_say(struct screen *s, const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    manager_say(s->m, false, "%s", text);
+}
+
+void
+screen_show_error(struct screen *s, const struct err *error)
+{
+    char *text = alloc_format("%s\n\n%s", error->message, error->hint);
+
+    form_message(s, "Error", text);
+    free(text);
+}
+
+const json_t *
+screen_status(const struct screen *s)
+{
+    return s->m->status;
+}
+
+static bool
+has_role(const struct screen *s, const char *wanted)
+{
+    const char *role =
+        s->m->status != NULL
+            ? json_string_value(view_member(s->m->status, "node.role"))
+            : NULL;
+
+    return role != NULL && strcmp(role, wanted) == 0;
+}
+
+bool
+screen_is_primary(const struct screen *s)
+{
+    return has_role(s, "primary");
+}
+
+bool
+screen_is_read_only(const struct screen *s)
+{
+    return has_role(s, "secondary");
+}
+
+bool
+screen_is_ascii(const struct screen *s)
+{
+    return s->m->canvas.ascii;
+}
+
+char *
+screen_time(const struct screen *s, const json_t *value)
+{
+    struct err ignored = ERR_INIT;
+    int64_t utc_ms = 0;
+    char out[64];
+    struct tm tm;
+    time_t seconds;
+
+    if (!json_is_string(value) ||
+        clock_parse(json_string_value(value), &utc_ms, &ignored) != 0)
+        return alloc_string("-");
+    if (!s->m->absolute_times) {
+        text_age(utc_ms, clock_utc_ms(), out);
+        return alloc_string(out);
+    }
+    seconds = (time_t)(utc_ms / 1000);
+    localtime_r(&seconds, &tm);
+    strftime(out, sizeof(out), "%Y-%m-%d %H:%M:%S %z", &tm);
+    return alloc_string(out);
+}

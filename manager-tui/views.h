@@ -1,0 +1,14 @@
+/*
+ * Every view of the manager, each in view_NAME.c; those with a tab are listed
+ * in screens.c.
+ */
+#ifndef MANAGER_TUI_VIEWS_H
+#define MANAGER_TUI_VIEWS_H
+
+#include "manager-tui/screen.h"
+
+extern const struct screen_view view_overview;
+extern const struct screen_view view_servers;
+extern const struct screen_view view_server; /* one, by its name */
+
+#endif

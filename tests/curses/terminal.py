@@ -1,0 +1,183 @@
+"""The manager in a real terminal: keys typed in, the screen read back.
+
+    with Terminal(node, 80, 24) as term:
+        term.see("all is well")
+        term.keys("2", "j", "Enter")
+        ...
+
+A terminal is a tmux server of its own, with a socket of its own, ended with
+the test.  Waiting is for what is to be seen, never for a time.
+"""
+
+import datetime
+import itertools
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../scenario"))
+
+import lockstep  # noqa: E402
+from lockstep import Failed, Skipped, check, wait_for  # noqa: E402
+
+SIZES = ((80, 24), (200, 50), (60, 16))
+NUMBERS = itertools.count(1)
+
+
+def late(node, hours=2):
+    """A moment HOURS after everything that NODE knows of, for a clock that
+    stands still: every age is then the same."""
+    times = re.findall(r'"last_\w+": "(\d{4}-\d\d-\d\dT[\d:.]+)Z"',
+                       node.run("--json", "status").out +
+                       node.run("--json", "server", "list").out)
+    newest = max(datetime.datetime.fromisoformat(t) for t in times)
+    at = newest + datetime.timedelta(hours=hours, seconds=1)
+    return at.isoformat(timespec="milliseconds") + "Z"
+
+
+class Terminal:
+    def __init__(self, node, width=80, height=24, arguments=(), frozen=None,
+                 environment=None, command=None):
+        self.width, self.height = width, height
+        self.socket = "lockstep-%d-%d" % (os.getpid(), next(NUMBERS))
+        variables = {"LC_ALL": "C.UTF-8", "TERM": "screen-256color",
+                     "TZ": "UTC", "SHELL": "/bin/sh"}
+        variables.update(environment or {})
+        if frozen:
+            variables["LOCKSTEP_FREEZE_CLOCK"] = frozen
+        words = ["env"] + ["%s=%s" % pair for pair in variables.items()]
+        if command:
+            words += command
+        else:
+            words += [lockstep.LOCKSTEP, "--state-dir", node.directory]
+            words += list(arguments)
+        # What the shell says afterwards is how the program ended.
+        script = '"$@"; echo "ended with $?"; stty -a | grep -o " -\\?echo ";' \
+            ' exec cat'
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-s", "s",
+                  "-x", str(width), "-y", str(height),
+                  "sh", "-c", script, "sh", *words)
+        self.tmux("set-option", "-g", "status", "off")
+        self.tmux("set-option", "-g", "mouse", "off")
+        self.resize(width, height)
+
+    def tmux(self, *args, check_it=True):
+        try:
+            p = subprocess.run(["tmux", "-u", "-L", self.socket] + list(args),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, timeout=60,
+                               env=dict(os.environ, LC_ALL="C.UTF-8"))
+        except FileNotFoundError:
+            raise Skipped("tmux is not installed")
+        if check_it and p.returncode != 0:
+            raise Failed("tmux %s: %s" % (args[0], p.stderr.strip()))
+        return p.stdout
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.tmux("kill-server", check_it=False)
+
+    # -- out ---------------------------------------------------------------
+
+    def screen(self):
+        """The lines that are seen, without trailing blanks."""
+        text = self.tmux("capture-pane", "-p", "-t", "s")
+        return [line.rstrip() for line in text.split("\n")[:self.height]]
+
+    def text(self):
+        return "\n".join(self.screen())
+
+    def sees(self, pattern):
+        return re.search(pattern, self.text(), re.MULTILINE)
+
+    def see(self, pattern, deadline=20):
+        """Waits until PATTERN is seen, and returns the match."""
+        try:
+            return wait_for(lambda: self.sees(pattern), deadline, pattern)
+        except Failed:
+            raise Failed("%r is not seen:\n%s" % (pattern, self.text()))
+
+    def see_no(self, pattern, deadline=20):
+        try:
+            wait_for(lambda: not self.sees(pattern), deadline, pattern)
+        except Failed:
+            raise Failed("%r is still seen:\n%s" % (pattern, self.text()))
+
+    def pid(self):
+        """Of the manager."""
+        shell = int(self.tmux("display-message", "-p", "-t", "s",
+                              "#{pane_pid}"))
+        found = [p for p in lockstep.descendants(shell)
+                 if command_name(p) == "lockstep"]
+        check(found, "the manager does not run")
+        return found[0]
+
+    def ended(self):
+        """Waits for the end; the exit code, once the terminal is as before."""
+        code = int(self.see(r"^ended with (\d+)")[1])
+        self.see(r"^ echo")
+        flags = self.tmux("display-message", "-p", "-t", "s",
+                          "#{alternate_on} #{mouse_any_flag} #{cursor_flag}")
+        check(flags.strip() == "0 0 1",
+              "the terminal was not restored: %s" % flags.strip())
+        return code
+
+    # -- in ----------------------------------------------------------------
+
+    def keys(self, *keys):
+        """Names as tmux has them ("Enter", "F5", "C-z"), or characters."""
+        self.tmux("send-keys", "-t", "s", *keys)
+
+    def type(self, text):
+        self.tmux("send-keys", "-t", "s", "-l", text)
+
+    def send(self, data):
+        """Bytes as a terminal would send them."""
+        self.tmux("send-keys", "-t", "s", "-H",
+                  *["%02x" % byte for byte in data])
+
+    def click(self, y, x):
+        at = bytes((33 + x, 33 + y))
+        self.send(b"\x1b[M " + at + b"\x1b[M#" + at)
+
+    def click_on(self, text):
+        for y, line in enumerate(self.screen()):
+            if text in line:
+                self.click(y, line.index(text))
+                return
+        raise Failed("nothing to click on: %r\n%s" % (text, self.text()))
+
+    def resize(self, width, height):
+        self.width, self.height = width, height
+        self.tmux("resize-window", "-t", "s", "-x", str(width),
+                  "-y", str(height))
+
+
+def command_name(pid):
+    try:
+        with open("/proc/%d/comm" % pid) as f:
+            return f.read().strip()
+    except OSError:
+        return ""
+
+
+def plain(text, replacements):
+    """TEXT with what differs from run to run put by name, and every gap of
+    two or more blanks as two."""
+    for old, new in replacements:
+        text = re.sub(old, new, text) if hasattr(old, "match") or \
+            old.startswith("(?") else text.replace(old, new)
+    lines = [re.sub(r"(?<=\S) {2,}", "  ", line).rstrip()
+             for line in text.split("\n")]
+    return "\n".join(lines).strip("\n")
+
+
+def compare(found, wanted):
+    """WANTED as it stands in a test's text block."""
+    wanted = "\n".join(line.rstrip() for line in
+                       wanted.strip("\n").split("\n"))
+    check(found == wanted, lambda: "the screen is\n%s\nand should be\n%s" %
+          (found, wanted))
