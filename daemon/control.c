@@ -41,6 +41,7 @@ static const struct control_command *const families[] = {
     control_admin_commands,
     control_filter_commands,
     control_gate_commands,
+    control_firewall_commands,
     control_backup_commands,
 };
 

@@ -100,6 +100,8 @@ extern const struct control_command control_admin_commands[];
 /* config_filter.c: ipfilter * */
 extern const struct control_command control_gate_commands[];
 extern const struct control_command control_filter_commands[];
+/* firewall.c: firewall matrix */
+extern const struct control_command control_firewall_commands[];
 /* backup.c: backup create */
 extern const struct control_command control_backup_commands[];
 

@@ -341,6 +341,27 @@ filter_reload_cluster(struct filter *filter)
                         .arg = alloc_zeroed(1, sizeof(struct ruleset *)) });
 }
 
+void
+filter_each_allowed(const struct filter *filter,
+    void (*take)(void *ctx, const struct ip_range *range), void *ctx)
+{
+    const struct ipfilter_rule *rule;
+    int64_t now_ms = clock_utc_ms();
+
+    for (int layer = 0; layer < FILTER_LAYERS; layer++) {
+        const struct ruleset *set = filter->sets[layer];
+
+        for (size_t i = 0; set != NULL && i < ruleset_count(set); i++) {
+            rule = ruleset_at(set, i);
+            if (rule->action == IPFILTER_ALLOW &&
+                (rule->scope & IPFILTER_ADMIN) != 0 &&
+                (rule->expires_ms == 0 || rule->expires_ms > now_ms) &&
+                filter_verdict(filter, &rule->range.first, FILTER_LOCAL))
+                take(ctx, &rule->range);
+        }
+    }
+}
+
 size_t
 filter_count(const struct filter *filter, enum filter_layer layer)
 {

@@ -44,6 +44,10 @@ bool filter_explain(const struct filter *filter, const struct ip_address *a,
 /* Whether the cluster's rules alone deny it; then OUT names the rule. */
 bool filter_cluster_denies(const struct filter *filter,
     const struct ip_address *a, char out[FILTER_REASON_SIZE]);
+/* Each range that a rule for the admin port allows, the node's own first;
+ * ranges whose first address something before it denies are left out. */
+void filter_each_allowed(const struct filter *filter,
+    void (*take)(void *ctx, const struct ip_range *range), void *ctx);
 size_t filter_count(const struct filter *filter, enum filter_layer layer);
 /* Whether a rule of the node's own decides about it. */
 bool filter_decides(const struct filter *filter, const struct ip_address *a);

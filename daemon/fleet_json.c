@@ -87,6 +87,8 @@ server_json(const struct server *server)
         "error", server_error_json(server));
     json_object_set_new(json, "seen_from",
         json_text(r->seen_address[0] != '\0' ? r->seen_address : NULL));
+    json_object_set_new(json, "connected_to",
+        json_text(r->last_address[0] != '\0' ? r->last_address : NULL));
     json_object_set_new(json, "rule_refused",
         json_text(
             server->rule_refused[0] != '\0' ? server->rule_refused : NULL));

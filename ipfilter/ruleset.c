@@ -104,6 +104,13 @@ ruleset_add_defaults(struct ruleset *r)
 }
 
 const struct ipfilter_rule *
+ruleset_at(const struct ruleset *r, size_t index)
+{
+    assert(index < r->count);
+    return &r->rules[index];
+}
+
+const struct ipfilter_rule *
 ruleset_find(const struct ruleset *r, int64_t id)
 {
     for (size_t i = 0; i < r->count; i++)

@@ -75,6 +75,8 @@ void ruleset_add_defaults(struct ruleset *r);
  * the address has expired.  Without it, or after another ruleset_add, every
  * question goes through the rules one by one. */
 void ruleset_compile(struct ruleset *r, enum ipfilter_scope scope);
+/* The rule at INDEX, below the count; borrowed. */
+const struct ipfilter_rule *ruleset_at(const struct ruleset *r, size_t index);
 /* The first rule of that id, borrowed; NULL. */
 const struct ipfilter_rule *ruleset_find(const struct ruleset *r, int64_t id);
 size_t ruleset_count(const struct ruleset *r);

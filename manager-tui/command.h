@@ -62,6 +62,7 @@ extern const struct command folder_commands[];
 extern const struct command config_commands[];
 extern const struct command admin_commands[];
 extern const struct command ipfilter_commands[];
+extern const struct command firewall_commands[];
 extern const struct command events_commands[];
 extern const struct command node_commands[];
 extern const struct command backup_commands[];

@@ -18,6 +18,7 @@ const struct command *const command_tables[] = {
     config_commands,
     admin_commands,
     ipfilter_commands,
+    firewall_commands,
     events_commands,
     node_commands,
     backup_commands,
