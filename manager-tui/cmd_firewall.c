@@ -235,9 +235,8 @@ run_firewall(struct cli *cli, const struct command *command, json_t *args,
 }
 
 static const struct option firewall_options[] = {
-    { "format", "FORMAT", OPTION_TEXT, "format",
-        "nftables (default), iptables, ufw, firewalld; of the matrix text "
-        "(default), csv, json" },
+    { "format", "nftables|iptables|ufw|firewalld|text|csv|json", OPTION_TEXT,
+        "format", "the last three for the matrix (default nftables, text)" },
     { "server", "NAME", OPTION_TEXT, "server", "the rules of this one alone" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };

@@ -30,6 +30,7 @@ static const struct source {
     { "server", "name", false, "server list", "servers", "name", "state" },
     { "sync", "servers", false, "server list", "servers", "name", "state" },
     { "sync", "server", true, "server list", "servers", "name", "state" },
+    { "firewall", "server", true, "server list", "servers", "name", "state" },
     { "events", "server", true, "server list", "servers", "name", "state" },
     { "doctor", "host", false, "server list", "servers", "address", "name" },
     { "dataset", "name", false, "dataset list", "datasets", "name", "state" },

@@ -37,7 +37,6 @@ static const struct {
     { "password", "passwd" },
     { "log", "events" },
     { "logs", "events" },
-    { "firewall", "ipfilter" },
     { "filter", "ipfilter" },
     { "database", "dataset" },
     { "secondary", "server" },

@@ -165,7 +165,7 @@ wrong_command_lines_are_usage_errors(void **state)
             "Did you mean \"user key add\"?" },
         { "user delete ann", "unknown command \"user delete\"",
             "Did you mean \"user remove\"?" },
-        { "firewall list", "unknown command \"firewall\"",
+        { "filter list", "unknown command \"filter\"",
             "Did you mean \"ipfilter\"?" },
         { "serv list", "unknown command \"serv\"", "Did you mean \"server\"?" },
         { "ab", "unknown command \"ab\"", "" },
