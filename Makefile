@@ -10,6 +10,7 @@
 #   make fuzz          every fuzz target for FUZZ_SECONDS (60) each
 #   make lint          layering, style and static analysis
 #   make demo          a cluster of three on this machine
+#   make man           the manual pages, in build/man/
 #   make install       to DESTDIR and PREFIX (/usr/local)
 #
 # BUILD names the folder for everything that is made; WERROR=1 (or CI=true)
@@ -76,7 +77,7 @@ FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 # Programs and preloaded libraries (preload_*.c) that tests are helped by.
 TOOL_SOURCES := $(wildcard tests/bench/*.c tests/faults/*.c \
 	tests/scenario/*.c tests/interop/*.c tests/tools/*.c \
-	tests/equality/*.c)
+	tests/equality/*.c contrib/manual/*.c)
 PRELOAD_SOURCES := $(foreach f,$(TOOL_SOURCES),\
 	$(if $(filter preload_%,$(notdir $f)),$f))
 
@@ -100,7 +101,7 @@ PROGRAMS := $(if $(wildcard daemon/main.c),$(BUILD)/lockstepd) \
 	$(if $(wildcard manager-tui/main.c),$(BUILD)/lockstep)
 
 .PHONY: all tests check check-asan check-faults check-equality soak bench \
-	fuzz fuzz-programs lint demo install clean
+	fuzz fuzz-programs lint demo man install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -149,6 +150,29 @@ $(FUZZ_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group \
 		$(LIBS) $(TUI_LIBS)
 
+# Manual -----------------------------------------------------------------
+
+# What of it lists commands, options and keys is made of the tables by which
+# the programs read them.
+MAN_SOURCES := docs/lockstep.1 docs/lockstepd.8 docs/lockstepd.conf.5
+MAN_PAGES := $(patsubst docs/%,$(BUILD)/man/%,$(MAN_SOURCES)) \
+	$(BUILD)/man/lockstep-protocol.7
+
+man: $(MAN_PAGES)
+
+$(BUILD)/man/tables.json: $(BUILD)/contrib/manual/tables
+	@mkdir -p $(@D)
+	$(call Q,MAN) $< > $@
+
+$(BUILD)/man/%: docs/% $(BUILD)/man/tables.json contrib/manual/pages.py
+	$(call Q,MAN) $(PYTHON) contrib/manual/pages.py \
+		$(BUILD)/man/tables.json $< > $@
+
+$(BUILD)/man/lockstep-protocol.7: docs/protocol.md $(BUILD)/man/tables.json \
+		contrib/manual/pages.py
+	$(call Q,MAN) $(PYTHON) contrib/manual/pages.py \
+		$(BUILD)/man/tables.json $< > $@
+
 # Tests ------------------------------------------------------------------
 
 check: tests
@@ -179,7 +203,7 @@ demo: all
 	LOCKSTEP_BUILD=$(abspath $(BUILD)) demo/run $(DEMO_ARGS)
 
 lint:
-	tests/lint/run
+	LOCKSTEP_BUILD=$(BUILD) tests/lint/run
 
 fuzz-programs: $(FUZZ_PROGRAMS)
 
@@ -193,9 +217,7 @@ fuzz:
 # Where zsh looks: the distribution's packages have a folder of their own.
 ZSH_FOLDER = $(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 SHARE = $(DESTDIR)$(PREFIX)/share
-MAN_PAGES := $(wildcard docs/*.1 docs/*.5 docs/*.7 docs/*.8)
-
-install: all
+install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 $(BUILD)/lockstep $(DESTDIR)$(PREFIX)/bin/lockstep
 	install -m 755 $(BUILD)/lockstepd $(DESTDIR)$(PREFIX)/sbin/lockstepd

@@ -247,49 +247,57 @@ read_ranges(const struct key *key, const char *value, void *field,
 
 #define FIELD(member) offsetof(struct settings, member)
 
-static const struct key keys[] = {
-    { "node", "name", read_name, FIELD(name), 0, 0, NULL },
-    { "node", "listen", read_text, FIELD(listen), 0, 0, "[::]:14983" },
+const struct key settings_keys[] = {
+    { "node", "name", read_name, FIELD(name), 0, 0, NULL, "NAME" },
+    { "node", "listen", read_text, FIELD(listen), 0, 0, "[::]:14983",
+        "ADDRESS:PORT" },
     { "node", "state_dir", setting_read_path, FIELD(state_dir), 0, 0,
-        "/var/lib/lockstep" },
-    { "node", "source_address", read_address, FIELD(source_address), 0, 0, "" },
-    { "node", "log_level", read_level, FIELD(log_level), 0, 0, "info" },
-    { "history", "max_bytes", read_size, FIELD(history_bytes), MIB, TIB,
-        "256M" },
+        "/var/lib/lockstep", "DIR" },
+    { "node", "source_address", read_address, FIELD(source_address), 0, 0, "",
+        "ADDRESS" },
+    { "node", "log_level", read_level, FIELD(log_level), 0, 0, "info",
+        "debug|info|warning|error" },
+    { "history", "max_bytes", read_size, FIELD(history_bytes), MIB, TIB, "256M",
+        "SIZE" },
     { "history", "max_age", read_duration, FIELD(history_age_ms), 60 * 1000,
-        36500 * DAY, "30d" },
+        36500 * DAY, "30d", "DURATION" },
     { "guard", "delete_percent", read_integer, FIELD(delete_guard_percent), 0,
-        100, "20" },
-    { "replica", "drift", read_drift, FIELD(drift_hold), 0, 0, "repair" },
+        100, "20", "PERCENT" },
+    { "replica", "drift", read_drift, FIELD(drift_hold), 0, 0, "repair",
+        "repair|hold" },
     { "replica", "scrub_interval", read_duration, FIELD(scrub_interval_ms), 0,
-        3650 * DAY, "1d" },
+        3650 * DAY, "1d", "DURATION" },
     { "limits", "max_sessions", read_integer, FIELD(max_sessions), 1, 100000,
-        "1000" },
+        "1000", "N" },
     { "limits", "max_sessions_per_source", read_integer,
-        FIELD(max_sessions_per_source), 1, 100000, "100" },
+        FIELD(max_sessions_per_source), 1, 100000, "100", "N" },
     { "limits", "login_grace", read_duration, FIELD(login_grace_ms), 1000,
-        3600 * 1000, "20s" },
+        3600 * 1000, "20s", "DURATION" },
     { "limits", "login_attempts", read_integer, FIELD(login_attempts), 1, 20,
-        "3" },
+        "3", "N" },
     { "limits", "session_rate", read_integer, FIELD(session_rate), 1, 10000,
-        "50" },
+        "50", "N" },
     { "limits", "session_rate_per_source", read_integer,
-        FIELD(session_rate_per_source), 1, 10000, "10" },
+        FIELD(session_rate_per_source), 1, 10000, "10", "N" },
     { "limits", "max_unauthenticated", read_integer, FIELD(max_unauthenticated),
-        1, 10000, "100" },
+        1, 10000, "100", "N" },
     { "limits", "max_unauthenticated_per_source", read_integer,
-        FIELD(max_unauthenticated_per_source), 1, 10000, "10" },
-    { "limits", "ban_after", read_integer, FIELD(ban_after), 0, 1000, "10" },
+        FIELD(max_unauthenticated_per_source), 1, 10000, "10", "N" },
+    { "limits", "ban_after", read_integer, FIELD(ban_after), 0, 1000, "10",
+        "N" },
     { "limits", "ban_window", read_duration, FIELD(ban_window_ms), 1000, DAY,
-        "300s" },
-    { "limits", "ban_time", read_duration, FIELD(ban_time_ms), 1000, DAY,
-        "1h" },
+        "300s", "DURATION" },
+    { "limits", "ban_time", read_duration, FIELD(ban_time_ms), 1000, DAY, "1h",
+        "DURATION" },
     { "limits", "password_logins", read_password_logins,
-        FIELD(passwords_anywhere), 0, 0, "loopback" },
-    { "limits", "monitors", read_ranges, FIELD(monitors), 0, 0, "" },
+        FIELD(passwords_anywhere), 0, 0, "loopback", "loopback|anywhere" },
+    { "limits", "monitors", read_ranges, FIELD(monitors), 0, 0, "",
+        "ADDRESS, ..." },
 };
 
-#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
+#define KEY_COUNT (sizeof(settings_keys) / sizeof(settings_keys[0]))
+
+const size_t settings_key_count = KEY_COUNT;
 
 /* One text being read. */
 struct source_text {
@@ -333,7 +341,7 @@ handle_value(void *ctx, const char *section, const char *name,
     if (settings_is_dataset(section))
         return take_dataset(t, section, name, value);
     for (i = 0; i < KEY_COUNT; i++) {
-        const struct key *key = &keys[i];
+        const struct key *key = &settings_keys[i];
 
         if (strcmp(section, key->section) != 0 || strcmp(name, key->name) != 0)
             continue;
@@ -404,10 +412,11 @@ settings_init(struct settings *s)
     if (gethostname(host, sizeof(host) - 1) != 0 || !settings_name_ok(host))
         strcpy(host, "localhost");
     for (i = 0; i < KEY_COUNT; i++) {
-        const char *standard = keys[i].standard;
+        const char *standard = settings_keys[i].standard;
 
-        if (keys[i].read(&keys[i], standard != NULL ? standard : host,
-                (char *)s + keys[i].offset, &e) != 0)
+        if (settings_keys[i].read(&settings_keys[i],
+                standard != NULL ? standard : host,
+                (char *)s + settings_keys[i].offset, &e) != 0)
             abort();
     }
 }

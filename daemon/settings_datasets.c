@@ -99,18 +99,25 @@ read_exclude(const struct key *key, const char *value, void *field,
 #define FIELD(member) offsetof(struct dataset_settings, member)
 
 /* Every key of a dataset; "path" has no default and must be there. */
-static const struct key keys[] = {
-    { NULL, "path", setting_read_path, FIELD(path), 0, 0, NULL },
-    { NULL, "capture", read_capture, FIELD(capture), 0, 0, "compare" },
+const struct key settings_dataset_keys[] = {
+    { NULL, "path", setting_read_path, FIELD(path), 0, 0, NULL, "FILE" },
+    { NULL, "capture", read_capture, FIELD(capture), 0, 0, "compare",
+        "compare|triggers" },
     { NULL, "drift_capture", read_drift_capture, FIELD(drift_capture), 0, 0,
-        "triggers" },
-    { NULL, "secrets", read_columns, FIELD(secrets), 0, 0, "" },
-    { NULL, "protect", read_protect, FIELD(selection), 0, 0, "" },
-    { NULL, "protect_rows", read_protect_rows, FIELD(selection), 0, 0, "" },
-    { NULL, "exclude", read_exclude, FIELD(selection), 0, 0, "" },
+        "triggers", "triggers|scrub" },
+    { NULL, "secrets", read_columns, FIELD(secrets), 0, 0, "",
+        "TABLE.COLUMN, ..." },
+    { NULL, "protect", read_protect, FIELD(selection), 0, 0, "",
+        "TABLE.COLUMN, ..." },
+    { NULL, "protect_rows", read_protect_rows, FIELD(selection), 0, 0, "",
+        "TABLE WHERE EXPRESSION" },
+    { NULL, "exclude", read_exclude, FIELD(selection), 0, 0, "", "TABLE, ..." },
 };
 
-#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
+#define KEY_COUNT \
+    (sizeof(settings_dataset_keys) / sizeof(settings_dataset_keys[0]))
+
+const size_t settings_dataset_key_count = KEY_COUNT;
 
 bool
 settings_is_dataset(const char *section)
@@ -194,9 +201,10 @@ add_dataset(struct settings *s, char *name, const char *place, struct err *e)
     *ds =
         (struct dataset_settings){ .name = name, .place = alloc_string(place) };
     for (i = 0; i < KEY_COUNT; i++) {
-        if (keys[i].standard != NULL &&
-            keys[i].read(&keys[i], keys[i].standard,
-                (char *)ds + keys[i].offset, e) != 0)
+        if (settings_dataset_keys[i].standard != NULL &&
+            settings_dataset_keys[i].read(&settings_dataset_keys[i],
+                settings_dataset_keys[i].standard,
+                (char *)ds + settings_dataset_keys[i].offset, e) != 0)
             abort();
     }
     return ds;
@@ -220,9 +228,9 @@ settings_dataset_value(struct settings *s, const char *section,
     if (ds == NULL)
         return -1;
     for (i = 0; i < KEY_COUNT; i++) {
-        if (strcmp(name, keys[i].name) == 0)
-            return keys[i].read(&keys[i], value, (char *)ds + keys[i].offset,
-                e);
+        if (strcmp(name, settings_dataset_keys[i].name) == 0)
+            return settings_dataset_keys[i].read(&settings_dataset_keys[i],
+                value, (char *)ds + settings_dataset_keys[i].offset, e);
     }
     return err_set(e, ERR_INVALID, "unknown key \"%s\" in section [%s]", name,
         section);

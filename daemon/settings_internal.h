@@ -19,7 +19,14 @@ struct key {
     int64_t least;
     int64_t most;
     const char *standard; /* NULL: the host's name; a dataset's: none */
+    const char *value;    /* what the manual calls it: "SIZE", "yes|no" */
 };
+
+/* Every key of the node, and of a dataset; the manual is made of them. */
+extern const struct key settings_keys[];
+extern const size_t settings_key_count;
+extern const struct key settings_dataset_keys[];
+extern const size_t settings_dataset_key_count;
 
 struct word {
     const char *text;

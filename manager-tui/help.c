@@ -8,6 +8,12 @@
 
 #include "base/alloc.h"
 #include "manager-tui/arguments.h"
+#include "manager-tui/text.h"
+
+/* Columns. */
+#define WIDTH 80
+#define OPTION_WIDTH 26
+#define COMMAND_WIDTH 18
 
 static const char overview_examples[] = "status\n"
                                         "server add edge-1.example.org\n"
@@ -35,10 +41,11 @@ print_options(FILE *out, const struct option *options)
             options->value != NULL ? " " : "",
             options->value != NULL ? options->value : "");
 
-        if (strlen(left) > 26)
-            fprintf(out, "    %s\n    %26s  %s\n", left, "", options->help);
+        if (strlen(left) > OPTION_WIDTH)
+            fprintf(out, "    %s\n    %*s  ", left, OPTION_WIDTH, "");
         else
-            fprintf(out, "    %-26s  %s\n", left, options->help);
+            fprintf(out, "    %-*s  ", OPTION_WIDTH, left);
+        text_wrap(out, options->help, 4 + OPTION_WIDTH + 2, WIDTH);
         free(left);
     }
 }
@@ -68,7 +75,8 @@ help_command(FILE *out, const struct command *command)
     print_examples(out, command->examples);
     fputc('\n', out);
     help_usage(out, command);
-    fprintf(out, "    %s\n", command->help);
+    fprintf(out, "    ");
+    text_wrap(out, command->help, 4, WIDTH);
     if (command->options != NULL) {
         fprintf(out, "\nOptions:\n");
         print_options(out, command->options);
@@ -84,7 +92,8 @@ print_commands(FILE *out, const struct command *commands)
             commands->verb != NULL ? " " : "",
             commands->verb != NULL ? commands->verb : "");
 
-        fprintf(out, "    %-18s  %s\n", name, commands->help);
+        fprintf(out, "    %-*s  ", COMMAND_WIDTH, name);
+        text_wrap(out, commands->help, 4 + COMMAND_WIDTH + 2, WIDTH);
         free(name);
     }
 }

@@ -306,6 +306,46 @@ examples_are_command_lines(void **state)
         }
 }
 
+static void
+every_option_says_what_it_does(void **state)
+{
+    (void)state;
+    for (size_t t = 0; command_tables[t] != NULL; t++)
+        for (const struct command *c = command_tables[t]; c->noun != NULL; c++)
+            for (const struct option *o = c->options;
+                 o != NULL && o->name != NULL; o++) {
+                assert_true(o->help != NULL && o->help[0] != '\0');
+                assert_null(strchr(o->help, '\n'));
+                assert_true((o->value == NULL) == (o->kind == OPTION_FLAG));
+            }
+    for (const struct option *o = global_options; o->name != NULL; o++)
+        assert_true(o->help != NULL && o->help[0] != '\0');
+}
+
+/* What is typed, a usage or an example, is one line however long. */
+static void
+help_stays_within_80_columns(void **state)
+{
+    (void)state;
+    for (size_t t = 0; command_tables[t] != NULL; t++)
+        for (const struct command *c = command_tables[t]; c->noun != NULL;
+             c++) {
+            char *text = NULL, *save = NULL;
+            size_t size = 0;
+            FILE *out = open_memstream(&text, &size);
+
+            help_command(out, c);
+            help_noun(out, c->noun);
+            help_all(out);
+            fclose(out);
+            for (char *line = strtok_r(text, "\n", &save); line != NULL;
+                 line = strtok_r(NULL, "\n", &save))
+                if (strstr(line, "lockstep ") == NULL)
+                    assert_true(text_width(line) <= 80);
+            free(text);
+        }
+}
+
 static char *
 table_of(const json_t *array, const struct column *columns, size_t width)
 {
@@ -515,6 +555,8 @@ main(void)
         cmocka_unit_test(secret_options_read_one_line_of_a_file),
         cmocka_unit_test(help_is_found_at_every_level),
         cmocka_unit_test(examples_are_command_lines),
+        cmocka_unit_test(every_option_says_what_it_does),
+        cmocka_unit_test(help_stays_within_80_columns),
         cmocka_unit_test(tables_are_aligned_and_escaped),
         cmocka_unit_test(tables_fit_the_width),
         cmocka_unit_test(fields_leave_out_what_is_unknown),
