@@ -208,8 +208,8 @@ dataset_shut(struct dataset *ds, bool detach, struct err *e)
     dataset_drop_reader(ds);
     /* What was published last may wait for it; the next audit sees to it too.
      */
-    if (ds->source != NULL)
-        source_trim(ds->source, &ignored);
+    if (ds->source != NULL && source_trim(ds->source, &ignored) == 0)
+        source_write_back(ds->source, &ignored);
     if (ds->replica != NULL && detach)
         r = replica_detach(ds->replica, e);
     replica_close(ds->replica);

@@ -202,8 +202,8 @@ fleet_open(struct fleet **fleetp, struct engine *engine, struct err *e)
     fleet->timer.data = fleet;
     uv_timer_init(engine->loop, &fleet->settle);
     fleet->settle.data = fleet;
-    uv_timer_init(engine->loop, &fleet->trim);
-    fleet->trim.data = fleet;
+    uv_timer_init(engine->loop, &fleet->tidy);
+    fleet->tidy.data = fleet;
     fleet_publications_update(fleet);
     *fleetp = fleet;
     if (fleet_load(fleet, e) != 0)
@@ -260,7 +260,7 @@ fleet_close(struct fleet *fleet)
     fleet_hold(fleet);
     uv_close((uv_handle_t *)&fleet->timer, fleet_timer_closed);
     uv_close((uv_handle_t *)&fleet->settle, fleet_timer_closed);
-    uv_close((uv_handle_t *)&fleet->trim, fleet_timer_closed);
+    uv_close((uv_handle_t *)&fleet->tidy, fleet_timer_closed);
 }
 
 void

@@ -120,8 +120,10 @@ struct publication {
     struct dataset *ds;
     bool running;
     bool again;
-    bool untrimmed;       /* published since the last trim */
-    bool audit;           /* the next run compares, if that is due */
+    bool untrimmed;   /* published since the last trim */
+    bool unwritten;   /* the same of the logs: since they were written back */
+    unsigned put_off; /* how often that was, for what is published */
+    bool audit;       /* the next run compares, if that is due */
     int64_t audit_due_ms; /* monotonic */
     struct err error;     /* of the last attempt */
     int64_t begun_us;     /* monotonic: when the last run that ended began */
@@ -145,7 +147,7 @@ struct fleet {
     uv_timer_t timer;
     unsigned looks;    /* instant: since the last touch */
     uv_timer_t settle; /* instant: the moment between a commit and publishing */
-    uv_timer_t trim;   /* from a publish to the trim of its journal */
+    uv_timer_t tidy;   /* from a publish to what is done after it */
     int64_t publish_due_ms; /* monotonic */
     uint64_t next_bundle_id;
     struct waiter *waiters;

@@ -1,8 +1,9 @@
 /*
  * Publishing: each dataset on its strand, never twice at once; and the bundle
  * from the revision before, made in the same job, that serves every server
- * which is there already.  The journal is trimmed a moment later, so that its
- * writes do not share processor and disk with the push.
+ * which is there already.  The journal is trimmed a moment later, and logs are
+ * written back when it is quiet, so that this does not share processor and disk
+ * with a push, or keep the next publish waiting.
  */
 #include <stdlib.h>
 
@@ -15,6 +16,8 @@
 
 /* By then the acknowledgements of a small push have come. */
 #define TRIM_AFTER_MS 100
+/* What is published again and again is tidied up now and then all the same. */
+#define PUT_OFF_MAX 10
 /* After an audit none for so many times as long. */
 #define AUDIT_PAUSE 20
 
@@ -90,6 +93,13 @@ trim_done(struct dataset *ds, void *arg, const struct err *e)
             e->message);
 }
 
+static int
+write_back_work(struct dataset *ds, void *arg, struct err *e)
+{
+    (void)arg;
+    return ds->source == NULL ? 0 : source_write_back(ds->source, e);
+}
+
 static void
 publication_report(struct publication *p, const struct err *e)
 {
@@ -122,30 +132,55 @@ fleet_pump(struct fleet *fleet)
     fleet_waiters_check(fleet);
 }
 
-static void
-fleet_trim(uv_timer_t *timer)
+/* True if there will be something left to do: one thing at a time, so that a
+ * publish finds its way between. */
+static bool
+publication_tidy(struct publication *p)
 {
     static const struct dataset_job trim = { trim_work, trim_done, NULL };
-    struct fleet *fleet = timer->data;
+    static const struct dataset_job write_back = { write_back_work, NULL,
+        NULL };
+    bool late = p->put_off >= PUT_OFF_MAX;
 
-    for (size_t i = 0; i < fleet->publication_count; i++) {
-        struct publication *p = fleet->publications[i];
-
-        if (p->untrimmed && p->ds->active)
-            dataset_run(p->ds, &trim);
+    if (!p->ds->active || !p->unwritten)
+        return false;
+    p->put_off++;
+    if (p->running && !late)
+        return true;
+    if (p->untrimmed) {
+        dataset_run(p->ds, &trim);
         p->untrimmed = false;
+        if (!late)
+            return true;
     }
+    dataset_run(p->ds, &write_back);
+    p->unwritten = false;
+    return false;
 }
 
-/* What is published again and again is trimmed now and then all the same. */
 static void
-publication_trim_later(struct publication *p)
+fleet_tidy(uv_timer_t *timer)
 {
-    uv_timer_t *timer = &p->fleet->trim;
+    struct fleet *fleet = timer->data;
+    bool again = false;
+
+    for (size_t i = 0; i < fleet->publication_count; i++)
+        again = publication_tidy(fleet->publications[i]) || again;
+    if (again)
+        uv_timer_start(timer, fleet_tidy, TRIM_AFTER_MS, 0);
+}
+
+static void
+publication_tidy_later(struct publication *p)
+{
+    uv_timer_t *timer = &p->fleet->tidy;
 
     p->untrimmed = true;
+    if (!p->unwritten)
+        p->put_off = 0;
+    p->unwritten = true;
     if (!uv_is_active((uv_handle_t *)timer))
-        uv_timer_start(timer, fleet_trim, TRIM_AFTER_MS, 0);
+        uv_timer_start(timer, fleet_tidy, TRIM_AFTER_MS, 0);
 }
 
 static void publication_run(struct publication *p);
@@ -190,7 +225,7 @@ publish_done(struct dataset *ds, void *arg, const struct err *e)
             p->bundle_from = job->from;
             p->bundle_to = job->result.state;
             p->published_rows = job->result.changed_rows;
-            publication_trim_later(p);
+            publication_tidy_later(p);
             fleet_want_instant(fleet);
         }
         if (p->again)

@@ -8,6 +8,7 @@
  *     source_publish(s, &result, &e);            // a new revision, or none
  *     source_bundle(s, from, &from_digest, &out, &e);  // for a secondary there
  *     source_trim(s, &e);                        // after the push left
+ *     source_write_back(s, &e);                  // in a quiet moment after
  *     source_close(s);
  *
  * Files: config.live_path, and in config.work_dir: published.db, history.db.
@@ -90,9 +91,12 @@ int source_publish_audited(struct source *source, struct publish_result *result,
 int source_unpublished(struct source *source, bool *unpublished, struct err *e);
 /* Closes a live file that was replaced; the next publish opens the new one. */
 void source_drop_moved(struct source *source);
-/* Trims the journal of what was published, and checkpoints.  ERR_BUSY is
- * harmless: the next trim does it. */
+/* Trims the journal of what was published.  ERR_BUSY is harmless: the next trim
+ * does it. */
 int source_trim(struct source *source, struct err *e);
+/* Writes back the logs of what was trimmed, and cuts history back.  Takes long
+ * where much was changed; ERR_BUSY is harmless. */
+int source_write_back(struct source *source, struct err *e);
 /* NULL or why nothing is published until source_accept. */
 const char *source_held(const struct source *source);
 /* Publishes what is held, or takes the live file as it is now (installing

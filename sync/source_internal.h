@@ -136,6 +136,8 @@ struct source {
     struct capture_keys journal; /* published, and not trimmed yet */
     bool trim_settled;           /* and so is what else is noted there */
     bool untrimmed;              /* a nonce is to be written */
+    bool unwritten;              /* the log has what is published */
+    uint64_t retained_revision;  /* when history was last cut back */
     bool roomy;                  /* see source_make_room */
     const char *must_compare;    /* why, or NULL */
     bool check_file;             /* another inode: look for damage first */

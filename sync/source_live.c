@@ -288,8 +288,8 @@ empty_left_log(struct source *s)
         return;
     database_rollback(s->live);
     database_set_wait(s->live, 0);
-    /* After a trim the log has newer changes only, of this file or that. */
-    s->left_log = s->untrimmed &&
+    /* Written back, the log has newer changes only, of this file or that. */
+    s->left_log = s->unwritten &&
                   (!log_is_published(s) ||
                       database_checkpoint(s->live, SQLITE_CHECKPOINT_TRUNCATE,
                           &complete, &ignored) != 0 ||

@@ -133,7 +133,7 @@ keep_journal(struct publish *p)
     s->journal = p->c.journal;
     memset(&p->c.journal, 0, sizeof(p->c.journal));
     if (s->journal.count > 0 || s->journal.too_many || p->result->published)
-        s->untrimmed = true;
+        s->untrimmed = s->unwritten = true;
 }
 
 /* The same where the tables that its keys are of are loaded anew. */
@@ -165,7 +165,7 @@ rebuild(struct publish *p, const char *why, struct err *e)
         return -1;
     if (source_rebuild(s, &p->next, why, e) != 0)
         return -1;
-    s->untrimmed = true;
+    s->untrimmed = s->unwritten = true;
     p->result->published = true;
     p->result->changed_rows = s->state.rows;
     p->result->compared = true;

@@ -1,7 +1,8 @@
 /*
- * After a publish: what the journal notes is published now, and goes, in short
- * transactions; a new nonce takes the place of the one that the file had; logs
- * and history get shorter.
+ * After a publish: what the journal notes is published now, and goes, at once
+ * where nobody wrote since, else in short transactions; a new nonce takes the
+ * place of the one that the file had.  In a quiet moment after that, logs are
+ * written back, and history gets shorter.
  */
 #include "sync/source_internal.h"
 
@@ -165,13 +166,13 @@ trim_live(struct source *s, struct err *e)
     uint32_t cookie;
     bool done;
 
-    if (!s->journal.too_many && !s->trim_settled)
-        return trim_keys(s, e);
     if (trim_all(s, &done, e) != 0)
         return -1;
     database_rollback(s->live);
     if (done)
         return 0;
+    if (!s->journal.too_many && !s->trim_settled)
+        return trim_keys(s, e);
     /* Rows of another schema are for the next publish to look at. */
     if (database_schema_cookie(s->live, &cookie, e) != 0)
         return -1;
@@ -207,8 +208,53 @@ empty_log(struct source *s)
     database_set_wait(s->live, 0);
     if (database_checkpoint(s->live, SQLITE_CHECKPOINT_TRUNCATE, &complete,
             &ignored) == 0 &&
-        complete)
+        complete) {
         source_base_complete(s);
+        s->unwritten = false;
+    }
+}
+
+/* Whether there is a live file of ours to be seen to. */
+static bool
+is_ours(const struct source *s)
+{
+    return s->live != NULL && s->live_known && s->held == NULL &&
+           !source_leaves_no_trace(s) && !source_live_moved(s);
+}
+
+int
+source_trim(struct source *source, struct err *e)
+{
+    struct source *s = source;
+    int r = 0;
+
+    source_newest_release(s);
+    if (!s->untrimmed || !is_ours(s))
+        return 0;
+    database_set_wait(s->live, SOURCE_TRIM_WAIT_MS);
+    r = trim_live(s, e);
+    database_rollback(s->live);
+    if (r == 0 && !s->untrimmed)
+        retire_nonce(s);
+    database_set_wait(s->live, SOURCE_READ_WAIT_MS);
+    return r;
+}
+
+/* Not the log of a file that another was put over since: there it would make
+ * a mixture of both. */
+static int
+write_back_live(struct source *s, struct err *e)
+{
+    bool same = false;
+    int r;
+
+    database_set_wait(s->live, SOURCE_TRIM_WAIT_MS);
+    r = begin(s, true, &same, e);
+    database_rollback(s->live);
+    if (r == 0 && same)
+        empty_log(s);
+    database_set_wait(s->live, SOURCE_READ_WAIT_MS);
+    return r;
 }
 
 /* What is written back then is written over. */
@@ -225,26 +271,18 @@ shorten_log(sqlite3 *db, int *pages)
 }
 
 int
-source_trim(struct source *source, struct err *e)
+source_write_back(struct source *source, struct err *e)
 {
     struct source *s = source;
     struct err ignored = ERR_INIT;
     int r = 0;
 
-    source_newest_release(s);
-    if (s->live != NULL && s->live_known && s->untrimmed && s->held == NULL &&
-        !source_leaves_no_trace(s) && !source_live_moved(s)) {
-        database_set_wait(s->live, SOURCE_TRIM_WAIT_MS);
-        r = trim_live(s, e);
-        database_rollback(s->live);
-        if (r == 0 && !s->untrimmed) {
-            retire_nonce(s);
-            empty_log(s);
-        }
-        database_set_wait(s->live, SOURCE_READ_WAIT_MS);
-    }
-    if (s->state.revision % RETAIN_EVERY == 1)
+    if (!s->untrimmed && s->unwritten && is_ours(s))
+        r = write_back_live(s, e);
+    if (s->state.revision - s->retained_revision >= RETAIN_EVERY) {
         history_retain(s, &ignored);
+        s->retained_revision = s->state.revision;
+    }
     shorten_log(s->published, &s->published_log_pages);
     shorten_log(s->history, &s->history_log_pages);
     return r;

@@ -291,7 +291,8 @@ push(struct pair *p, char **words, struct err *e)
     if (source_publish_audited(p->source, &result, e) != 0)
         return err_wrap(e, "publish");
     p->compared = result.compared;
-    source_trim(p->source, e);
+    if (source_trim(p->source, e) == 0)
+        source_write_back(p->source, e);
     err_clear(e);
     return bring_up(p, p->receivers[n].replica, e);
 }

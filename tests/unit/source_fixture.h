@@ -169,6 +169,8 @@ trim(struct fixture *f)
 
     if (source_trim(f->source, &e) != 0)
         fail_msg("source_trim: %s", e.message);
+    if (source_write_back(f->source, &e) != 0)
+        fail_msg("source_write_back: %s", e.message);
 }
 
 static inline void

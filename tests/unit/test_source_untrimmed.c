@@ -186,6 +186,38 @@ cut_off_file_is_not_filled_from_its_log(void **state)
     fixture_release(&f);
 }
 
+static void
+trim_only(struct fixture *f)
+{
+    struct err e = ERR_INIT;
+
+    if (source_trim(f->source, &e) != 0)
+        fail_msg("source_trim: %s", e.message);
+}
+
+static void
+write_back(struct fixture *f)
+{
+    struct err e = ERR_INIT;
+
+    if (source_write_back(f->source, &e) != 0)
+        fail_msg("source_write_back: %s", e.message);
+}
+
+static void
+trimmed_file_is_not_filled_either(void **state)
+{
+    struct fixture f;
+
+    start_between(&f, *state);
+    trim_only(&f);
+    live_disconnect(&f);
+    shell("truncate -s 0 %s", f.live_path);
+    write_back(&f);
+    expect_held(&f, "empty");
+    fixture_release(&f);
+}
+
 /* A program that stays, so that the log does; it has done its work when this
  * returns. */
 static FILE *
@@ -227,6 +259,91 @@ left_log_that_was_written_to_is_held(void **state)
     fixture_release(&f);
 }
 
+/* Trimmed, but its log not yet written back. */
+static void
+older_file_is_not_given_the_log(void **state)
+{
+    struct fixture f;
+
+    start(&f, *state);
+    sql(f.live, "UPDATE users SET home='one' WHERE id=1");
+    publish(&f);
+    trim_only(&f);
+    copy_now(&f);
+    sql(f.live, "UPDATE users SET home='two' WHERE id=1");
+    publish(&f);
+    trim_only(&f);
+    put_copy_in_place(&f, *state);
+    write_back(&f);
+    expect_held(&f, "");
+    expect_accepted_as(&f, "one");
+    fixture_release(&f);
+}
+
+static bool
+log_is_empty(struct fixture *f)
+{
+    char *path = alloc_format("%s-wal", f->live_path);
+    struct stat st;
+    bool empty = stat(path, &st) != 0 || st.st_size == 0;
+
+    free(path);
+    return empty;
+}
+
+static bool
+journal_is_empty(struct fixture *f)
+{
+    struct err e = ERR_INIT;
+    bool pending;
+
+    assert_int_equal(capture_pending(f->live, &pending, &e), 0);
+    return !pending;
+}
+
+/* So that the next publish waits for neither. */
+static void
+log_is_written_back_after_the_trim(void **state)
+{
+    static const struct how wal = { "WAL", "" };
+    struct fixture f;
+
+    (void)state;
+    start(&f, &wal);
+    sql(f.live, "UPDATE users SET home='one' WHERE id=1");
+    publish(&f);
+    write_back(&f);
+    assert_false(journal_is_empty(&f));
+    trim_only(&f);
+    assert_true(journal_is_empty(&f));
+    assert_false(log_is_empty(&f));
+    write_back(&f);
+    assert_true(log_is_empty(&f));
+    fixture_release(&f);
+}
+
+/* Whoever writes after the publish keeps the notes of the others from going at
+ * once. */
+static void
+trim_keeps_what_was_noted_since(void **state)
+{
+    static const struct how wal = { "WAL", "" };
+    struct fixture f;
+
+    (void)state;
+    start(&f, &wal);
+    sql(f.live, "UPDATE users SET home='one' WHERE id=1");
+    publish(&f);
+    sql(f.live, "UPDATE users SET home='two' WHERE id=2");
+    trim(&f);
+    assert_false(journal_is_empty(&f));
+    assert_false(publish(&f).compared);
+    expect_equal(&f);
+    trim(&f);
+    assert_true(journal_is_empty(&f));
+    fixture_release(&f);
+}
+
 static const struct how ways[] = { { "WAL", "mv" }, { "WAL", "cp" },
     { "DELETE", "mv" }, { "DELETE", "cp" } };
 
@@ -245,10 +362,14 @@ main(void)
         EACH_WAY(older_file_is_held),
         EACH_WAY(older_file_is_not_taken_by_the_trim),
         EACH_WAY(file_without_an_earlier_revision_is_held),
+        EACH_WAY(older_file_is_not_given_the_log),
         EACH_WAY(copy_of_now_goes_on),
         EACH_WAY(value_set_back_is_published),
         EACH_WAY(cut_off_file_is_not_filled_from_its_log),
+        EACH_WAY(trimmed_file_is_not_filled_either),
         cmocka_unit_test(left_log_that_was_written_to_is_held),
+        cmocka_unit_test(log_is_written_back_after_the_trim),
+        cmocka_unit_test(trim_keeps_what_was_noted_since),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
