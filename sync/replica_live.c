@@ -11,8 +11,10 @@
 #include "sync/open.h"
 #include "sync/replica_internal.h"
 
-/* A longer WAL is checkpointed after a commit of ours. */
+/* A longer WAL is checkpointed when it is idle, and one that pushes made so
+ * long after a commit of ours: that makes the next of them wait. */
 #define WAL_FRAMES_MAX 1000
+#define WAL_FRAMES_PUSHED 4000
 #define WAL_FRAMES_LARGE 20000
 
 static void
@@ -220,7 +222,7 @@ live_commit(struct replica *r, struct err *e)
 bool
 replica_wants_checkpoint(const struct replica *r)
 {
-    return r->db != NULL && r->wal_frames >= WAL_FRAMES_MAX;
+    return r->db != NULL && r->wal_frames >= WAL_FRAMES_PUSHED;
 }
 
 void
