@@ -156,6 +156,19 @@ same_bytes(const struct buf *a, const struct buf *b)
     return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
 
+/* Whether the rows found differ: 1, 0, or -1 with E. */
+static int
+pair_differs(struct source *s, const struct capture_key *k,
+    const struct row_pair *p, struct err *e)
+{
+    if (p->old != p->new || p->old == 0)
+        return p->old != p->new;
+    if (p->old == ROW_TOO_LARGE)
+        return compare_large(s, k, e);
+    return !same_bytes(&p->old_key, &p->new_key) ||
+           !same_bytes(&p->old_row, &p->new_row);
+}
+
 int
 source_row_differs(struct source *s, const struct capture_key *k,
     struct row_pair *p, struct err *e)
@@ -166,14 +179,7 @@ source_row_differs(struct source *s, const struct capture_key *k,
         return -1;
     p->new = source_find_row(s, k->table, true, k->key, k->key_len, &p->new_key,
         &p->new_row, e);
-    if (p->new < 0)
-        return -1;
-    if (p->old != p->new || p->old == 0)
-        return p->old != p->new;
-    if (p->old == ROW_TOO_LARGE)
-        return compare_large(s, k, e);
-    return !same_bytes(&p->old_key, &p->new_key) ||
-           !same_bytes(&p->old_row, &p->new_row);
+    return p->new < 0 ? -1 : pair_differs(s, k, p, e);
 }
 
 void
@@ -185,11 +191,13 @@ row_pair_release(struct row_pair *p)
     buf_release(&p->new_row);
 }
 
+/* Takes the rows found of one key, if they differ. */
 static int
-collect_key(struct source *s, const struct capture_key *k, struct row_pair *p,
-    struct taken *taken, struct change_set *set, struct err *e)
+take_pair(struct source *s, const struct capture_key *k,
+    const struct row_pair *p, struct taken *taken, struct change_set *set,
+    struct err *e)
 {
-    int differs = source_row_differs(s, k, p, e);
+    int differs = pair_differs(s, k, p, e);
 
     if (differs <= 0)
         return differs;
@@ -203,6 +211,28 @@ collect_key(struct source *s, const struct capture_key *k, struct row_pair *p,
     return set->bytes > SOURCE_CHANGES_MAX ? too_much(e) : 0;
 }
 
+static int
+collect_keys(struct source *s, const struct capture_key *const *keys,
+    size_t count, struct change_set *set, struct err *e)
+{
+    struct row_pairs *pairs = row_pairs_new();
+    struct taken taken;
+    size_t done;
+    int r = 0;
+
+    taken_init(&taken, count);
+    while (r == 0 && count > 0) {
+        r = source_find_pairs(s, keys, count, pairs, &done, e);
+        for (size_t i = 0; r == 0 && i < done; i++)
+            r = take_pair(s, keys[i], row_pairs_get(pairs, i), &taken, set, e);
+        keys += done;
+        count -= done;
+    }
+    free(taken.slots);
+    row_pairs_free(pairs);
+    return r;
+}
+
 /* Rows that were published at this counter need no look, as long as only the
  * log of the live file grew: a file put in its place may note other rows under
  * the same counters.  The journal's order makes one walk enough; where a row is
@@ -210,28 +240,27 @@ collect_key(struct source *s, const struct capture_key *k, struct row_pair *p,
 static int
 collect_journal(struct source *s, struct collection *c, struct err *e)
 {
-    struct row_pair pair = { 0 };
     const struct capture_keys *now = &c->journal, *before = &s->journal;
     size_t known = s->live_known && source_same_mark(&s->seen_mark, &s->mark)
                        ? before->count
                        : 0;
-    struct taken taken;
-    size_t n = 0;
-    int r = 0;
+    const struct capture_key **keys =
+        alloc_zeroed(now->count + 1, sizeof(struct capture_key *));
+    size_t n = 0, count = 0;
+    int r;
 
-    taken_init(&taken, now->count);
     if (now->count > SOURCE_ROOM_ROWS)
         source_make_room(s, true);
-    for (size_t i = 0; r == 0 && i < now->count; i++) {
+    for (size_t i = 0; i < now->count; i++) {
         const struct capture_key *k = &now->items[i];
         bool again = n < known && same_row(k, &before->items[n]);
 
         if (!again || k->counter != before->items[n].counter)
-            r = collect_key(s, k, &pair, &taken, &c->set, e);
+            keys[count++] = k;
         n += again;
     }
-    free(taken.slots);
-    row_pair_release(&pair);
+    r = collect_keys(s, keys, count, &c->set, e);
+    free(keys);
     return r;
 }
 

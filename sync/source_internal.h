@@ -10,6 +10,7 @@
  *   source_base.c      the live file without its log
  *   source_older.c     a file without a nonce that may be an older copy
  *   source_collect.c   what changed, from journal or compare
+ *   source_pairs.c     rows looked up in both files at once
  *   source_guard.c     mass deletion
  *   source_newest.c    rows that stand as before the newest revision
  *   source_apply.c     the same changes made in the published copy
@@ -278,6 +279,16 @@ void row_pair_release(struct row_pair *p);
 int source_read_journal(struct source *s, struct capture_keys *keys,
     struct err *e);
 void collection_release(struct collection *c);
+
+/* source_pairs.c */
+struct row_pairs;
+struct row_pairs *row_pairs_new(void);
+void row_pairs_free(struct row_pairs *pairs);
+const struct row_pair *row_pairs_get(const struct row_pairs *pairs, size_t i);
+/* Looks the first of COUNT keys up on both sides, *DONE of them: as many as
+ * are held at a time, and at least one. */
+int source_find_pairs(struct source *s, const struct capture_key *const *keys,
+    size_t count, struct row_pairs *pairs, size_t *done, struct err *e);
 
 /* source_guard.c */
 /* Holds when SET would delete too much. */
