@@ -3,10 +3,10 @@
  */
 #include "sync/source_publish.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "sync/open.h"
 
 static void
@@ -50,7 +50,7 @@ touches_sequence(const struct publish *p)
 }
 
 static int
-apply_specials(struct publish *p, struct err *e)
+digest_specials(struct publish *p, struct err *e)
 {
     struct digest old, new;
 
@@ -62,8 +62,7 @@ apply_specials(struct publish *p, struct err *e)
         return -1;
     digest_sub_hash(&p->next.digest, old.sum);
     digest_add_hash(&p->next.digest, new.sum);
-    return specials_write(p->s->published, &p->s->schema->selection,
-        p->c.specials.data, p->c.specials.len, e);
+    return 0;
 }
 
 static void
@@ -78,14 +77,43 @@ count_kinds(const struct change_set *set, struct history_entry *h)
     h->changed = set->count - h->added - h->removed;
 }
 
-/* History first, then the published copy: a history entry alone is discarded,
- * a published revision without its history could never be sent. */
-static int
-commit(struct publish *p, bool specials, struct err *e)
+/* So many rows are worth a thread. */
+#define BESIDE_MIN 64
+
+/* The entry of history on its way to the disk. */
+struct entry {
+    struct publish *p;
+    struct history_entry h;
+    struct buf changes;
+    char *who;
+    bool beside; /* THREAD writes it */
+    pthread_t thread;
+    bool written;
+    int result;
+    struct err err;
+};
+
+static void *
+entry_write(void *arg)
+{
+    struct entry *n = arg;
+
+    change_set_encode(&n->p->c.set, &n->changes);
+    n->h.changes = &n->changes;
+    n->result = history_add(n->p->s, &n->h, &n->err);
+    n->written = true;
+    return NULL;
+}
+
+/* Many rows are written to history while they are to the published copy. */
+static void
+entry_begin(struct entry *n, struct publish *p, bool specials)
 {
     struct source *s = p->s;
-    struct buf changes = BUF_INIT;
-    struct history_entry h = {
+
+    *n = (struct entry){ .p = p };
+    n->who = authors_of(s->authors, &p->c.set, &p->c.journal);
+    n->h = (struct history_entry){
         .revision = p->next.revision,
         .made_ms = p->next.changed_ms,
         .rows = p->c.set.count,
@@ -96,30 +124,42 @@ commit(struct publish *p, bool specials, struct err *e)
         .specials = specials ? &p->c.specials : NULL,
         .compared = p->c.compare_reason != NULL,
         .reason = p->c.compare_reason,
+        .who = n->who,
     };
-    char *who = authors_of(s->authors, &p->c.set, &p->c.journal);
-    int r = -1;
+    count_kinds(&p->c.set, &n->h);
+    memcpy(n->h.schema_before, s->state.schema_hash, HASH_SIZE);
+    memcpy(n->h.schema_after, p->next.schema_hash, HASH_SIZE);
+    n->beside = !p->has_ddl && p->c.set.count >= BESIDE_MIN &&
+                pthread_create(&n->thread, NULL, entry_write, n) == 0;
+}
 
-    h.who = who;
-    count_kinds(&p->c.set, &h);
-    memcpy(h.schema_before, s->state.schema_hash, HASH_SIZE);
-    memcpy(h.schema_after, p->next.schema_hash, HASH_SIZE);
-    change_set_encode(&p->c.set, &changes);
-    h.changes = &changes;
-    if (state_write(s->published, &p->next, e) != 0 ||
-        history_add(s, &h, e) != 0)
-        goto out;
-    if (database_exec(s->published, "COMMIT", e) != 0) {
-        struct err ignored = ERR_INIT;
+/* Durable, or E says why not. */
+static int
+entry_end(struct entry *n, struct err *e)
+{
+    if (n->beside)
+        pthread_join(n->thread, NULL);
+    else
+        entry_write(n);
+    n->beside = false;
+    if (n->result != 0)
+        *e = n->err;
+    return n->result;
+}
 
+/* DONE: its revision is published; else it goes again. */
+static void
+entry_release(struct entry *n, bool done)
+{
+    struct source *s = n->p->s;
+    struct err ignored = ERR_INIT;
+
+    if (n->beside)
+        pthread_join(n->thread, NULL);
+    if (!done && n->written && n->result == 0)
         history_discard_above(s, s->state.revision, &ignored);
-        goto out;
-    }
-    r = 0;
-out:
-    buf_release(&changes);
-    free(who);
-    return r;
+    buf_release(&n->changes);
+    free(n->who);
 }
 
 /* Rows first in place, then, if a UNIQUE value moves, the long way.  A
@@ -182,20 +222,41 @@ prove_rows(struct publish *p, struct err *e)
     return r;
 }
 
+/* History first, then the published copy: a history entry alone is discarded,
+ * a published revision without its history could never be sent. */
+static int
+make_durable(struct publish *p, struct entry *n, bool specials, struct err *e)
+{
+    struct source *s = p->s;
+
+    if ((specials && specials_write(s->published, &s->schema->selection,
+                         p->c.specials.data, p->c.specials.len, e) != 0) ||
+        state_write(s->published, &p->next, e) != 0 || entry_end(n, e) != 0)
+        return -1;
+    return database_exec(s->published, "COMMIT", e);
+}
+
 int
 publish_apply(struct publish *p, bool *rebuild_it, struct err *e)
 {
     struct source *s = p->s;
     bool specials = p->has_ddl || p->c.specials_changed || touches_sequence(p);
+    struct entry entry;
+    int r;
 
+    add_to_digest(p);
+    if ((specials && digest_specials(p, e) != 0) ||
+        source_older_check(s, &p->next.digest, p->next.schema_hash, e) != 0)
+        return -1;
+    entry_begin(&entry, p, specials);
     if (apply_rows(p, e) != 0 || (p->has_ddl && prove_rows(p, e) != 0)) {
         *rebuild_it = e->code == ERR_INVALID || e->code == ERR_CORRUPT;
-        return -1;
+        r = -1;
+    } else {
+        r = make_durable(p, &entry, specials, e);
     }
-    add_to_digest(p);
-    if ((specials && apply_specials(p, e) != 0) ||
-        source_older_check(s, &p->next.digest, p->next.schema_hash, e) != 0 ||
-        commit(p, specials, e) != 0)
+    entry_release(&entry, r == 0);
+    if (r != 0)
         return -1;
     p->result->changed_rows = p->c.set.count;
     keep_newest(p, specials);

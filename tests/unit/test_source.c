@@ -2,6 +2,7 @@
  * What a source promises: the published copy equals the live database, whatever
  * was written there.
  */
+#include "sync/source_internal.h"
 #include "tests/unit/source_fixture.h"
 
 static const char users_schema[] =
@@ -428,6 +429,36 @@ many_rows_are_published(void **state)
     fixture_release(&f);
 }
 
+static void
+history_of_a_publish_that_failed_goes(void **state)
+{
+    struct fixture f;
+    struct publish_result r;
+    struct dataset_state s;
+    struct err e = ERR_INIT;
+    sqlite3 *other;
+    uint64_t newest;
+
+    (void)state;
+    fixture_init(&f, "WAL", users_schema);
+    fill_users(&f, 500);
+    source_start(&f);
+    assert_int_equal(sqlite3_open(f.published_path, &other), SQLITE_OK);
+    sql(other, "BEGIN IMMEDIATE");
+    sql(f.live, "UPDATE users SET home='x'");
+    assert_int_equal(source_publish(f.source, &r, &e), -1);
+    assert_int_equal(history_newest(f.source, &newest, &e), 0);
+    assert_int_equal(newest, 1);
+    sqlite3_close(other);
+    assert_true(publish(&f).published);
+    expect_equal(&f);
+    source_state(f.source, &s);
+    assert_int_equal(s.revision, 2);
+    assert_int_equal(history_newest(f.source, &newest, &e), 0);
+    assert_int_equal(newest, 2);
+    fixture_release(&f);
+}
+
 #define IN_BOTH_MODES(test)                           \
     { #test " (wal)", test, NULL, NULL, "WAL" },      \
     {                                                 \
@@ -448,6 +479,7 @@ main(void)
         cmocka_unit_test(dropped_triggers_come_back),
         cmocka_unit_test(restart_audits),
         cmocka_unit_test(history_ahead_is_discarded),
+        cmocka_unit_test(history_of_a_publish_that_failed_goes),
         IN_BOTH_MODES(many_rows_are_published),
         cmocka_unit_test(damaged_published_copy_is_made_anew),
     };
