@@ -127,15 +127,15 @@ out:
     admin_client_close(cli.client);
 }
 
-/* "yes|no", of LEN bytes; false when TEXT is no such list. */
+/* "yes|no", of LEN bytes; false when TEXT is no list of words that are typed as
+ * they stand. */
 static bool
 offer_choices(const char *text, size_t len, const char *kept,
     const char *current)
 {
     const char *end = text + len;
 
-    if (len == 0 || !islower((unsigned char)text[0]) ||
-        memchr(text, '|', len) == NULL)
+    if (len == 0 || !islower((unsigned char)text[0]))
         return false;
     while (text < end) {
         const char *bar = memchr(text, '|', (size_t)(end - text));

@@ -43,6 +43,7 @@ def words_of_the_tables_are_completed(t):
         (["ipfilter", "add", ""], "words", ["allow", "deny"]),
         (["ipfilter", "add", "deny", "::", "--scope", "b"], "words", ["both"]),
         (["dataset", "capture", "x", "of"], "words", ["off"]),
+        (["firewall", ""], "words", ["matrix"]),
         (["user", "add", "ann", "--password-file", ""], "files", []),
         (["user", "key", "add", "ann", ""], "files", []),
         (["backup", "restore", ""], "files", []),
