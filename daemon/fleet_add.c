@@ -287,6 +287,7 @@ registration_have_facts(void *ctx, const json_t *result, const struct err *e)
         registration_fail(r, &error);
         return;
     }
+    r->enrolling = true;
     registration_step(r, "enroll", name);
     args = enroll_arguments(r, false);
     r->exchange = link_control_run(r->link, "node enroll", args,

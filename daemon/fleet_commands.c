@@ -162,6 +162,8 @@ const struct control_command control_fleet_commands[] = {
         command_server_facts },
     { "server add", CONTROL_CHANGES, ROLE_ADMIN, add_arguments,
         command_server_add },
+    { "server cancel", CONTROL_CHANGES, ROLE_ADMIN, probe_arguments,
+        command_server_cancel },
     { "server pause", CONTROL_PRIMARY, ROLE_ADMIN, name_argument,
         command_server_pause },
     { "server resume", CONTROL_PRIMARY, ROLE_ADMIN, name_argument,

@@ -299,5 +299,6 @@ void command_server_probe(struct control_call *call);
 void command_server_facts(struct control_call *call);
 void command_server_add(struct control_call *call);
 void command_server_trust(struct control_call *call);
+void command_server_cancel(struct control_call *call);
 
 #endif

@@ -300,6 +300,34 @@ command_server_add(struct control_call *call)
     command_register(call, AIM_ADD);
 }
 
+/* Ends whatever is under way with a host, unless it was enrolled. */
+void
+command_server_cancel(struct control_call *call)
+{
+    struct fleet *fleet = control_engine(call)->fleet;
+    struct registration *r = fleet->registrations, *next;
+    const char *host = NULL;
+    int64_t port = ADMIN_PORT;
+    int cancelled = 0;
+    struct err e = ERR_INIT;
+
+    if (json_member_string(control_args(call), "host", true, &host, &e) != 0 ||
+        json_member_int(control_args(call), "port", false, &port, &e) != 0) {
+        control_fail(call, &e);
+        return;
+    }
+    err_set(&e, ERR_CANCELLED, "cancelled, nothing was changed");
+    for (; r != NULL; r = next) {
+        next = r->next;
+        if (r->enrolling || r->aim == AIM_TRUST || r->port != port ||
+            strcmp(r->host, host) != 0)
+            continue;
+        registration_fail(r, &e);
+        cancelled++;
+    }
+    control_finish(call, json_pack("{s:i}", "cancelled", cancelled));
+}
+
 void
 command_server_trust(struct control_call *call)
 {

@@ -25,7 +25,8 @@ struct registration {
     char *password;
     char *fingerprint; /* that must be shown; NULL with trust on first use */
     bool trust_first;
-    bool narrow; /* its filter to the address that it sees us come from */
+    bool enrolling; /* it may belong to the cluster by now: no way back */
+    bool narrow;    /* its filter to the address that it sees us come from */
     char *name;
     char *cluster_name;
     uint8_t *host_key;

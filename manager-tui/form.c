@@ -73,6 +73,8 @@ form_close(struct form *f)
         f->screen->m->form = NULL;
     for (size_t i = 0; i < f->count; i++) {
         line_release(&f->lines[i]);
+        /* It may have been filled in with a password. */
+        explicit_bzero(f->before[i], strlen(f->before[i]));
         free(f->before[i]);
     }
     secret_wipe_members(f->fixed);
@@ -109,6 +111,26 @@ uint64_t
 form_id(const struct form *f)
 {
     return f->id;
+}
+
+void
+form_set_error(struct form *f, const struct err *error)
+{
+    f->error = *error;
+}
+
+void
+form_focus(struct form *f, const char *member)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (strcmp(f->spec->fields[i].member, member) == 0)
+            f->active = i;
+}
+
+const char *
+form_step(const struct form *f)
+{
+    return f->step;
 }
 
 const char *
@@ -329,21 +351,46 @@ out:
     json_decref(args);
 }
 
+/* Where the command is, and how fast it goes. */
+static void
+take_progress(struct form *f, const json_t *line)
+{
+    const char *step = "";
+    int64_t done = 0, ms = clock_mono_ms();
+    struct err ignored = ERR_INIT;
+
+    json_decref(f->progress);
+    f->progress = json_deep_copy(line);
+    json_member_string(line, "step", false, &step, &ignored);
+    json_member_int(line, "done", false, &done, &ignored);
+    if (strcmp(f->step, step) != 0 || done < f->step_done) {
+        snprintf(f->step, sizeof(f->step), "%s", step);
+        f->step_done = done;
+        f->step_ms = ms;
+        f->rate = 0;
+    } else if (ms - f->step_ms >= 500) {
+        f->rate =
+            (double)(done - f->step_done) * 1000.0 / (double)(ms - f->step_ms);
+    }
+}
+
 void
 form_answer(struct form *f, const json_t *value, bool progress,
     const struct err *error)
 {
     if (progress) {
-        json_decref(f->progress);
-        f->progress = json_deep_copy(value);
+        take_progress(f, value);
         return;
     }
     f->sending = false;
+    f->step[0] = '\0';
     json_decref(f->progress);
     f->progress = NULL;
     f->error = *error;
     if (error->code == ERR_NONE)
         finish(f, value);
+    else if (f->spec->failed != NULL)
+        f->spec->failed(f, error);
 }
 
 /* Keys. */
@@ -393,7 +440,9 @@ press_field(struct form *f, int press)
 static void
 leave(struct form *f)
 {
-    if (f->spec->back != NULL)
+    if (f->sending && f->spec->cancel != NULL)
+        f->spec->cancel(f);
+    else if (f->spec->back != NULL)
         f->spec->back(f);
     else
         form_close(f);

@@ -47,6 +47,12 @@ struct form_field {
         NULL, NULL, FIELD_TEXT, NULL, NULL, false \
     }
 
+/* One of the steps that a command's progress names, in their order. */
+struct form_step {
+    const char *step;  /* NULL ends */
+    const char *label; /* "log in" */
+};
+
 struct form_spec {
     const char *title;
     const char *submit; /* what the button does; NULL: only to be closed */
@@ -59,8 +65,15 @@ struct form_spec {
     int (*check)(struct form *f, json_t *args, struct err *e);
     /* After success; the form closes unless this opens another one. */
     void (*finish)(struct form *f, const json_t *result);
+    /* After an error of the command, which stands on the form already; may open
+     * the form where it can be mended. */
+    void (*failed)(struct form *f, const struct err *error);
     /* Instead of closing on Esc. */
     void (*back)(struct form *f);
+    /* Instead of closing on Esc while the command runs. */
+    void (*cancel)(struct form *f);
+    const char *cancel_label;      /* what Esc does then */
+    const struct form_step *steps; /* of the progress; NULL */
 };
 
 /* Opens a form in front of S, in place of another one.  TEXT stands above the
@@ -80,6 +93,12 @@ void form_close(struct form *f);
 
 struct screen *form_screen(const struct form *f);
 const json_t *form_fixed(const struct form *f);
+/* An error that the form is to show. */
+void form_set_error(struct form *f, const struct err *error);
+/* Puts the cursor into the field of that member. */
+void form_focus(struct form *f, const char *member);
+/* The step that the command is in; "" before the first. */
+const char *form_step(const struct form *f);
 /* What was typed into the field of that member, borrowed. */
 const char *form_typed(const struct form *f, const char *member);
 

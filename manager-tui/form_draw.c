@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/json.h"
 #include "manager-tui/form_internal.h"
 #include "manager-tui/text.h"
@@ -42,26 +43,68 @@ error_text(const struct form *f)
         f->error.hint[0] != '\0' ? "\n" : "", f->error.hint);
 }
 
+/* "12.3 MB of 51.0 MB, 24 %, 8.1 MB/s"; "" when nothing is counted. */
+static char *
+amount_text(const struct form *f)
+{
+    int64_t done = 0, total = 0;
+    char done_text[32], total_text[32], rate_text[32];
+    struct err ignored = ERR_INIT;
+
+    json_member_int(f->progress, "done", false, &done, &ignored);
+    json_member_int(f->progress, "total", false, &total, &ignored);
+    if (total <= 0)
+        return alloc_string("");
+    text_bytes(done, done_text);
+    text_bytes(total, total_text);
+    text_bytes((int64_t)f->rate, rate_text);
+    return alloc_format(": %s of %s, %d %%%s%s%s", done_text, total_text,
+        (int)((double)done * 100.0 / (double)total), f->rate > 0 ? ", " : "",
+        f->rate > 0 ? rate_text : "", f->rate > 0 ? "/s" : "");
+}
+
+/* Every step, with what is done, what is under way and what is to come. */
+static char *
+steps_text(const struct form *f, const char *amount)
+{
+    struct buf b = BUF_INIT;
+    bool before = f->step[0] != '\0';
+    size_t len;
+
+    for (const struct form_step *step = f->spec->steps; step->step != NULL;
+         step++) {
+        bool here = strcmp(step->step, f->step) == 0;
+
+        before = before && !here;
+        buf_printf(&b, "%s%s %s%s", b.len > 0 ? "\n" : "",
+            before ? "+"
+            : here ? ">"
+                   : " ",
+            step->label, here ? amount : "");
+    }
+    return (char *)buf_steal(&b, &len);
+}
+
 static char *
 progress_text(const struct form *f)
 {
     const char *step = "", *text = "";
-    int64_t done = 0, total = 0;
-    char done_text[32], total_text[32];
     struct err ignored = ERR_INIT;
+    char *amount, *all;
 
-    if (f->progress == NULL)
-        return alloc_string(f->sending ? "Waiting for the node." : "");
+    if (!f->sending)
+        return alloc_string("");
+    amount = amount_text(f);
     json_member_string(f->progress, "step", false, &step, &ignored);
     json_member_string(f->progress, "text", false, &text, &ignored);
-    json_member_int(f->progress, "done", false, &done, &ignored);
-    json_member_int(f->progress, "total", false, &total, &ignored);
-    if (total <= 0)
-        return alloc_format("%s %s", step, text);
-    text_bytes(done, done_text);
-    text_bytes(total, total_text);
-    return alloc_format("%s %s: %s of %s, %d %%", step, text, done_text,
-        total_text, (int)((double)done * 100.0 / (double)total));
+    if (f->spec->steps != NULL)
+        all = steps_text(f, amount);
+    else if (f->progress == NULL)
+        all = alloc_string("Waiting for the node.");
+    else
+        all = alloc_format("%s %s%s", step, text, amount);
+    free(amount);
+    return all;
 }
 
 static int
@@ -132,7 +175,8 @@ draw_buttons(struct form *f, struct area a)
     f->spots[f->count] = (struct form_spot){ -1, 0, 0 };
     if (f->sending) {
         f->spots[f->count + 1] = (struct form_spot){ -1, 0, 0 };
-        area_put(a, 0, 0, STYLE_DIM, "Esc: do not wait");
+        area_putf(a, 0, 0, STYLE_DIM, "Esc: %s",
+            f->spec->cancel != NULL ? f->spec->cancel_label : "do not wait");
         return;
     }
     if (f->spec->submit != NULL)

@@ -31,7 +31,11 @@ struct form {
     size_t active; /* a field, or count: submit, count + 1: cancel */
     int scroll, scroll_max;
     bool sending;
-    json_t *progress; /* the newest line */
+    json_t *progress;  /* the newest line */
+    char step[32];     /* that it is about */
+    int64_t step_done; /* where the rate is counted from */
+    int64_t step_ms;   /* on the monotonic clock */
+    double rate;       /* bytes per second; 0: not known */
     struct err error;
     struct form_spot spots[FIELDS_MAX + 2];
 };

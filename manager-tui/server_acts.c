@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "manager-tui/form.h"
 #include "manager-tui/server_list.h"
+#include "manager-tui/server_wizard.h"
 #include "manager-tui/view.h"
 
 static bool
@@ -173,6 +174,8 @@ key_remove(struct screen *s)
 }
 
 const struct key_binding server_keys[] = {
+    { { PRESS_F(2), 'a' }, "Add", "add a server, step by step", KEY_WRITES,
+        server_wizard_start },
     { { PRESS_F(5), 's' }, "Sync", "synchronize now: the marked, or this one",
         KEY_PRIMARY, key_sync },
     { { 'S' }, "Sync all", "synchronize every server now",

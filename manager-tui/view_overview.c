@@ -169,8 +169,7 @@ draw_beginning(struct area a)
     area_put_wrapped(a, 0, 0, STYLE_PLAIN,
         "This node works alone.  Its first server makes it the primary of a "
         "new cluster; whatever that server has is overwritten with what is "
-        "here, and it keeps a backup.\n\nTo begin:  lockstep server add "
-        "HOST");
+        "here, and it keeps a backup.\n\nTo begin, press a: Add a server.");
 }
 
 static void

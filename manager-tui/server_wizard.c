@@ -1,0 +1,392 @@
+/*
+ * Add server.  Each page is a form; what was typed travels as the arguments
+ * that the next page sends always, so that going back finds it again.  The
+ * password leaves this node only after the host key was accepted.
+ */
+#include "manager-tui/server_wizard.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin-proto/ssh_client.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "manager-tui/form.h"
+#include "manager-tui/secret.h"
+#include "manager-tui/text.h"
+#include "manager-tui/view.h"
+
+static struct form *open_details(struct screen *s, const json_t *typed);
+static void open_key(struct screen *s, const json_t *known);
+
+static const char *
+text_of(const json_t *object, const char *path)
+{
+    const char *text = json_string_value(view_member(object, path));
+
+    return text != NULL ? text : "";
+}
+
+static void
+keep_only(json_t *args, const char *const *names)
+{
+    json_t *kept = json_object();
+
+    for (; *names != NULL; names++)
+        if (json_member(args, *names) != NULL)
+            json_object_set(kept, *names, json_object_get(args, *names));
+    json_object_clear(args);
+    json_object_update(args, kept);
+    json_decref(kept);
+}
+
+/* Whatever was under way with the host ends, unless it is too late for that. */
+static void
+cancel_call(struct form *f)
+{
+    json_t *args = json_deep_copy(form_fixed(f));
+    static const char *const names[] = { "host", "port", NULL };
+
+    if (json_member(args, "host") == NULL) {
+        json_object_set_new(args, "host", json_string(form_typed(f, "host")));
+        json_object_set_new(args, "port",
+            json_integer(strtol(form_typed(f, "port"), NULL, 10)));
+    }
+    keep_only(args, names);
+    screen_act(form_screen(f), "server cancel", args, "Cancelled.");
+}
+
+/* 1. Details. */
+
+static const struct form_field details_fields[] = {
+    { "host", "Host", FIELD_TEXT, NULL, "a name or an address", true },
+    { "port", "Port", FIELD_INT, NULL, "of its admin port", true },
+    { "user", "User", FIELD_TEXT, NULL, "an administrator there", true },
+    { "password", "Password", FIELD_SECRET, NULL,
+        "that one's; it is sent after you have seen the host key, and never "
+        "stored",
+        true },
+    { "name", "Name here", FIELD_TEXT, NULL,
+        "what the server is called here; empty: as it calls itself", false },
+    FIELDS_END,
+};
+
+/* The probe wants only where; the rest is kept for later pages. */
+static int
+check_details(struct form *f, json_t *args, struct err *e)
+{
+    static const char *const names[] = { "host", "port", NULL };
+    char *host = NULL;
+    uint16_t port = 0;
+
+    (void)f;
+    if (admin_address_parse(text_of(args, "host"), &host, &port, e) != 0)
+        return -1;
+    if (strcmp(host, text_of(args, "host")) != 0) {
+        free(host);
+        return err_set(e, ERR_USAGE, "Host: write the port into its own field");
+    }
+    free(host);
+    keep_only(args, names);
+    return 0;
+}
+
+static void
+details_done(struct form *f, const json_t *result)
+{
+    static const char *const members[] = { "host", "user", "password", "name",
+        NULL };
+    json_t *known = json_object();
+
+    for (size_t i = 0; members[i] != NULL; i++)
+        if (form_typed(f, members[i])[0] != '\0')
+            json_object_set_new(known, members[i],
+                json_string(form_typed(f, members[i])));
+    json_object_set_new(known, "port",
+        json_integer(strtol(form_typed(f, "port"), NULL, 10)));
+    json_object_set_new(known, "shown",
+        json_string(text_of(result, "fingerprint")));
+    json_object_set_new(known, "address",
+        json_string(text_of(result, "address")));
+    open_key(form_screen(f), known);
+    secret_wipe_members(known);
+    json_decref(known);
+}
+
+static struct form *
+open_details(struct screen *s, const json_t *typed)
+{
+    static const struct form_spec spec = { .title = "Add a server (1 of 3)",
+        .submit = "Next",
+        .fields = details_fields,
+        .command = "server probe",
+        .takes_long = true,
+        .check = check_details,
+        .finish = details_done,
+        .cancel = cancel_call,
+        .cancel_label = "cancel" };
+    /* The form that has it goes away, and wipes it. */
+    json_t *kept = json_deep_copy(typed);
+    struct form *f = form_open(s, &spec,
+        "It becomes a secondary of this node.  First its host key is read, and "
+        "nothing is sent.",
+        NULL, NULL);
+
+    form_fill(f, kept);
+    secret_wipe_members(kept);
+    json_decref(kept);
+    return f;
+}
+
+/* 2. The host key. */
+
+static const struct form_field key_fields[] = {
+    { "expected", "Expected key", FIELD_TEXT, NULL,
+        "paste it to have it compared; empty: you have compared it", false },
+    FIELDS_END,
+};
+
+static int
+check_key(struct form *f, json_t *args, struct err *e)
+{
+    static const char *const names[] = { "host", "port", "user", "password",
+        "fingerprint", NULL };
+    const char *expected = form_typed(f, "expected");
+    const char *shown = text_of(args, "shown");
+
+    if (expected[0] != '\0' && strcmp(expected, shown) != 0) {
+        err_set(e, ERR_KEY_CHANGED, "%s shows the host key %s, not %s",
+            text_of(args, "host"), shown, expected);
+        err_hint(e, "No password was sent.  Compare with what \"lockstep "
+                    "status\" says there.");
+        return -1;
+    }
+    json_object_set_new(args, "fingerprint", json_string(shown));
+    keep_only(args, names);
+    return 0;
+}
+
+static void
+key_back(struct form *f)
+{
+    open_details(form_screen(f), form_fixed(f));
+}
+
+/* A wrong user or password is mended where it was typed. */
+static void
+key_failed(struct form *f, const struct err *error)
+{
+    struct err e = *error; /* the form, and its error, go away */
+
+    if (e.code != ERR_LOGIN)
+        return;
+    f = open_details(form_screen(f), form_fixed(f));
+    form_set_error(f, &e);
+    form_focus(f, "password");
+}
+
+static void open_summary(struct form *f, const json_t *facts);
+
+static void
+open_key(struct screen *s, const json_t *known)
+{
+    static const struct form_spec spec = { .title = "Add a server (2 of 3)",
+        .submit = "It is the same",
+        .fields = key_fields,
+        .command = "server facts",
+        .takes_long = true,
+        .check = check_key,
+        .finish = open_summary,
+        .failed = key_failed,
+        .back = key_back,
+        .cancel = cancel_call,
+        .cancel_label = "cancel" };
+    char *text = alloc_format(
+        "%s (%s) shows the host key\n\n    %s\n\nCompare it with the host key "
+        "that the manager or \"lockstep status\" shows there.  The password "
+        "has not been sent.",
+        text_of(known, "host"), text_of(known, "address"),
+        text_of(known, "shown"));
+
+    form_open(s, &spec, text, json_deep_copy(known), NULL);
+    free(text);
+}
+
+/* 3. What will be overwritten, and the adding. */
+
+static const struct form_step add_steps[] = {
+    { "connect", "connect" },
+    { "login", "log in" },
+    { "enroll", "make it a secondary (from here on there is no way back)" },
+    { "narrow", "narrow its filter, if wanted" },
+    { "overwrite", "overwrite what it has; it keeps a backup" },
+    { "verify", "verify that it is equal" },
+    { NULL, NULL },
+};
+
+static const struct form_field summary_fields[] = {
+    { "narrow", "Only this primary may connect", FIELD_YES_NO, NULL,
+        "yes: its filter lets in this primary's address and itself alone",
+        false },
+    { "confirm", "Type the server's name", FIELD_CONFIRM, NULL,
+        "Enter adds and overwrites it, Esc goes back", true },
+    FIELDS_END,
+};
+
+static const struct form_field first_summary_fields[] = {
+    { "cluster_name", "Name of the cluster", FIELD_TEXT, NULL,
+        "empty: as this node is called", false },
+    { "narrow", "Only this primary may connect", FIELD_YES_NO, NULL,
+        "yes: its filter lets in this primary's address and itself alone",
+        false },
+    { "confirm", "Type the server's name", FIELD_CONFIRM, NULL,
+        "Enter adds and overwrites it, Esc goes back", true },
+    FIELDS_END,
+};
+
+static int
+check_summary(struct form *f, json_t *args, struct err *e)
+{
+    static const char *const names[] = { "host", "port", "user", "password",
+        "fingerprint", "name", "cluster_name", "narrow", NULL };
+
+    (void)f;
+    (void)e;
+    keep_only(args, names);
+    return 0;
+}
+
+static void
+summary_back(struct form *f)
+{
+    open_key(form_screen(f), form_fixed(f));
+}
+
+static void
+summary_cancel(struct form *f)
+{
+    static const char *const before[] = { "", "connect", "login" };
+
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++)
+        if (strcmp(form_step(f), before[i]) == 0) {
+            cancel_call(f);
+            return;
+        }
+    screen_say(form_screen(f), "It is a secondary already: this cannot be "
+                               "cancelled, only removed afterwards.");
+}
+
+static void
+summary_done(struct form *f, const json_t *result)
+{
+    char *text = alloc_format(
+        "\"%s\" is a secondary of this node now, and %s.\n\nFrom now on this "
+        "primary logs in there with a key of its own; the password was not "
+        "stored.  Next: change the password of \"%s\" there if it is the "
+        "initial one, or add another server (a).",
+        text_of(result, "name"), text_of(result, "state"),
+        text_of(form_fixed(f), "user"));
+
+    form_message(form_screen(f), "Added", text);
+    free(text);
+}
+
+static void
+put_dataset(struct buf *b, struct screen *s, const json_t *ds)
+{
+    char size[32], *changed = screen_time(s, json_member(ds, "last_change"));
+
+    text_bytes(json_integer_value(json_object_get(ds, "bytes")), size);
+    buf_printf(b, "    %s: revision %lld, %lld rows, %s, last change %s\n",
+        text_of(ds, "name"),
+        (long long)json_integer_value(json_object_get(ds, "revision")),
+        (long long)json_integer_value(json_object_get(ds, "rows")), size,
+        strcmp(changed, "-") == 0 ? "unknown" : changed);
+    free(changed);
+}
+
+static char *
+summary_text(struct screen *s, const json_t *known, const json_t *facts)
+{
+    const json_t *datasets = json_object_get(facts, "datasets");
+    int64_t free_bytes =
+        json_integer_value(json_object_get(facts, "disk_free"));
+    char disk[32];
+    struct buf b = BUF_INIT;
+    size_t len;
+
+    buf_printf(&b, "\"%s\" at %s is a %s node, version %s.\n\n",
+        text_of(facts, "node.name"), text_of(known, "host"),
+        text_of(facts, "node.role"), text_of(facts, "node.version"));
+    if (json_array_size(datasets) > 0)
+        buf_printf(&b, "This is overwritten there with what is here:\n");
+    for (size_t i = 0; i < json_array_size(datasets); i++)
+        put_dataset(&b, s, json_array_get(datasets, i));
+    buf_printf(&b,
+        "A backup of it is kept there, in datasets/NAME/backups of its state "
+        "directory.");
+    if (free_bytes > 0) {
+        text_bytes(free_bytes, disk);
+        buf_printf(&b, "  Free on its disk: %s.", disk);
+    }
+    if (!screen_is_primary(s))
+        buf_printf(&b, "\n\nThis node becomes the primary of a new cluster.");
+    return (char *)buf_steal(&b, &len);
+}
+
+/* The first server also makes the cluster, which has a name. */
+static const struct form_spec first_summary = {
+    .title = "Add a server (3 of 3)",
+    .submit = "Add",
+    .fields = first_summary_fields,
+    .command = "server add",
+    .takes_long = true,
+    .check = check_summary,
+    .finish = summary_done,
+    .failed = key_failed,
+    .back = summary_back,
+    .cancel = summary_cancel,
+    .cancel_label = "cancel, until it is made a secondary",
+    .steps = add_steps,
+};
+
+static const struct form_spec further_summary = {
+    .title = "Add a server (3 of 3)",
+    .submit = "Add",
+    .fields = summary_fields,
+    .command = "server add",
+    .takes_long = true,
+    .check = check_summary,
+    .finish = summary_done,
+    .failed = key_failed,
+    .back = summary_back,
+    .cancel = summary_cancel,
+    .cancel_label = "cancel, until it is made a secondary",
+    .steps = add_steps,
+};
+
+static void
+open_summary(struct form *f, const json_t *facts)
+{
+    struct screen *s = form_screen(f);
+    json_t *known = json_deep_copy(form_fixed(f));
+    const char *name = text_of(known, "name");
+    char *text = summary_text(s, known, facts);
+
+    json_object_set_new(known, "fingerprint",
+        json_string(text_of(known, "shown")));
+    form_open(s, screen_is_primary(s) ? &further_summary : &first_summary, text,
+        known, name[0] != '\0' ? name : text_of(facts, "node.name"));
+    free(text);
+}
+
+void
+server_wizard_start(struct screen *s)
+{
+    json_t *typed =
+        json_pack("{s:i, s:s}", "port", ADMIN_PORT, "user", "admin");
+
+    open_details(s, typed);
+    json_decref(typed);
+}
