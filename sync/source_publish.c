@@ -323,6 +323,22 @@ publish_collected(struct publish *p, struct err *e)
     return publish_rows(p, e);
 }
 
+/* A published copy that could not be opened after a publish that failed, or in
+ * the middle of one that made it anew, is not missing. */
+static int
+open_again(struct source *s, struct err *e)
+{
+    bool usable;
+
+    if (s->published != NULL)
+        return 0;
+    if (source_open_published(s, &usable, e) != 0)
+        return -1;
+    if (usable)
+        s->must_compare = "the published copy was opened anew";
+    return 0;
+}
+
 static int
 publish_changed(struct publish *p, struct err *e)
 {
@@ -341,15 +357,14 @@ abandon(struct publish *p)
 {
     struct source *s = p->s;
     struct err ignored = ERR_INIT;
-    bool usable;
 
     database_rollback(s->published);
     s->live_known = false;
     if (!p->has_ddl)
         return;
     source_close_published(s);
-    if (source_open_published(s, &usable, &ignored) != 0 || !usable)
-        s->must_compare = "the published copy could not be read";
+    /* A disk that failed the publish may fail this too: the next one sees. */
+    open_again(s, &ignored);
 }
 
 static int
@@ -363,7 +378,7 @@ publish_once(struct source *s, bool accept, struct publish_result *result,
     memset(result, 0, sizeof(*result));
     if (s->config.off)
         return source_refuse_off(s, e);
-    look = source_live_begin(s, accept, e);
+    look = open_again(s, e) == 0 ? source_live_begin(s, accept, e) : LIVE_ERROR;
     if (look == LIVE_SAME)
         r = 0;
     else if (look == LIVE_CHANGED)

@@ -68,6 +68,7 @@ load_published(struct source *s, struct err *e)
 int
 source_open_published(struct source *s, bool *usable, struct err *e)
 {
+    const struct dataset_state before = s->state;
     struct err why = ERR_INIT;
     bool sound = false;
 
@@ -84,7 +85,7 @@ source_open_published(struct source *s, bool *usable, struct err *e)
         return 0;
     }
     source_close_published(s);
-    memset(&s->state, 0, sizeof(s->state));
+    s->state = before;
     if (why.code != ERR_CANCELLED &&
         (!sound || why.code == ERR_CORRUPT || why.code == ERR_NOT_FOUND ||
             why.code == ERR_INTERNAL))
