@@ -68,6 +68,8 @@ class Scene:
     """A cluster in which one number is in every row of a table, so that a
     state between two is seen."""
 
+    patience = 5  # seconds that one push may take
+
     def __init__(self, t):
         self.cluster = t.cluster(1, interval="1h")
         self.primary = self.cluster.primary
@@ -95,8 +97,8 @@ class Scene:
     def push(self):
         """Changes, pushes, tells whether it was acknowledged."""
         self.change()
-        return self.primary.run("--json", "--timeout", "5", "sync", "now",
-                                "--wait").code == DONE
+        return self.primary.run("--json", "--timeout", str(self.patience),
+                                "sync", "now", "--wait").code == DONE
 
     def overwrite(self):
         self.change()
@@ -112,10 +114,10 @@ class Scene:
                 if not node.is_running():
                     node.kill9()
                     node.start()
-            done = self.primary.run("--json", "--timeout", "5", "sync", "now",
-                                    "--wait").code == DONE
+            done = self.primary.run("--json", "--timeout", str(self.patience),
+                                    "sync", "now", "--wait").code == DONE
             return done and self.cluster.synchronized()
-        wait_for(converged, 20, "converged", 0.05)
+        wait_for(converged, 4 * self.patience, "converged", 0.05)
         same(self.state(self.node), self.number, "number")
 
     def check_after(self, acknowledged, old):
@@ -140,15 +142,16 @@ def child_of(node, name):
     return find
 
 
-def kill_at_points(t, scene, what, find, calls, act, acting):
-    """Kills until POINTS kills were survived; a call that is not reached
-    POINT times in one act gives way to the next one."""
+def kill_at_points(t, scene, what, find, calls, act, acting, points=POINTS,
+                   stride=1):
+    """Kills until POINTS kills were survived, at each STRIDE-th call; one that
+    is not reached so often in one act gives way to the next one."""
     with t.promise("%s killed at %d system calls during %s" %
-                   (what, POINTS, acting)):
-        kills, n, which, idle = 0, 0, 0, 0
+                   (what, points, acting)):
+        kills, n, which, idle = 0, 1 - stride, 0, 0
         calls = list(calls)
-        while kills < POINTS:
-            n += 1
+        while kills < points:
+            n += stride
             call = calls[which % len(calls)]
             pid = find()
             old = scene.number
@@ -166,7 +169,7 @@ def kill_at_points(t, scene, what, find, calls, act, acting):
             except Failed as why:
                 raise Failed("at %s %d: %s" % (call, n, why))
             if not gone:
-                n, which, idle = 0, which + 1, idle + 1
+                n, which, idle = 1 - stride, which + 1, idle + 1
                 check(idle <= 2 * len(calls), "only %d points" % kills)
 
 

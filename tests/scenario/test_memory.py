@@ -1,0 +1,43 @@
+#!/usr/bin/python3
+"""A change that is too large to be held in memory: no process of either node
+holds it.  make bench has the same with a million rows and 500 MB."""
+# timeout: 400
+
+from large import Large
+from lockstep import BUILD, check, run, scenario
+
+ROWS = 150000
+BLOB_BYTES = 60000000
+# The changes below, held once, take more than that: their rows, old and new,
+# are 55 MiB.
+MOST_MIB = 44
+
+
+def within(large, t, what, change):
+    with t.promise("%s need no more than %d MiB" % (what, MOST_MIB)):
+        mib, whose = large.peak(change)
+        print("# %s: %.1f MiB, %s" % (what, mib, whose))
+        if "asan" not in BUILD:
+            check(mib <= MOST_MIB, "%s needs %.1f MiB" % (whose, mib))
+
+
+@scenario
+def large_changes_are_not_held_in_memory(t):
+    for capture in "compare", "triggers":
+        large = Large(t, capture, ROWS, BLOB_BYTES)
+        changes = [("inserted rows", large.insert_rows),
+                   ("updated rows", large.update_rows),
+                   ("a large value", large.insert_blob)]
+        if capture == "compare":
+            changes += [("rows that drifted", large.drift_rows),
+                        ("another large value", large.update_blob),
+                        ("deleted rows", large.delete_rows)]
+        for what, change in changes:
+            within(large, t, "%s (%s)" % (what, capture), change)
+        with t.promise("all of it arrived (%s)" % capture):
+            large.check_equal()
+        for node in large.cluster.nodes():
+            node.stop()
+
+
+run(limit=400)
