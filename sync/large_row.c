@@ -110,6 +110,16 @@ hash_handle(sqlite3 *db, sqlite3_blob *blob, enum value_type type,
     return r;
 }
 
+int
+large_row_prepare(sqlite3 *db, const struct table *t, const char *what,
+    int64_t rowid, sqlite3_stmt **stmt, struct err *e)
+{
+    if (prepare_cell(db, t, what, "=?1", stmt, e) != 0)
+        return -1;
+    sqlite3_bind_int64(*stmt, 1, rowid);
+    return 0;
+}
+
 /* Whatever there is no handle for: a number, a default that is stored with the
  * schema. */
 static int
@@ -119,10 +129,9 @@ hash_value(sqlite3 *db, const struct table *t, const char *column,
     char *name = sql_quote_name(column);
     struct buf value = BUF_INIT;
     sqlite3_stmt *stmt = NULL;
-    int r = prepare_cell(db, t, name, "=?1", &stmt, e);
+    int r = large_row_prepare(db, t, name, rowid, &stmt, e);
 
     if (r == 0) {
-        sqlite3_bind_int64(stmt, 1, rowid);
         if (sqlite3_step(stmt) == SQLITE_ROW) {
             value_put_column(&value, stmt, 0);
             hasher_update(h, value.data, value.len);
@@ -136,10 +145,8 @@ hash_value(sqlite3 *db, const struct table *t, const char *column,
     return r;
 }
 
-/* SQLITE_TEXT or SQLITE_BLOB; SQLITE_NULL for whatever has no handle; -1 with
- * E.  Its bytes are UTF-8: no database in UTF-16 is replicated. */
-static int
-handle_type(sqlite3 *db, const struct table *t, const char *column,
+int
+large_row_type(sqlite3 *db, const struct table *t, const char *column,
     int64_t rowid, struct err *e)
 {
     char *name = sql_quote_name(column);
@@ -149,8 +156,7 @@ handle_type(sqlite3 *db, const struct table *t, const char *column,
     sqlite3_stmt *stmt = NULL;
     int type = -1;
 
-    if (prepare_cell(db, t, what, "=?1", &stmt, e) == 0) {
-        sqlite3_bind_int64(stmt, 1, rowid);
+    if (large_row_prepare(db, t, what, rowid, &stmt, e) == 0) {
         if (sqlite3_step(stmt) == SQLITE_ROW)
             type = sqlite3_column_int(stmt, 0);
         else
@@ -167,7 +173,7 @@ hash_cell(sqlite3 *db, const struct table *t, const char *column, int64_t rowid,
     struct hasher *h, struct err *e)
 {
     sqlite3_blob *blob = NULL;
-    int type = handle_type(db, t, column, rowid, e);
+    int type = large_row_type(db, t, column, rowid, e);
     int r;
 
     if (type < 0)

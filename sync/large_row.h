@@ -34,5 +34,23 @@ int large_row_hash(sqlite3 *db, const struct table *t, int64_t rowid,
  * *FITS is false. */
 int large_row_read(sqlite3 *db, const struct table *t, int64_t rowid,
     size_t room, struct buf *key, struct buf *row, bool *fits, struct err *e);
+/* The statement that gives WHAT, an expression over columns, of one row. */
+int large_row_prepare(sqlite3 *db, const struct table *t, const char *what,
+    int64_t rowid, sqlite3_stmt **stmt, struct err *e);
+/* SQLITE_TEXT or SQLITE_BLOB for a value that has a handle (its bytes are
+ * UTF-8: no database in UTF-16 is replicated), SQLITE_NULL for any other; -1
+ * with E. */
+int large_row_type(sqlite3 *db, const struct table *t, const char *column,
+    int64_t rowid, struct err *e);
+
+/* large_row_copy.c */
+
+/* Copies the row of FROM into TO by the prepared INSERT, whose parameters are
+ * COLUMNS (names, COUNT of them).  Blobs go piece by piece where SQLite can
+ * write them so: not in an index or beside generated columns, and without
+ * holding them only behind all other columns. */
+int large_row_copy(sqlite3 *to, sqlite3 *from, const struct table *t,
+    int64_t rowid, sqlite3_stmt *insert, char *const *columns, int count,
+    struct err *e);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/stop.h"
 #include "sync/ddl.h"
+#include "sync/large_row.h"
 #include "sync/open.h"
 
 static int
@@ -41,68 +42,103 @@ rowcopy_dependants(sqlite3 *to, const struct schema *s, struct err *e)
                : 0;
 }
 
-/* The columns that are copied; returns how many. */
-static int
-put_columns(struct buf *b, const struct table *t, enum rowcopy_extent extent)
-{
-    const char *separator = "";
-    int count = 0;
+/* A table's rows under way. */
+struct row_copy {
+    sqlite3 *to, *from;
+    const struct table *t;
+    enum rowcopy_extent extent;
+    char **columns; /* T's names; those that are copied */
+    int count;
+    sqlite3_stmt *select; /* they, and the rowid of tables that have one */
+    sqlite3_stmt *insert;
+    bool behind; /* rows behind ROWID are read */
+    int64_t rowid;
+};
 
-    if (!t->without_rowid && !t->rowid_is_column) {
-        sql_put_name(b, t->rowid_name);
-        separator = ",";
-        count++;
-    }
-    for (int i = 0; i < t->column_count; i++) {
-        buf_printf(b, "%s", separator);
-        sql_put_name(b, t->columns[i].name);
-        separator = ",";
-        count++;
-    }
-    for (int i = 0; extent == ROWCOPY_ALL && i < t->kept_count; i++) {
-        buf_printf(b, ",");
-        sql_put_name(b, t->kept[i].name);
-        count++;
-    }
-    return count;
+static void
+list_columns(struct row_copy *c)
+{
+    const struct table *t = c->t;
+
+    c->columns = alloc_zeroed((size_t)(1 + t->column_count + t->kept_count),
+        sizeof(*c->columns));
+    if (!t->without_rowid && !t->rowid_is_column)
+        c->columns[c->count++] = t->rowid_name;
+    for (int i = 0; i < t->column_count; i++)
+        c->columns[c->count++] = t->columns[i].name;
+    for (int i = 0; c->extent == ROWCOPY_ALL && i < t->kept_count; i++)
+        c->columns[c->count++] = t->kept[i].name;
 }
 
-static char *
-select_sql(const struct table *t, enum rowcopy_extent extent)
+static void
+put_columns(struct buf *b, const struct row_copy *c)
 {
-    struct buf b = BUF_INIT;
-    size_t len;
+    for (int i = 0; i < c->count; i++) {
+        if (i > 0)
+            buf_printf(b, ",");
+        sql_put_name(b, c->columns[i]);
+    }
+}
 
+/* Rows behind ?1, in order; or all, in any. */
+static int
+prepare_select(struct row_copy *c, struct err *e)
+{
+    const struct table *t = c->t;
+    struct buf b = BUF_INIT;
+    int r;
+
+    sqlite3_finalize(c->select);
+    c->select = NULL;
     buf_printf(&b, "SELECT ");
-    put_columns(&b, t, extent);
+    put_columns(&b, c);
+    if (!t->without_rowid) {
+        buf_printf(&b, ",");
+        sql_put_name(&b, t->rowid_name);
+    }
     buf_printf(&b, " FROM main.");
     sql_put_name(&b, t->name);
-    if (extent == ROWCOPY_REPLICATED)
-        table_put_filter(&b, t, " WHERE ");
+    if (!t->without_rowid) {
+        buf_printf(&b, " WHERE ");
+        sql_put_name(&b, t->rowid_name);
+        buf_printf(&b, c->behind ? ">?1" : ">=?1");
+    }
+    if (c->extent == ROWCOPY_REPLICATED)
+        table_put_filter(&b, t, t->without_rowid ? " WHERE " : " AND ");
+    if (!t->without_rowid) {
+        buf_printf(&b, " ORDER BY ");
+        sql_put_name(&b, t->rowid_name);
+    }
     buf_put_u8(&b, 0);
-    return (char *)buf_steal(&b, &len);
+    r = database_prepare(c->from, (const char *)b.data, &c->select, e);
+    if (r == 0 && !t->without_rowid)
+        sqlite3_bind_int64(c->select, 1, c->behind ? c->rowid : INT64_MIN);
+    buf_release(&b);
+    return r;
 }
 
-static char *
-insert_sql(const struct table *t, enum rowcopy_extent extent, int *count)
+static int
+prepare_insert(struct row_copy *c, struct err *e)
 {
     struct buf b = BUF_INIT;
-    size_t len;
+    int r;
 
     buf_printf(&b, "INSERT OR ABORT INTO main.");
-    sql_put_name(&b, t->name);
+    sql_put_name(&b, c->t->name);
     buf_printf(&b, "(");
-    *count = put_columns(&b, t, extent);
-    if (extent == ROWCOPY_REPLICATED)
-        table_put_fillers(&b, t, false);
+    put_columns(&b, c);
+    if (c->extent == ROWCOPY_REPLICATED)
+        table_put_fillers(&b, c->t, false);
     buf_printf(&b, ")VALUES(");
-    for (int i = 1; i <= *count; i++)
+    for (int i = 1; i <= c->count; i++)
         buf_printf(&b, "%s?%d", i > 1 ? "," : "", i);
-    if (extent == ROWCOPY_REPLICATED)
-        table_put_fillers(&b, t, true);
+    if (c->extent == ROWCOPY_REPLICATED)
+        table_put_fillers(&b, c->t, true);
     buf_printf(&b, ")");
     buf_put_u8(&b, 0);
-    return (char *)buf_steal(&b, &len);
+    r = database_prepare(c->to, (const char *)b.data, &c->insert, e);
+    buf_release(&b);
+    return r;
 }
 
 static int
@@ -118,26 +154,64 @@ empty_table(sqlite3 *db, const struct table *t, struct err *e)
 }
 
 static int
-move_rows(sqlite3 *to, sqlite3 *from, sqlite3_stmt *select,
-    sqlite3_stmt *insert, int count, struct err *e)
+copy_row(struct row_copy *c, struct err *e)
 {
-    int rc, r;
+    int r = 0;
 
-    while (
-        (r = stop_check(e)) == 0 && (rc = sqlite3_step(select)) == SQLITE_ROW) {
-        for (int i = 0; i < count; i++)
-            if (sqlite3_bind_value(insert, i + 1,
-                    sqlite3_column_value(select, i)) != SQLITE_OK)
-                return database_error(to, e, "could not copy a row");
-        if (sqlite3_step(insert) != SQLITE_DONE) {
-            database_error(to, e, "could not copy a row");
-            sqlite3_reset(insert);
-            return -1;
-        }
-        sqlite3_reset(insert);
+    for (int i = 0; r == 0 && i < c->count; i++)
+        if (sqlite3_bind_value(c->insert, i + 1,
+                sqlite3_column_value(c->select, i)) != SQLITE_OK)
+            r = database_error(c->to, e, "could not copy a row");
+    if (r == 0 && sqlite3_step(c->insert) != SQLITE_DONE)
+        r = database_error(c->to, e, "could not copy a row");
+    sqlite3_reset(c->insert);
+    if (!c->t->without_rowid) {
+        c->behind = true;
+        c->rowid = sqlite3_column_int64(c->select, c->count);
     }
-    if (r == 0 && rc != SQLITE_DONE)
-        r = database_error(from, e, "could not read all rows");
+    return r;
+}
+
+/* A row was too large for SQLite's limit: the next one, or one before it that
+ * is protected. */
+static int
+copy_large(struct row_copy *c, bool *found, struct err *e)
+{
+    struct table all = *c->t;
+
+    if (c->extent == ROWCOPY_ALL)
+        all.filter = NULL;
+    if (large_row_find(c->from, &all, c->behind ? &c->rowid : NULL, found,
+            &c->rowid, e) != 0)
+        return -1;
+    if (!*found)
+        return 0;
+    c->behind = true;
+    return large_row_copy(c->to, c->from, c->t, c->rowid, c->insert, c->columns,
+               c->count, e) != 0
+               ? -1
+               : prepare_select(c, e);
+}
+
+static int
+move_rows(struct row_copy *c, struct err *e)
+{
+    bool more = true;
+    int rc, r = 0;
+
+    while (r == 0 && more) {
+        r = stop_check(e);
+        if (r != 0)
+            break;
+        rc = row_step(c->t, c->select, ROW_LARGE);
+        if (rc == SQLITE_ROW)
+            r = copy_row(c, e);
+        else if (rc == SQLITE_TOOBIG)
+            r = copy_large(c, &more, e);
+        else if (rc != SQLITE_DONE)
+            r = database_error(c->from, e, "could not read all rows");
+        more = more && rc != SQLITE_DONE;
+    }
     return r;
 }
 
@@ -145,21 +219,17 @@ int
 rowcopy_rows(sqlite3 *to, sqlite3 *from, const struct table *t,
     enum rowcopy_extent extent, struct err *e)
 {
-    sqlite3_stmt *select = NULL, *insert = NULL;
-    int count;
-    char *read = select_sql(t, extent);
-    char *write = insert_sql(t, extent, &count);
+    struct row_copy c = { .to = to, .from = from, .t = t, .extent = extent };
     int r = -1;
 
+    list_columns(&c);
     if ((!t->is_shadow || empty_table(to, t, e) == 0) &&
-        database_prepare(from, read, &select, e) == 0 &&
-        database_prepare(to, write, &insert, e) == 0)
-        r = move_rows(to, from, select, insert, count, e);
+        prepare_select(&c, e) == 0 && prepare_insert(&c, e) == 0)
+        r = move_rows(&c, e);
     if (r != 0)
         err_wrap(e, "table \"%s\"", t->name);
-    sqlite3_finalize(select);
-    sqlite3_finalize(insert);
-    free(read);
-    free(write);
+    sqlite3_finalize(c.select);
+    sqlite3_finalize(c.insert);
+    free(c.columns);
     return r;
 }

@@ -18,6 +18,7 @@
 #include "sync/large_row.h"
 #include "sync/open.h"
 #include "sync/row_scan.h"
+#include "sync/rowcopy.h"
 
 #define LARGE "4000000"
 /* What SQLite may use: its cache, and a page of this and that. */
@@ -255,6 +256,105 @@ large_rows_that_differ_are_found_if_there_is_room(void **state)
     }
 }
 
+/* Made again in a file of its own, with no more memory than BOUNDED says. */
+static void
+expect_copied(const char *text, bool bounded)
+{
+    sqlite3 *from = open_with(text), *to = open_with("");
+    struct schema *s = load(from);
+    struct err e = ERR_INIT;
+    struct digest a, b;
+    uint64_t a_rows, b_rows;
+    sqlite3_stmt *stmt;
+
+    database_allow_shadows(to, true);
+    assert_int_equal(database_exec(to, "BEGIN", &e), 0);
+    if (rowcopy_tables(to, s, &e) != 0)
+        fail_msg("%s", e.message);
+    for (size_t i = 0; i < s->table_count; i++)
+        if (rowcopy_rows(to, from, &s->tables[i], ROWCOPY_ALL, &e) != 0)
+            fail_msg("%s: %s", text, e.message);
+    assert_int_equal(database_exec(to, "COMMIT", &e), 0);
+    if (bounded && sqlite3_memory_highwater(0) > MEMORY_MAX)
+        fail_msg("%s: SQLite used %lld bytes", text,
+            (long long)sqlite3_memory_highwater(0));
+    assert_int_equal(digest_scan(from, s, &a, &a_rows, &e), 0);
+    assert_int_equal(digest_scan(to, s, &b, &b_rows, &e), 0);
+    assert_int_equal(a_rows, b_rows);
+    assert_memory_equal(&a, &b, sizeof(a));
+    /* What is computed from the values belongs to them. */
+    assert_int_equal(database_prepare(to, "PRAGMA integrity_check", &stmt, &e),
+        0);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    assert_string_equal(sqlite3_column_text(stmt, 0), "ok");
+    sqlite3_finalize(stmt);
+    schema_free(s);
+    database_close(from);
+    database_close(to);
+}
+
+static void
+large_rows_are_copied_in_pieces(void **state)
+{
+    (void)state;
+    expect_copied("CREATE TABLE t(id INTEGER PRIMARY KEY, n, a BLOB);"
+                  "INSERT INTO t VALUES(-5,1,randomblob(" LARGE
+                  ")),(1,2,x'01'),"
+                  "(7,NULL,randomblob(" LARGE ")),(8,2,randomblob(" LARGE ")),"
+                  "(9,'x','y')",
+        true);
+    expect_copied("CREATE TABLE t(a, b BLOB); INSERT INTO t(rowid,a,b) VALUES"
+                  "(-9223372036854775808,1,randomblob(" LARGE ")),(5,6,7),"
+                  "(9223372036854775807,randomblob(" LARGE "),randomblob(10))",
+        false);
+    expect_copied("CREATE TABLE t(a BLOB, b, c TEXT); INSERT INTO t VALUES"
+                  "(randomblob(" LARGE "),'behind',hex(randomblob(" LARGE ")))",
+        false);
+    expect_copied("CREATE TABLE t(id INTEGER PRIMARY KEY, a BLOB UNIQUE);"
+                  "INSERT INTO t VALUES(1,randomblob(" LARGE ")),(2,x'')",
+        false);
+    expect_copied(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a BLOB,"
+        " b AS (substr(a,2)) STORED UNIQUE, c AS (substr(a,3)) UNIQUE);"
+        "INSERT INTO t(id,a) VALUES(1,randomblob(" LARGE ")),(2,x'01')",
+        false);
+    expect_copied("CREATE TABLE t(k TEXT PRIMARY KEY, a BLOB) WITHOUT ROWID;"
+                  "INSERT INTO t VALUES('a',randomblob(" LARGE "))",
+        false);
+}
+
+/* A large one that belongs to the node alone lies before, between and behind
+ * others. */
+static void
+protected_large_rows_are_not_copied(void **state)
+{
+    sqlite3 *from =
+        open_with("CREATE TABLE t(id INTEGER PRIMARY KEY, own, a BLOB);"
+                  "INSERT INTO t VALUES(1,1,zeroblob(" LARGE ")),(2,0,'small'),"
+                  "(3,1,zeroblob(" LARGE ")),(4,0,zeroblob(" LARGE ")),(5,0,5),"
+                  "(6,1,zeroblob(" LARGE "))");
+    sqlite3 *to = open_with("");
+    struct schema *s = load(from);
+    struct err e = ERR_INIT;
+    sqlite3_stmt *stmt;
+
+    (void)state;
+    s->tables[0].filter = alloc_string("own = 1");
+    if (rowcopy_tables(to, s, &e) != 0 ||
+        rowcopy_rows(to, from, &s->tables[0], ROWCOPY_REPLICATED, &e) != 0)
+        fail_msg("%s", e.message);
+    assert_int_equal(database_prepare(to,
+                         "SELECT group_concat(id||' '||length(a)) FROM t",
+                         &stmt, &e),
+        0);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    assert_string_equal(sqlite3_column_text(stmt, 0), "2 5,4 " LARGE ",5 1");
+    sqlite3_finalize(stmt);
+    schema_free(s);
+    database_close(from);
+    database_close(to);
+}
+
 int
 main(void)
 {
@@ -264,6 +364,8 @@ main(void)
         cmocka_unit_test(rows_without_rowid_are_read_whole),
         cmocka_unit_test(equal_large_rows_are_no_change),
         cmocka_unit_test(large_rows_that_differ_are_found_if_there_is_room),
+        cmocka_unit_test(large_rows_are_copied_in_pieces),
+        cmocka_unit_test(protected_large_rows_are_not_copied),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
