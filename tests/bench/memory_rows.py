@@ -1,15 +1,40 @@
-"""Rows about memory: the engine of an idle node, one session of a hundred."""
+"""Rows about memory: the engine of an idle node, one session of a hundred, any
+process of two nodes while much changes."""
 
 import os
 
 from bench import Kept, Unmeasured
+from large import Large
 from lockstep import children, wait_for
 from machine import pss_kib
 
 SESSIONS = 100
 
 
+def measure_large(table, fresh, capture):
+    names = ["memory of 1,000,000 changed rows (%s)" % capture,
+             "memory of one 500 MB blob (%s)" % capture]
+    if not any(table.wants(n) for n in names):
+        return
+    test = fresh()
+    large = Large(test, capture, 1000000, 500000000)
+    for name, changes in ((names[0], [large.insert_rows, large.update_rows,
+                                      large.drift_rows]),
+                          (names[1], [large.insert_blob, large.update_blob])):
+        if table.wants(name):
+            mib, _ = max(large.peak(change) for change in changes)
+            large.check_equal()
+            table.row(name, mib, "MiB", most=64)
+    test.end()
+
+
 def measure(table, fresh):
+    for capture in "compare", "triggers":
+        measure_large(table, fresh, capture)
+    measure_processes(table, fresh)
+
+
+def measure_processes(table, fresh):
     names = ["PSS of an idle engine",
              "PSS of one session of %d" % SESSIONS]
     if not any(table.wants(n) for n in names):

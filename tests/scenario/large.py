@@ -74,7 +74,8 @@ class Large:
         """MiB that a process had at most while CHANGE went over, and which."""
         change()
         with Peaks(self.cluster.nodes()) as peaks:
-            self.primary.cli("sync", "now", "--wait", deadline=600)
+            self.primary.cli("--timeout", "600", "sync", "now", "--wait",
+                             deadline=600)
         return peaks.worst()
 
     def check_equal(self):
