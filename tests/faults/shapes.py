@@ -124,7 +124,7 @@ class Migrating(Application):
 class Large(Application):
     """Each change is another row of MIB MiB, which goes as an overwrite."""
 
-    patience = 5 + MIB // 5
+    patience = 20 + MIB // 5
 
     def __init__(self, t, capture="compare"):
         self.hashes = {}
