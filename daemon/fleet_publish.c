@@ -34,13 +34,21 @@ struct publish_job {
     int64_t begun_ms;
 };
 
+/* One that could not be opened yet, or is being opened, is tried by its job. */
+static bool
+publication_is_made(const struct publication *p)
+{
+    return p->ds->active && (p->ds->source != NULL ||
+                                p->fleet->engine->node.role != NODE_SECONDARY);
+}
+
 bool
 fleet_published_since(const struct fleet *fleet, int64_t since_us)
 {
     for (size_t i = 0; i < fleet->publication_count; i++) {
         const struct publication *p = fleet->publications[i];
 
-        if (p->ds->active && p->ds->source != NULL && p->begun_us < since_us)
+        if (publication_is_made(p) && p->begun_us < since_us)
             return false;
     }
     return true;
@@ -242,9 +250,7 @@ publication_run(struct publication *p)
 {
     struct publish_job *arg;
 
-    /* One that could not be opened is tried again by its job. */
-    if (!p->ds->active || (p->ds->source == NULL &&
-                              p->fleet->engine->node.role == NODE_SECONDARY))
+    if (!publication_is_made(p))
         return;
     if (p->running) {
         p->again = true;

@@ -460,6 +460,30 @@ def what_cannot_be_a_dataset_is_refused(t):
 
 
 @scenario
+def sync_waits_for_what_is_being_opened(t):
+    files = Files(t, ["pdns"])
+    files.make()
+    cluster = cluster_with(t, files, 1)
+    primary = cluster.primary
+    path = files.path("primary", "pdns")
+    primary.cli("sync", "config", "--interval", "1h")
+    with t.promise("a sync while a program keeps the file locked from the "
+                   "start on does not say that all is done"):
+        primary.stop()
+        execute(path, CHANGES["pdns"] % "while-stopped")
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("BEGIN EXCLUSIVE")
+        primary.start()
+        reply = primary.run("sync", "now", "--wait")
+        check(reply.code != DONE, reply)
+        holder.close()
+    with t.promise("and once it lets go, the change arrives"):
+        wait_for(lambda: primary.run("sync", "now", "--wait").code == DONE, 20,
+                 "sync")
+        all_equal(cluster, files)
+
+
+@scenario
 def the_file_may_lie_on_another_file_system(t):
     folder = "/dev/shm/lockstep-test-%d" % os.getpid()
     with t.promise("a file on another file system than the state directory "
