@@ -12,7 +12,6 @@
 #include "daemon/config_password.h"
 #include "daemon/config_row.h"
 
-#define LIST_MAX 10000
 #define FIRST_UID 10000
 
 /* What add and set take. */
@@ -25,25 +24,6 @@ static const struct row_field user_settable[] = {
     { "expires", "expires", ROW_TIME },
     { "comment", "comment", ROW_TEXT },
     { "new_name", "name", ROW_TEXT },
-    { NULL, NULL, ROW_TEXT },
-};
-
-#define USER_COLUMNS                                           \
-    "name, uid, gid, home, shell, enabled, expires, comment, " \
-    "password_hash IS NOT NULL, "                              \
-    "(SELECT count(*) FROM user_keys WHERE user_id = users.id)"
-
-static const struct row_field user_shown[] = {
-    { "name", NULL, ROW_TEXT },
-    { "uid", NULL, ROW_INT },
-    { "gid", NULL, ROW_INT },
-    { "home", NULL, ROW_TEXT },
-    { "shell", NULL, ROW_TEXT },
-    { "enabled", NULL, ROW_BOOL },
-    { "expires", NULL, ROW_TIME },
-    { "comment", NULL, ROW_TEXT },
-    { "has_password", NULL, ROW_BOOL },
-    { "keys", NULL, ROW_INT },
     { NULL, NULL, ROW_TEXT },
 };
 
@@ -71,70 +51,6 @@ answer_user(struct config_job *job, int64_t id, struct err *e)
         r = config_refusal(job->db, e);
     sqlite3_finalize(stmt);
     return r;
-}
-
-static int
-list_page(struct config_job *job, const char *filter, int64_t limit,
-    int64_t offset, struct err *e)
-{
-    sqlite3_stmt *stmt = NULL;
-    json_t *users = NULL;
-
-    if (row_query(job->db,
-            "SELECT " USER_COLUMNS " FROM users WHERE ?1 IS NULL"
-            " OR instr(name, ?1) > 0 OR instr(comment, ?1) > 0"
-            " ORDER BY name LIMIT ?2 OFFSET ?3",
-            -1, &stmt, e) != 0)
-        return -1;
-    sqlite3_bind_text(stmt, 1, filter, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 2, limit);
-    sqlite3_bind_int64(stmt, 3, offset);
-    if (row_json_all(job->db, stmt, user_shown, &users, e) != 0)
-        return -1;
-    json_object_set_new(job->result, "users", users);
-    return 0;
-}
-
-static int
-count_users(struct config_job *job, const char *filter, struct err *e)
-{
-    sqlite3_stmt *stmt = NULL;
-    int r = 0;
-
-    if (row_query(job->db,
-            "SELECT count(*) FROM users WHERE ?1 IS NULL"
-            " OR instr(name, ?1) > 0 OR instr(comment, ?1) > 0",
-            -1, &stmt, e) != 0)
-        return -1;
-    sqlite3_bind_text(stmt, 1, filter, -1, SQLITE_STATIC);
-    if (sqlite3_step(stmt) == SQLITE_ROW)
-        json_object_set_new(job->result, "total",
-            json_integer(sqlite3_column_int64(stmt, 0)));
-    else
-        r = config_refusal(job->db, e);
-    sqlite3_finalize(stmt);
-    return r;
-}
-
-static int
-list(struct config_job *job, struct err *e)
-{
-    const char *filter = NULL;
-    int64_t offset = 0, limit = LIST_MAX;
-
-    if (json_member_string(job->args, "filter", false, &filter, e) != 0 ||
-        json_member_int(job->args, "offset", false, &offset, e) != 0 ||
-        json_member_int(job->args, "limit", false, &limit, e) != 0)
-        return -1;
-    if (offset < 0 || limit < 0 || limit > LIST_MAX)
-        return err_set(e, ERR_INVALID,
-            "offset and limit must not be negative, limit at most %d",
-            LIST_MAX);
-    job->result = json_object();
-    return list_page(job, filter, limit, offset, e) != 0 ||
-                   count_users(job, filter, e) != 0
-               ? -1
-               : 0;
 }
 
 static int
@@ -304,12 +220,6 @@ out:
 }
 
 static void
-user_list(struct control_call *call)
-{
-    config_read(call, list);
-}
-
-static void
 user_show(struct control_call *call)
 {
     config_read(call, show);
@@ -339,8 +249,8 @@ user_passwd(struct control_call *call)
     config_write(call, passwd);
 }
 
-static const char *const list_arguments[] = { "filter", "offset", "limit",
-    NULL };
+static const char *const list_arguments[] = { "filter", "ignore_case", "sort",
+    "descending", "offset", "limit", NULL };
 static const char *const name_argument[] = { "name", NULL };
 static const char *const add_arguments[] = { "name", "uid", "gid", "home",
     "shell", "enabled", "expires", "comment", "password", "password_hash",

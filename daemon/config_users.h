@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "daemon/config_job.h"
+#include "daemon/config_row.h"
 
 /* The user that argument "name" names: its id, and the borrowed name. */
 int user_find(struct config_job *job, const char **name, int64_t *id,
@@ -20,7 +21,15 @@ int user_keys_json(sqlite3 *db, int64_t user_id, json_t **keys, struct err *e);
 int folders_json(sqlite3 *db, int64_t user_id, int64_t group_id,
     json_t **folders, struct err *e);
 
-/* "user key add|list|remove", listed by control_user_commands. */
+/* What is shown of a user, to be selected from "users", and its members. */
+#define USER_KEYS "(SELECT count(*) FROM user_keys WHERE user_id = users.id)"
+#define USER_COLUMNS                                           \
+    "name, uid, gid, home, shell, enabled, expires, comment, " \
+    "password_hash IS NOT NULL, " USER_KEYS
+extern const struct row_field user_shown[];
+
+/* "user list" and "user key add|list|remove", listed by control_user_commands. */
+void user_list(struct control_call *call);
 void user_key_add(struct control_call *call);
 void user_key_list(struct control_call *call);
 void user_key_remove(struct control_call *call);
