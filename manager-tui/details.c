@@ -74,6 +74,7 @@ details_line(struct details *d, const char *label, const char *text)
     char *safe = screen_text(text, false);
     const char *rest = safe;
 
+    d->last = json_array_size(d->rows);
     do {
         size_t len = text_fit(rest, (size_t)d->width);
         char *line;
@@ -93,6 +94,18 @@ details_line(struct details *d, const char *label, const char *text)
         label = "";
     } while (*rest != '\0');
     free(safe);
+}
+
+void
+details_thing(struct details *d, const char *kind, json_t *thing)
+{
+    for (size_t i = d->last; i < json_array_size(d->rows); i++) {
+        json_t *row = json_array_get(d->rows, i);
+
+        json_object_set_new(row, "kind", json_string(kind));
+        json_object_set(row, "thing", thing);
+    }
+    json_decref(thing);
 }
 
 void

@@ -18,6 +18,7 @@ struct details {
     struct screen_list list;
     json_t *rows; /* being gathered */
     int width;    /* columns for the texts */
+    size_t last;  /* where the last line begins among the rows */
 };
 
 void details_open(struct details *d);
@@ -25,6 +26,9 @@ void details_close(struct details *d);
 void details_begin(struct details *d, const struct screen *s);
 /* A line; what is too long goes on in the next. */
 void details_line(struct details *d, const char *label, const char *text);
+/* What the last line is about: list_current then has "kind" and "thing", whose
+ * reference becomes the line's. */
+void details_thing(struct details *d, const char *kind, json_t *thing);
 /* A line over what follows. */
 void details_title(struct details *d, const char *title);
 /* The members that are there. */

@@ -3,9 +3,11 @@
  */
 #include "manager-tui/key_line.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -72,29 +74,59 @@ read_key(const json_t *words, struct buf *text, struct err *e)
                                    : file_read(first, KEY_FILE_MAX, text, e);
 }
 
+/* The text as a line, without what ends it. */
+static int
+take_line(const struct buf *text, json_t **line, struct err *e)
+{
+    size_t len = text->len;
+
+    while (len > 0 && strchr("\r\n ", text->data[len - 1]) != NULL)
+        len--;
+    *line = json_stringn((const char *)text->data, len);
+    if (*line != NULL)
+        return 0;
+    err_set(e, ERR_INVALID, "the key is not text");
+    err_hint(e, "Give a file that ends in .pub, or the line in it.");
+    return -1;
+}
+
+int
+key_line_typed(const char *typed, json_t **line, struct err *e)
+{
+    struct buf text = BUF_INIT;
+    const char *home = getenv("HOME");
+    char *path = NULL;
+    int r = -1;
+
+    typed += strspn(typed, " ");
+    if (strchr(typed, ' ') != NULL) {
+        buf_printf(&text, "%s", typed);
+    } else {
+        if (strncmp(typed, "~/", 2) == 0 && home != NULL)
+            path = alloc_format("%s%s", home, typed + 1);
+        if (file_read(path != NULL ? path : typed, KEY_FILE_MAX, &text, e) != 0)
+            goto out;
+    }
+    r = take_line(&text, line, e);
+out:
+    free(path);
+    buf_release(&text);
+    return r;
+}
+
 int
 key_line_run(struct cli *cli, const struct command *command, json_t *args,
     struct err *e)
 {
     struct buf text = BUF_INIT;
     json_t *line = NULL;
-    size_t len;
     int r = -1;
 
-    if (read_key(json_object_get(args, "key"), &text, e) != 0)
-        goto out;
-    len = text.len;
-    while (len > 0 && strchr("\r\n ", text.data[len - 1]) != NULL)
-        len--;
-    line = json_stringn((const char *)text.data, len);
-    if (line == NULL) {
-        err_set(e, ERR_INVALID, "the key is not text");
-        err_hint(e, "Give a file that ends in .pub, or the line in it.");
-        goto out;
+    if (read_key(json_object_get(args, "key"), &text, e) == 0 &&
+        take_line(&text, &line, e) == 0) {
+        json_object_set_new(args, "key", line);
+        r = cli_run_plain(cli, command, args, e);
     }
-    json_object_set_new(args, "key", line);
-    r = cli_run_plain(cli, command, args, e);
-out:
     buf_release(&text);
     return r;
 }

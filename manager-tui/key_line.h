@@ -11,6 +11,10 @@
 int key_line_run(struct cli *cli, const struct command *command, json_t *args,
     struct err *e);
 
+/* The line that TYPED is, or that stands in the file here that it names ("~/"
+ * is the home directory).  *LINE is fresh. */
+int key_line_typed(const char *typed, json_t **line, struct err *e);
+
 extern const struct column key_columns[];
 extern const struct view key_views[]; /* {"key": ...} or {"keys": [...]} */
 

@@ -203,6 +203,11 @@ list_draw(struct screen_list *list, struct screen *s, struct area a)
          y++) {
         size_t place = list->top + (size_t)y;
 
+        if (s->m->plain && list_row(list, place) == NULL) {
+            area_putf(rows, y, GUTTER, STYLE_DIM, "and %zu more",
+                list->total - place);
+            break;
+        }
         draw_row(list, s, &l, rows, y, list_row(list, place),
             place == list->cursor && !s->m->plain && !list->spec->still);
     }

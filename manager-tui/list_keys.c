@@ -7,6 +7,9 @@
 #include "base/alloc.h"
 #include "manager-tui/screen_list.h"
 
+/* How near to the end of what is here more is asked for. */
+#define ROWS_AHEAD 75
+
 static struct screen_list *
 list_of(struct screen *s)
 {
@@ -18,13 +21,12 @@ static void
 ask_for_rows(struct screen_list *list, struct screen *s)
 {
     size_t end = list->offset + json_array_size(list->rows);
-    size_t seen = list->top + (size_t)list->area.height;
+    size_t seen = list->top + (size_t)list->area.height + ROWS_AHEAD;
 
     if (!list->spec->paged)
         return;
-    if (list->cursor < list->offset || list->top < list->offset ||
-        (seen >= end && end < list->total) ||
-        (list->cursor >= end && end < list->total))
+    if ((list->offset > 0 && list->top < list->offset + ROWS_AHEAD) ||
+        (seen > end && end < list->total))
         screen_refresh(s);
 }
 

@@ -45,14 +45,13 @@ list_column_count(const struct list_spec *spec)
 }
 
 json_t *
-list_args(const struct screen_list *list, json_t *args)
+list_args(struct screen_list *list, json_t *args)
 {
-    size_t from = list->top > PAGE_AHEAD ? list->top - PAGE_AHEAD : 0;
-
     if (args == NULL)
         args = json_object();
     if (!list->spec->paged)
         return args;
+    list->asked = list->top > PAGE_AHEAD ? list->top - PAGE_AHEAD : 0;
     if (list->filter.text[0] != '\0')
         json_object_set_new(args, "filter", json_string(list->filter.text));
     if (list->sort >= 0) {
@@ -60,7 +59,7 @@ list_args(const struct screen_list *list, json_t *args)
             json_string(list->spec->columns[list->sort].column.member));
         json_object_set_new(args, "descending", json_boolean(list->descending));
     }
-    json_object_set_new(args, "offset", json_integer((json_int_t)from));
+    json_object_set_new(args, "offset", json_integer((json_int_t)list->asked));
     json_object_set_new(args, "limit", json_integer(PAGE_ROWS));
     return args;
 }
@@ -205,7 +204,7 @@ list_take(struct screen_list *list, const json_t *rows, int64_t total)
     list->known = true;
     if (list->spec->paged) {
         list->total = total > 0 ? (size_t)total : 0;
-        list->offset = list->top > PAGE_AHEAD ? list->top - PAGE_AHEAD : 0;
+        list->offset = list->asked;
     }
     list_arrange(list);
 }

@@ -83,7 +83,7 @@ manager_print(struct cli *cli, const char *view, struct err *e)
     s = manager_screen(&m);
     if (wait_for_answers(&m, s, e) == 0) {
         if (s->view->list != NULL)
-            rows += (int)s->view->list(s)->total;
+            rows += (int)json_array_size(s->view->list(s)->rows);
         canvas_resize(&m.canvas, rows, width);
         s->view->draw(s, canvas_area(&m.canvas));
         canvas_print(&m.canvas, stdout);

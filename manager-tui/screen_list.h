@@ -48,6 +48,7 @@ struct screen_list {
     const struct list_spec *spec;
     json_t *rows;  /* an array: all, or a page of them */
     size_t offset; /* of the page */
+    size_t asked;  /* the offset that was asked for last: one at a time */
     size_t total;  /* rows that pass the filter */
     size_t *shown; /* not paged: which rows, in which order */
     size_t cursor; /* among those that pass */
@@ -66,7 +67,7 @@ struct screen_list {
 void list_open(struct screen_list *list, const struct list_spec *spec);
 void list_close(struct screen_list *list);
 /* Adds what a paged command wants to ARGS (fresh when NULL), and returns it. */
-json_t *list_args(const struct screen_list *list, json_t *args);
+json_t *list_args(struct screen_list *list, json_t *args);
 /* New rows; TOTAL is how many there are when the list is paged, else -1. */
 void list_take(struct screen_list *list, const json_t *rows, int64_t total);
 void list_draw(struct screen_list *list, struct screen *s, struct area a);

@@ -19,6 +19,7 @@
 const struct screen_view *const screen_views[] = {
     &view_overview,
     &view_servers,
+    &view_users,
     NULL,
 };
 

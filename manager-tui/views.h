@@ -10,5 +10,8 @@
 extern const struct screen_view view_overview;
 extern const struct screen_view view_servers;
 extern const struct screen_view view_server; /* one, by its name */
+extern const struct screen_view view_users;
+extern const struct screen_view view_user; /* one, by its name */
+extern const struct screen_view view_groups;
 
 #endif
