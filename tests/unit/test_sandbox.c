@@ -335,12 +335,12 @@ the_connector_in_other_hands_is_ended(void **state)
 static void
 the_connector_reads_nothing_but_the_system_s_configuration(void **state)
 {
+    const bool has_landlock =
+        syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, 1u) >= 1;
+
     (void)state;
-    if (syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, 1u) < 1 ||
-        SANITIZED)
-        skip();
     assert_string_equal(attempt(CHILD_CONNECTOR, READ_OTHER_FILES).how,
-        REFUSED);
+        has_landlock && !SANITIZED ? REFUSED : DONE);
 }
 
 static void
