@@ -13,7 +13,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/version.h"
 #include "daemon/accounts.h"
 #include "daemon/child.h"
 #include "daemon/engine.h"
@@ -26,6 +25,7 @@
 #include "ipfilter/ruleset.h"
 
 #define KEEPALIVE_MS 15000
+#define BANNER "Lockstep" /* the version is for who has logged in */
 #define USER_MAX 255
 #define PASSWORD_MAX 1024
 #define KEY_BLOB_MAX 8192
@@ -433,7 +433,7 @@ send_start(struct inbound *s)
     buf_put_string(&body, s->from);
     buf_put_u32(&body, (uint32_t)engine->settings.login_grace_ms);
     buf_put_u32(&body, KEEPALIVE_MS);
-    buf_put_string(&body, LOCKSTEP_VERSION);
+    buf_put_string(&body, BANNER);
     child_send(s->child, IPC_SESSION_START, 0, &body, -1);
     buf_release(&body);
 }

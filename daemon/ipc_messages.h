@@ -7,7 +7,7 @@
 
 enum ipc_type {
     /* engine -> session, once: public host key blob | peer address text
-     * | u32 grace ms | u32 keepalive ms | banner-free version text */
+     * | u32 grace ms | u32 keepalive ms | our name in the banner */
     IPC_SESSION_START = 1,
     /* session -> engine; answer IPC_LOGIN_RESULT.
      * user | password */

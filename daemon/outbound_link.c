@@ -243,7 +243,7 @@ take_ready(struct link *link, struct ipc_message *m, struct reader *r)
 {
     (void)m;
     (void)reader_u32(r); /* the round trip; replies have their own */
-    if (!reader_done(r))
+    if (!reader_done(r) || !link->host_known)
         return false;
     if (link->callbacks.ready != NULL)
         link->callbacks.ready(link->ctx);
