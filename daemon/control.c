@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "daemon/engine.h"
+#include "daemon/events.h"
 
 struct control_call {
     struct engine *engine;
@@ -146,6 +147,36 @@ control_call_ready(struct control_call *call)
         ready(call->ready_arg);
 }
 
+/* Every command that only administrators, or a primary, may run leaves who ran
+ * it, from where, on what, and with what result.  What else was given may be
+ * secret. */
+static void
+leave_record(const struct control_call *call, const struct err *e)
+{
+    static const char *const subjects[] = { "name", "host", "address", "server",
+        "user", "group" };
+    const struct control_command *command = call->command;
+    const char *subject = "";
+    bool ok = e == NULL;
+
+    if (command == NULL || command->least == ROLE_VIEWER ||
+        (command->flags & CONTROL_ANY_ROLE) != 0 ||
+        call->engine->events == NULL)
+        return;
+    for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
+        const char *text =
+            json_string_value(json_object_get(call->args, subjects[i]));
+
+        if (text != NULL && subject[0] == '\0')
+            subject = text;
+    }
+    events_add_deed(call->engine->events, ok ? "info" : "warning", "command",
+        call->who != NULL ? call->who : "", ok ? "ok" : err_code_name(e->code),
+        "%s ran \"%s%s%s\": %s", call->who != NULL ? call->who : "",
+        command->name, subject[0] != '\0' ? " " : "", subject,
+        ok ? "ok" : e->message);
+}
+
 void
 control_progress(struct control_call *call, json_t *line)
 {
@@ -155,6 +186,7 @@ control_progress(struct control_call *call, json_t *line)
 void
 control_finish(struct control_call *call, json_t *result)
 {
+    leave_record(call, NULL);
     send_line(call, "result", result != NULL ? result : json_object(), true);
     free_call(call);
 }
@@ -162,6 +194,7 @@ control_finish(struct control_call *call, json_t *result)
 void
 control_fail(struct control_call *call, const struct err *e)
 {
+    leave_record(call, e);
     send_line(call, "error", json_error(e), true);
     free_call(call);
 }

@@ -15,6 +15,7 @@
 #include "daemon/doctor.h"
 #include "daemon/engine.h"
 #include "daemon/events.h"
+#include "daemon/fleet_events.h"
 #include "daemon/node_role.h"
 #include "daemon/status.h"
 
@@ -77,19 +78,83 @@ only_of(json_t *events, const char *server, int64_t limit)
     return kept;
 }
 
+static int
+earlier(const void *a, const void *b)
+{
+    const char *one =
+        json_string_value(json_object_get(*(json_t *const *)a, "time"));
+    const char *two =
+        json_string_value(json_object_get(*(json_t *const *)b, "time"));
+
+    /* All in UTC and equally long. */
+    return strcmp(one != NULL ? one : "", two != NULL ? two : "");
+}
+
+/* By time; those of one node stay in their order as far as their clock does. */
+static json_t *
+in_order(json_t *events)
+{
+    size_t count = json_array_size(events);
+    json_t **sorted = alloc_zeroed(count + 1, sizeof(json_t *));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = json_array_get(events, i);
+    qsort(sorted, count, sizeof(json_t *), earlier);
+    for (size_t i = 0; i < count; i++)
+        json_array_append(list, sorted[i]);
+    free(sorted);
+    json_decref(events);
+    return list;
+}
+
+/* For another node that collects ours. */
+static void
+finish_after(struct control_call *call, int64_t after, int64_t limit)
+{
+    struct events *events = control_engine(call)->events;
+
+    control_finish(call,
+        json_pack("{s:o, s:I}", "events",
+            events_after(events, (uint64_t)after, (size_t)limit), "newest",
+            (json_int_t)events_newest(events)));
+}
+
+static json_t *
+find_events(struct engine *engine, const char *server, bool all,
+    int64_t since_ms, int64_t limit)
+{
+    bool some = server != NULL && !all;
+    json_t *events = events_list(engine->events, since_ms,
+        some ? EVENTS_MAX : (size_t)limit);
+    json_t *others;
+
+    if (server == NULL && !all)
+        return only_of(events, NULL, limit);
+    if (some)
+        events = only_of(events, server, EVENTS_MAX);
+    others = fleet_events(engine->fleet, all ? NULL : server, since_ms,
+        (size_t)limit);
+    json_array_extend(events, others);
+    json_decref(others);
+    return only_of(in_order(events), NULL, limit);
+}
+
 static void
 run_events_list(struct control_call *call)
 {
     const json_t *args = control_args(call);
-    int64_t limit = EVENTS_DEFAULT;
+    int64_t limit = EVENTS_DEFAULT, after = -1;
     const char *server = NULL;
     const char *since = NULL;
     struct err e = ERR_INIT;
     int64_t since_ms = 0;
-    json_t *events;
+    bool all = false;
 
     if (json_member_string(args, "since", false, &since, &e) != 0 ||
         json_member_string(args, "server", false, &server, &e) != 0 ||
+        json_member_bool(args, "all", false, &all, &e) != 0 ||
+        json_member_int(args, "after", false, &after, &e) != 0 ||
         json_member_int(args, "limit", false, &limit, &e) != 0)
         goto fail;
     if (since != NULL && parse_since(since, &since_ms, &e) != 0)
@@ -98,10 +163,12 @@ run_events_list(struct control_call *call)
         err_set(&e, ERR_INVALID, "\"limit\" is 1 to %d", EVENTS_MAX);
         goto fail;
     }
-    events = events_list(control_engine(call)->events, since_ms,
-        server != NULL ? EVENTS_MAX : (size_t)limit);
-    control_finish(call,
-        json_pack("{s:o}", "events", only_of(events, server, limit)));
+    if (after >= 0)
+        finish_after(call, after, limit);
+    else
+        control_finish(call, json_pack("{s:o}", "events",
+                                 find_events(control_engine(call), server, all,
+                                     since_ms, limit)));
     return;
 fail:
     control_fail(call, &e);
@@ -306,7 +373,7 @@ fail:
 
 static const char *const no_arguments[] = { NULL };
 static const char *const events_arguments[] = { "since", "limit", "server",
-    NULL };
+    "all", "after", NULL };
 static const char *const enroll_arguments[] = { "cluster", "cluster_name",
     "epoch", "primary_id", "primary_name", "login_key", "bundle_key",
     "fingerprint", "dry_run", NULL };

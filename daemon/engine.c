@@ -17,6 +17,7 @@
 #include "daemon/child.h"
 #include "daemon/datasets.h"
 #include "daemon/events.h"
+#include "daemon/events_outlet.h"
 #include "daemon/filter.h"
 #include "daemon/filter_confirm.h"
 #include "daemon/fleet.h"
@@ -111,6 +112,20 @@ free_handle(uv_handle_t *handle)
     free(handle);
 }
 
+/* Where events go beside their file; what cannot be opened is said there. */
+static void
+follow_outlets(struct engine *engine)
+{
+    struct events_outlet *outlet = NULL;
+    struct err e = ERR_INIT;
+
+    if (events_outlet_open(&outlet, engine->settings.syslog,
+            engine->settings.journal, &e) != 0)
+        events_add(engine->events, "warning", "config-error", NULL, NULL, "%s",
+            e.message);
+    events_set_outlet(engine->events, outlet);
+}
+
 static int
 start_parts(struct engine *engine, struct err *e)
 {
@@ -121,6 +136,7 @@ start_parts(struct engine *engine, struct err *e)
         accounts_first_start(engine, e) != 0 ||
         events_open(&engine->events, dir, engine->node.name, e) != 0)
         return -1;
+    follow_outlets(engine);
     start_heard_timer(engine);
     if (datasets_open(&engine->datasets, engine, e) != 0 ||
         accounts_open(&engine->accounts, engine, e) != 0 ||
@@ -257,6 +273,7 @@ engine_reload(struct engine *engine, struct err *e)
     settings_release(now);
     *now = read;
     log_set_level((enum log_level)now->log_level);
+    follow_outlets(engine);
     datasets_follow_settings(engine->datasets);
     events_add(engine->events, "info", "reloaded", NULL, NULL,
         "the configuration was read again");

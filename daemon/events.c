@@ -19,9 +19,15 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "daemon/events_after.h"
+#include "daemon/events_outlet.h"
 #include "daemon/events_tail.h"
 
 #define EVENTS_FILE_MAX ((uint64_t)16 << 20)
+#define COLLECTED_FILE_MAX ((uint64_t)4 << 20)
+/* Of another node's text; what comes with it is shorter. */
+#define COLLECTED_TEXT_MAX 2048
+#define COLLECTED_WORD_MAX 256
 
 struct events {
     pthread_mutex_t lock; /* all below */
@@ -30,7 +36,9 @@ struct events {
     char *node_name;
     int fd;
     uint64_t size;
+    uint64_t size_max;
     uint64_t seq; /* of the newest event */
+    struct events_outlet *outlet;
 };
 
 static int
@@ -88,16 +96,17 @@ find_last_seq(struct events *ev)
     close(fd);
 }
 
-int
-events_open(struct events **eventsp, const char *state_dir,
-    const char *node_name, struct err *e)
+static int
+open_named(struct events **eventsp, const char *folder, const char *file,
+    const char *node_name, uint64_t size_max, struct err *e)
 {
     struct events *ev = alloc_zeroed(1, sizeof(*ev));
 
     *eventsp = NULL;
     ev->fd = -1;
-    ev->path = file_join(state_dir, "events.jsonl");
-    ev->old_path = file_join(state_dir, "events.jsonl.1");
+    ev->size_max = size_max;
+    ev->path = file_join(folder, file);
+    ev->old_path = alloc_format("%s.1", ev->path);
     ev->node_name = alloc_string(node_name);
     pthread_mutex_init(&ev->lock, NULL);
     if (open_present(ev, e) != 0 || drop_torn_line(ev, e) != 0) {
@@ -109,6 +118,21 @@ events_open(struct events **eventsp, const char *state_dir,
     return 0;
 }
 
+int
+events_open(struct events **eventsp, const char *state_dir,
+    const char *node_name, struct err *e)
+{
+    return open_named(eventsp, state_dir, "events.jsonl", node_name,
+        EVENTS_FILE_MAX, e);
+}
+
+int
+events_open_collected(struct events **eventsp, const char *folder,
+    const char *file, const char *node, struct err *e)
+{
+    return open_named(eventsp, folder, file, node, COLLECTED_FILE_MAX, e);
+}
+
 void
 events_close(struct events *ev)
 {
@@ -117,6 +141,7 @@ events_close(struct events *ev)
     if (ev->fd != -1)
         close(ev->fd);
     pthread_mutex_destroy(&ev->lock);
+    events_outlet_close(ev->outlet);
     free(ev->path);
     free(ev->old_path);
     free(ev->node_name);
@@ -145,7 +170,7 @@ append(struct events *ev, const char *line, size_t len)
 {
     struct err e = ERR_INIT;
 
-    if (ev->size >= EVENTS_FILE_MAX)
+    if (ev->size >= ev->size_max)
         rotate(ev);
     if (file_write_all(ev->fd, line, len, &e) != 0) {
         log_warning("could not write an event: %s", e.message);
@@ -172,14 +197,44 @@ log_event(const char *level, const char *kind, const char *server,
         dataset != NULL ? dataset : "", text);
 }
 
+static void
+append_event(struct events *ev, const json_t *event)
+{
+    char *line = json_write(event);
+    size_t len = strlen(line);
+
+    line = alloc_resize(line, len + 1, 1);
+    line[len++] = '\n'; /* in the place of the NUL */
+    append(ev, line, len);
+    free(line);
+}
+
+/* Numbers, dates and keeps it; steals EVENT, whose text is there already. */
+static void
+add_event(struct events *ev, const char *level, const char *kind, json_t *rest)
+{
+    json_t *event = json_object();
+
+    pthread_mutex_lock(&ev->lock);
+    json_object_set_new(event, "seq", json_integer((json_int_t)++ev->seq));
+    json_object_set_new(event, "time", json_time(clock_utc_ms()));
+    json_object_set_new(event, "node", json_text(ev->node_name));
+    json_object_set_new(event, "kind", json_text(kind));
+    json_object_set_new(event, "level", json_text(level));
+    json_object_update(event, rest);
+    append_event(ev, event);
+    events_outlet_send(ev->outlet, event);
+    pthread_mutex_unlock(&ev->lock);
+    json_decref(rest);
+    json_decref(event);
+}
+
 void
 events_add(struct events *ev, const char *level, const char *kind,
     const char *server, const char *dataset, const char *fmt, ...)
 {
+    json_t *rest = json_object();
     char text[2048];
-    json_t *event;
-    char *line;
-    size_t len;
     va_list ap;
 
     va_start(ap, fmt);
@@ -187,27 +242,108 @@ events_add(struct events *ev, const char *level, const char *kind,
         text[0] = '\0';
     va_end(ap);
     log_event(level, kind, server, dataset, text);
-
-    event = json_object();
-    pthread_mutex_lock(&ev->lock);
-    json_object_set_new(event, "seq", json_integer((json_int_t)++ev->seq));
-    json_object_set_new(event, "time", json_time(clock_utc_ms()));
-    json_object_set_new(event, "node", json_text(ev->node_name));
-    json_object_set_new(event, "kind", json_text(kind));
-    json_object_set_new(event, "level", json_text(level));
     if (server != NULL)
-        json_object_set_new(event, "server", json_text(server));
+        json_object_set_new(rest, "server", json_text(server));
     if (dataset != NULL)
-        json_object_set_new(event, "dataset", json_text(dataset));
-    json_object_set_new(event, "text", json_text(text));
-    line = json_write(event);
-    len = strlen(line);
-    line = alloc_resize(line, len + 1, 1);
-    line[len++] = '\n'; /* in the place of the NUL */
-    append(ev, line, len);
+        json_object_set_new(rest, "dataset", json_text(dataset));
+    json_object_set_new(rest, "text", json_text(text));
+    add_event(ev, level, kind, rest);
+}
+
+void
+events_add_deed(struct events *ev, const char *level, const char *kind,
+    const char *who, const char *result, const char *fmt, ...)
+{
+    static const char from[] = " from ";
+    const char *address = NULL, *next = who;
+    json_t *rest = json_object();
+    char text[2048];
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+        text[0] = '\0';
+    va_end(ap);
+    log_event(level, kind, NULL, NULL, text);
+    /* The last one: a name may hold the word, an address cannot. */
+    while ((next = strstr(next, from)) != NULL)
+        address = next++;
+    json_object_set_new(rest, "who",
+        json_stringn(who,
+            address != NULL ? (size_t)(address - who) : strlen(who)));
+    if (address != NULL)
+        json_object_set_new(rest, "from", json_text(address + strlen(from)));
+    json_object_set_new(rest, "result", json_text(result));
+    json_object_set_new(rest, "text", json_text(text));
+    add_event(ev, level, kind, rest);
+}
+
+void
+events_set_outlet(struct events *ev, struct events_outlet *outlet)
+{
+    struct events_outlet *old;
+
+    pthread_mutex_lock(&ev->lock);
+    old = ev->outlet;
+    ev->outlet = outlet;
     pthread_mutex_unlock(&ev->lock);
-    free(line);
-    json_decref(event);
+    events_outlet_close(old);
+}
+
+uint64_t
+events_newest(struct events *ev)
+{
+    uint64_t seq;
+
+    pthread_mutex_lock(&ev->lock);
+    seq = ev->seq;
+    pthread_mutex_unlock(&ev->lock);
+    return seq;
+}
+
+static void
+copy_text(json_t *to, const json_t *from, const char *member, size_t most)
+{
+    const char *text = json_string_value(json_object_get(from, member));
+    char *cut;
+
+    if (text == NULL)
+        return;
+    cut = alloc_copy(text, strnlen(text, most));
+    json_object_set_new(to, member, json_text(cut));
+    free(cut);
+}
+
+void
+events_collect(struct events *ev, const json_t *event)
+{
+    static const char *const words[] = { "kind", "level", "server", "dataset",
+        "who", "from", "result" };
+    json_int_t seq = json_integer_value(json_object_get(event, "seq"));
+    json_t *kept;
+
+    if (seq <= 0 || (uint64_t)seq <= ev->seq)
+        return;
+    kept = json_pack("{s:I}", "seq", seq);
+    copy_text(kept, event, "time", CLOCK_TEXT_SIZE);
+    json_object_set_new(kept, "node", json_text(ev->node_name));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        copy_text(kept, event, words[i], COLLECTED_WORD_MAX);
+    copy_text(kept, event, "text", COLLECTED_TEXT_MAX);
+    pthread_mutex_lock(&ev->lock);
+    append_event(ev, kept);
+    ev->seq = (uint64_t)seq;
+    pthread_mutex_unlock(&ev->lock);
+    json_decref(kept);
+}
+
+void
+events_begin_anew(struct events *ev)
+{
+    pthread_mutex_lock(&ev->lock);
+    rotate(ev);
+    ev->seq = 0;
+    pthread_mutex_unlock(&ev->lock);
 }
 
 int
@@ -255,6 +391,42 @@ take_event(void *ctx, json_t *event)
     return true;
 }
 
+/* The present file and the one before, of which one may be missing; -1 then.
+ * SIZE is the present one's. */
+static void
+open_both(struct events *ev, int fds[2], uint64_t *size)
+{
+    pthread_mutex_lock(&ev->lock);
+    fds[0] = open(ev->path, O_RDONLY | O_CLOEXEC);
+    fds[1] = open(ev->old_path, O_RDONLY | O_CLOEXEC);
+    *size = ev->size;
+    pthread_mutex_unlock(&ev->lock);
+}
+
+static void
+close_both(const int fds[2])
+{
+    for (int i = 0; i < 2; i++)
+        if (fds[i] != -1)
+            close(fds[i]);
+}
+
+json_t *
+events_after(struct events *ev, uint64_t after, size_t max)
+{
+    json_t *list = json_array();
+    uint64_t size;
+    int fds[2];
+
+    open_both(ev, fds, &size);
+    if (fds[1] != -1)
+        events_file_after(fds[1], events_tail_size(fds[1]), after, max, list);
+    if (fds[0] != -1)
+        events_file_after(fds[0], size, after, max, list);
+    close_both(fds);
+    return list;
+}
+
 json_t *
 events_list(struct events *ev, int64_t since_ms, size_t max)
 {
@@ -264,19 +436,11 @@ events_list(struct events *ev, int64_t since_ms, size_t max)
     uint64_t size;
     size_t i;
 
-    pthread_mutex_lock(&ev->lock);
-    fds[0] = open(ev->path, O_RDONLY | O_CLOEXEC);
-    fds[1] = open(ev->old_path, O_RDONLY | O_CLOEXEC);
-    size = ev->size;
-    pthread_mutex_unlock(&ev->lock);
-
+    open_both(ev, fds, &size);
     if (fds[0] != -1 && events_tail_walk(fds[0], size, take_event, &l) &&
         fds[1] != -1)
         events_tail_walk(fds[1], events_tail_size(fds[1]), take_event, &l);
-    for (i = 0; i < 2; i++) {
-        if (fds[i] != -1)
-            close(fds[i]);
-    }
+    close_both(fds);
     for (i = json_array_size(l.newest_first); i > 0; i--)
         json_array_append(list, json_array_get(l.newest_first, i - 1));
     json_decref(l.newest_first);

@@ -112,6 +112,12 @@ struct server {
     uint64_t bytes_before; /* sent over earlier links */
     int64_t saved_mono_ms;
     struct removal *removal; /* under way, or NULL */
+    /* fleet_events.c: numbers of its events */
+    uint64_t events_told;            /* the newest there */
+    uint64_t events_kept;            /* the newest here */
+    bool events_known;               /* what is kept was looked up */
+    unsigned batches;                /* asked for since it told */
+    struct link_control *collecting; /* under way, or NULL */
 };
 
 /* Publishing of one dataset. */

@@ -7,6 +7,7 @@
 #include "admin-proto/push_frame.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "daemon/fleet_events.h"
 #include "daemon/fleet_internal.h"
 
 struct send {
@@ -90,6 +91,8 @@ send_answered(void *ctx, const struct link_reply *reply)
     send->lane->server->round_trip_us = reply->round_trip_us;
     if (reply->status != SFTP_OK && send->error.code == ERR_NONE)
         send->error = reply->error;
+    else if (reply->status == SFTP_OK && send->unanswered == 0)
+        server_hear_events(send->lane->server, reply);
     if (send->error.code == ERR_NONE && send->offset < send->bundle->bytes.len)
         send_pump(send);
     if (send->unanswered == 0)

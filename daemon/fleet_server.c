@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "daemon/events.h"
+#include "daemon/fleet_events.h"
 #include "daemon/fleet_internal.h"
 
 #define SAVE_EVERY_MS 60000
@@ -190,6 +191,7 @@ server_link_down(struct server *server)
     /* A link that is down never answers. */
     free(server->heartbeat);
     server->heartbeat = NULL;
+    server_forget_collecting(server);
     for (size_t i = 0; i < server->lane_count; i++)
         lane_reset(server->lanes[i]);
 }
@@ -340,6 +342,7 @@ heartbeat_answered(void *ctx, const struct link_reply *reply)
         for (unsigned i = 0; i < h->count; i++)
             lane_confirmed(h->named[i].lane, h->named[i].revision,
                 &h->named[i].digest, h->sent_us);
+        server_hear_events(server, reply);
         server_pump(server);
     }
     free(h);

@@ -202,10 +202,10 @@ report_refused(struct inbound *s, const struct login *login, const char *why)
     char subject[512];
     unsigned missed;
 
-    snprintf(subject, sizeof(subject), "%s %s", s->from, login->user);
+    snprintf(subject, sizeof(subject), "%s from %s", login->user, s->from);
     if (limiter_allows(&s->in->refused, subject, &missed))
-        events_add(s->in->engine->events, "warning", "login-refused", NULL,
-            NULL,
+        events_add_deed(s->in->engine->events, "warning", "login-refused",
+            subject, "LOGIN",
             "login of \"%s\" from %s by %s was refused%s%s (%u more since the "
             "last such event)",
             login->user, s->from, login->method, why != NULL ? ": " : "",
@@ -223,6 +223,8 @@ grant(struct inbound *s, const char *user, enum role role)
     s->user = alloc_string(user);
     leave_gate(s);
     snprintf(who, sizeof(who), "%s from %s", user, s->from);
+    events_add_deed(s->in->engine->events, "info", "login", who, "ok",
+        "%s logged in as %s", who, role_name(role));
     s->files =
         vfs_session_open(s->in->engine->vfs, role, who, s->from, send_reply, s);
 }

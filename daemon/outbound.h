@@ -69,8 +69,10 @@ void link_close(struct link *link); /* NULL is fine; frees */
 /* What came back: exactly one of the forms, by type (SFTP_STATUS, ...). */
 struct link_reply {
     uint8_t type;
-    uint32_t status;     /* SFTP_STATUS */
-    struct err error;    /* SFTP_STATUS other than OK, parsed "CODE: text" */
+    uint32_t status;  /* SFTP_STATUS */
+    struct err error; /* SFTP_STATUS other than OK, parsed "CODE: text" */
+    const char *text; /* SFTP_STATUS, borrowed, not terminated */
+    size_t text_len;
     const uint8_t *data; /* SFTP_HANDLE or SFTP_DATA, borrowed */
     size_t data_len;
     uint64_t size; /* SFTP_ATTRS */

@@ -131,6 +131,8 @@ read_status(struct link_reply *reply, struct reader *r)
     if (!reader_done(r))
         return false;
     reply->status = p.status;
+    reply->text = p.text;
+    reply->text_len = p.text_len;
     (void)fxp_status_error(&p, &reply->error);
     return true;
 }

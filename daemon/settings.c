@@ -15,8 +15,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/events_outlet.h"
 #include "daemon/settings_internal.h"
 
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define KIB ((int64_t)1024)
 #define MIB (1024 * KIB)
 #define TIB (1024 * 1024 * MIB)
@@ -245,6 +247,29 @@ read_ranges(const struct key *key, const char *value, void *field,
     return 0;
 }
 
+static int
+read_syslog(const struct key *key, const char *value, void *field,
+    struct err *e)
+{
+    if (events_outlet_check(value, e) != 0)
+        return err_wrap(e, "\"%s\"", key->name);
+    set_text(field, value);
+    return 0;
+}
+
+static int
+read_journal(const struct key *key, const char *value, void *field,
+    struct err *e)
+{
+    if (value[0] == '\0' || strcasecmp(value, "no") == 0) {
+        set_text(field, "");
+        return 0;
+    }
+    if (strcasecmp(value, "yes") == 0)
+        value = JOURNAL_SOCKET;
+    return setting_read_path(key, value, field, e);
+}
+
 #define FIELD(member) offsetof(struct settings, member)
 
 const struct key settings_keys[] = {
@@ -257,6 +282,9 @@ const struct key settings_keys[] = {
         "ADDRESS" },
     { "node", "log_level", read_level, FIELD(log_level), 0, 0, "info",
         "debug|info|warning|error" },
+    { "log", "syslog", read_syslog, FIELD(syslog), 0, 0, "",
+        "PATH|ADDRESS:PORT" },
+    { "log", "journal", read_journal, FIELD(journal), 0, 0, "", "yes|no|PATH" },
     { "history", "max_bytes", read_size, FIELD(history_bytes), MIB, TIB, "256M",
         "SIZE" },
     { "history", "max_age", read_duration, FIELD(history_age_ms), 60 * 1000,
@@ -428,6 +456,8 @@ settings_release(struct settings *s)
     free(s->listen);
     free(s->state_dir);
     free(s->source_address);
+    free(s->syslog);
+    free(s->journal);
     free(s->monitors.ranges);
     settings_datasets_release(s);
     memset(s, 0, sizeof(*s));

@@ -5,6 +5,7 @@
  * FILE.d whose name ends in ".conf" is read after it, in order of name.
  *
  * [node]    name, listen (ADDR:PORT), state_dir, source_address, log_level
+ * [log]     syslog (PATH or ADDRESS:PORT), journal (yes|no|PATH)
  * [history] max_bytes, max_age
  * [guard]   delete_percent (0-100)
  * [replica] drift (repair|hold), scrub_interval (duration)
@@ -56,6 +57,8 @@ struct settings {
     char *state_dir;
     char *source_address; /* of connections to servers; "": as routed */
     int log_level;
+    char *syslog;  /* where events go too: a socket, "ADDRESS:PORT", or "" */
+    char *journal; /* the journal's socket, or "" */
     int64_t history_bytes;
     int64_t history_age_ms;
     int64_t delete_guard_percent;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/engine.h"
+#include "daemon/events.h"
 
 /* The first bytes of a bundle, see sync/bundle.h. */
 #define BUNDLE_MAGIC "LSB1"
@@ -31,13 +32,17 @@ push_accept(struct push_file *f, uint32_t tag)
 {
     const struct vfs_session *s = f->file.session;
     struct node *node = &f->ds->engine->node;
+    char newest[24];
 
     if (s->role == ROLE_PUSH && node->role == NODE_SECONDARY) {
         node->primary_heard_ms = clock_utc_ms();
         snprintf(node->primary_address, sizeof(node->primary_address), "%s",
             s->address);
     }
-    vfs_reply_ok(f->file.session, tag);
+    /* The number of our newest event: a primary collects them. */
+    snprintf(newest, sizeof(newest), "%llu",
+        (unsigned long long)events_newest(f->ds->engine->events));
+    vfs_reply_status(f->file.session, tag, SFTP_OK, newest);
 }
 
 bool

@@ -18,6 +18,7 @@
 
 static const struct column event_columns[] = {
     { "TIME", "time", COLUMN_TIME, false },
+    { "NODE", "node", COLUMN_TEXT, false },
     { "LEVEL", "level", COLUMN_TEXT, false },
     { "KIND", "kind", COLUMN_TEXT, false },
     { "SERVER", "server", COLUMN_TEXT, false },
@@ -171,7 +172,9 @@ run_events(struct cli *cli, const struct command *command, json_t *args,
 static const struct option events_options[] = {
     { "follow", NULL, OPTION_FLAG, "follow", "go on as they happen" },
     { "since", "TIME", OPTION_TIME, "since", "a date, a time, or 2h" },
-    { "node", "NAME", OPTION_TEXT, "server", "about this server alone" },
+    { "node", "NAME", OPTION_TEXT, "server",
+        "of this server, and about it, alone" },
+    { "all", NULL, OPTION_FLAG, "all", "of all servers, and of this node" },
     { "limit", "N", OPTION_INT, "limit", "the newest so many" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };

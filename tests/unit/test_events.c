@@ -153,6 +153,18 @@ readers_finish_a_file_that_was_rotated(void **state)
     assert_true(events_size(ev) < 4096);
     close(fd);
 
+    /* The one after each is found, in either file and across both. */
+    for (int after = 0; after <= count; after += 97) {
+        list = events_after(ev, (uint64_t)after, 3);
+        assert_int_equal(seq_at(list, 0), after + 1);
+        assert_int_equal(seq_at(list, json_array_size(list) - 1),
+            after + 3 < count + 1 ? after + 3 : count + 1);
+        json_decref(list);
+    }
+    list = events_after(ev, (uint64_t)count + 1, 3);
+    assert_int_equal(json_array_size(list), 0);
+    json_decref(list);
+
     list = events_list(ev, 0, 10);
     assert_int_equal(json_array_size(list), 10);
     assert_int_equal(seq_at(list, 9), count + 1);
@@ -168,6 +180,43 @@ readers_finish_a_file_that_was_rotated(void **state)
     fixture_remove(folder);
 }
 
+static void
+another_nodes_events_are_kept_once_and_within_bounds(void **state)
+{
+    static const char *const given[] = {
+        "{\"seq\": 7, \"kind\": \"a\", \"node\": \"liar\", \"text\": \"one\"}",
+        "{\"seq\": 7, \"kind\": \"a\", \"text\": \"again\"}",
+        "{\"seq\": 3, \"kind\": \"a\", \"text\": \"older\"}",
+        "{\"seq\": -1, \"text\": \"below\"}", "{\"text\": \"no number\"}", "[]",
+        "{\"seq\": 9, \"kind\": {}, \"more\": \"x\"}"
+    };
+    char *folder = fixture_folder(), *text;
+    struct events *ev = NULL;
+    json_t *list;
+
+    (void)state;
+    for (int opened = 0; opened < 2; opened++) {
+        assert_int_equal(events_open_collected(&ev, folder, "n.jsonl", "edge",
+                             &e),
+            0);
+        for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+            json_t *event = json_loads(given[i], 0, NULL);
+
+            events_collect(ev, event);
+            json_decref(event);
+        }
+        list = events_list(ev, 0, 100);
+        text = json_dumps(list, JSON_COMPACT);
+        assert_string_equal(text,
+            "[{\"seq\":7,\"node\":\"edge\",\"kind\":\"a\",\"text\":\"one\"},"
+            "{\"seq\":9,\"node\":\"edge\"}]");
+        free(text);
+        json_decref(list);
+        events_close(ev);
+    }
+    fixture_remove(folder);
+}
+
 int
 main(void)
 {
@@ -176,6 +225,7 @@ main(void)
         cmocka_unit_test(only_what_is_not_older_is_listed),
         cmocka_unit_test(a_torn_line_is_dropped_at_the_next_start),
         cmocka_unit_test(readers_finish_a_file_that_was_rotated),
+        cmocka_unit_test(another_nodes_events_are_kept_once_and_within_bounds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,6 +43,9 @@ every_key_is_read(void **state)
                                "state_dir = /x\n"
                                "source_address = 192.0.2.1\n"
                                "log_level = warning\n"
+                               "[log]\n"
+                               "syslog = [::1]:514\n"
+                               "journal = yes\n"
                                "[history]\n"
                                "max_bytes = 2G\n"
                                "max_age = 90s\n"
@@ -66,6 +69,8 @@ every_key_is_read(void **state)
     assert_string_equal(s.listen, "127.0.0.1:1");
     assert_string_equal(s.state_dir, "/x");
     assert_string_equal(s.source_address, "192.0.2.1");
+    assert_string_equal(s.syslog, "[::1]:514");
+    assert_string_equal(s.journal, "/run/systemd/journal/socket");
     assert_int_equal(s.monitors.count, 2);
     assert_int_equal(s.log_level, LOG_LEVEL_WARNING);
     assert_int_equal(s.history_bytes, (int64_t)2 << 30);
