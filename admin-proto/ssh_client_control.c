@@ -1,7 +1,9 @@
 /*
  * One request on /control: written whole, answered by JSON lines; progress any
  * number of times, then a result or an error.  The first READ follows the WRITE
- * at once, and nobody waits for the CLOSE: two round trips in all.
+ * at once, and nobody waits for the CLOSE: two round trips in all.  Who asks a
+ * second time will ask again: from then on /control is opened ahead, and one
+ * round trip is enough.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,35 @@ struct conversation {
     bool answered;
     json_t *result;
 };
+
+#define CONTROL_PATH "/control"
+#define CONTROL_FLAGS (SFTP_OPEN_READ | SFTP_OPEN_WRITE)
+
+static int
+open_control(struct conversation *v, struct err *e)
+{
+    struct admin_client *c = v->client;
+    struct err ignored = ERR_INIT;
+
+    if (c->opened_ahead) {
+        c->opened_ahead = false;
+        if (wire_await(c, &c->next, c->timeout_ms, &ignored) == 0) {
+            v->handle = c->next;
+            return 0;
+        }
+    }
+    return wire_open(c, CONTROL_PATH, CONTROL_FLAGS, &v->handle, e);
+}
+
+static void
+open_ahead(struct admin_client *c)
+{
+    if (c->asked) {
+        wire_open_later(c, CONTROL_PATH, CONTROL_FLAGS, &c->next);
+        c->opened_ahead = true;
+    }
+    c->asked = true;
+}
 
 static int
 send_request(struct conversation *v, const char *command, json_t *args,
@@ -167,8 +198,7 @@ admin_client_control(struct admin_client *client, const char *command,
     int r;
 
     *result = NULL;
-    if (wire_open(client, "/control", SFTP_OPEN_READ | SFTP_OPEN_WRITE,
-            &v.handle, e) != 0)
+    if (open_control(&v, e) != 0)
         return -1;
     r = send_request(&v, command, args, e);
     if (r == 0) {
@@ -176,8 +206,10 @@ admin_client_control(struct admin_client *client, const char *command,
         if (!client->broken && finish_writing(&v, e) != 0)
             r = -1;
     }
-    if (!client->broken)
+    if (!client->broken) {
         wire_close_later(client, &v.handle);
+        open_ahead(client);
+    }
     if (v.text.cap > 0)
         explicit_bzero(v.text.data, v.text.cap);
     buf_release(&v.text);

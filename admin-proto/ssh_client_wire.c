@@ -162,6 +162,18 @@ wire_open(struct admin_client *c, const char *path, uint32_t flags,
     return 0;
 }
 
+void
+wire_open_later(struct admin_client *c, const char *path, uint32_t flags,
+    struct wire_reply *reply)
+{
+    struct err ignored = ERR_INIT;
+
+    *reply = (struct wire_reply){ .done = false };
+    fxp_client_open(c->sftp, path, flags, wire_note_reply, reply);
+    if (send_output(c, &ignored) != 0)
+        c->broken = true;
+}
+
 int
 wire_close(struct admin_client *c, const struct wire_reply *handle,
     struct err *e)

@@ -42,7 +42,7 @@ struct fixture {
     uint8_t *file;
     const char *answer; /* what /control says to any request */
     /* Written by the server's thread, read after it ended. */
-    unsigned logins;
+    unsigned logins, controls; /* times that /control was opened */
     char request[512];
     /* The thread's own. */
     struct fxp_server *sftp;
@@ -66,6 +66,7 @@ backend_open(void *ctx, uint32_t tag, const char *path, uint32_t flags)
     else
         fxp_server_reply_status(f->sftp, tag, SFTP_PERMISSION_DENIED,
             "PERMISSION: not for you\nAsk an administrator.");
+    f->controls += strcmp(path, "/control") == 0;
 }
 
 static void
@@ -529,6 +530,7 @@ control_gives_progress_and_a_result(void **state)
     json_decref(args);
     join(f);
     assert_string_equal(f->request, "{\"command\":\"status\"}");
+    assert_int_equal(f->controls, 3); /* the last of them ahead */
 }
 
 static void
