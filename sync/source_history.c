@@ -27,6 +27,11 @@ static const char create_sql[] =
     " bytes INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS shapes(hash BLOB PRIMARY KEY, tables BLOB NOT"
     " NULL) WITHOUT ROWID";
+/* How much there is of what age, without reading it. */
+static const char index_sql[] = "CREATE INDEX IF NOT EXISTS history_sizes ON"
+                                " history(revision, made_ms, bytes)";
+/* Names of so many schemas are kept before any is forgotten. */
+#define SHAPES_MAX 64
 /* What history.db got since the first version; NULL in older entries. */
 static const struct later_column {
     const char *name, *type;
@@ -91,7 +96,8 @@ try_open(struct source *s, struct err *e)
     if (database_open(&s->history, s->history_path, OPEN_CREATE,
             SOURCE_READ_WAIT_MS, e) != 0 ||
         database_exec(s->history, create_sql, e) != 0 ||
-        database_sound(s->history, e) != 0)
+        database_sound(s->history, e) != 0 ||
+        database_exec(s->history, index_sql, e) != 0)
         return -1;
     sqlite3_wal_hook(s->history, note_log_pages, s);
     if (widen(s->history, e) != 0)
@@ -325,22 +331,39 @@ history_add(struct source *s, const struct history_entry *h, struct err *e)
     return 0;
 }
 
+/* Nothing to be shown needs it.  All entries are looked through for that. */
+static int
+forget_shapes(struct source *s, struct err *e)
+{
+    char sql[256];
+
+    snprintf(sql, sizeof(sql),
+        "DELETE FROM shapes WHERE (SELECT count(*) FROM shapes)>%d"
+        " AND hash NOT IN (SELECT schema_before FROM history"
+        " UNION SELECT schema_after FROM history)",
+        SHAPES_MAX);
+    return database_exec(s->history, sql, e);
+}
+
 int
 history_retain(struct source *s, struct err *e)
 {
-    char sql[768];
+    char sql[512];
 
-    /* The newest entry stays, whatever its size and age. */
+    /* The newest entry stays, whatever its size and age.  Only the index is
+     * read: the entries are hundreds of megabytes. */
     snprintf(sql, sizeof(sql),
         "DELETE FROM history WHERE revision<(SELECT max(revision) FROM history)"
-        " AND (made_ms<%lld OR revision<=(SELECT coalesce(max(revision),0)"
-        " FROM (SELECT revision, sum(bytes) OVER (ORDER BY revision DESC) AS"
-        " kept FROM history) WHERE kept>%llu));"
-        "DELETE FROM shapes WHERE hash NOT IN (SELECT schema_before FROM"
-        " history UNION SELECT schema_after FROM history)",
+        " AND (revision IN (SELECT revision FROM history INDEXED BY"
+        " history_sizes WHERE made_ms<%lld) OR revision<=(SELECT"
+        " coalesce(max(revision),0) FROM (SELECT revision, sum(bytes) OVER"
+        " (ORDER BY revision DESC) AS kept FROM history INDEXED BY"
+        " history_sizes) WHERE kept>%llu))",
         (long long)(clock_utc_ms() - s->config.history_age_ms),
         (unsigned long long)s->config.history_bytes);
-    return database_exec(s->history, sql, e);
+    if (database_exec(s->history, sql, e) != 0)
+        return -1;
+    return sqlite3_changes(s->history) > 0 ? forget_shapes(s, e) : 0;
 }
 
 static bool

@@ -4,6 +4,8 @@
  */
 #include <jansson.h>
 
+#include "base/clock.h"
+#include "sync/source_internal.h"
 #include "tests/unit/source_fixture.h"
 
 static const char schema[] =
@@ -155,6 +157,94 @@ a_preview_changes_nothing(void **state)
     fixture_release(&f);
 }
 
+/* Entries of 100 KB each, one a day, up to now. */
+static void
+start_with_entries(struct fixture *f, int count)
+{
+    char text[512];
+
+    fixture_init(f, "WAL", schema);
+    source_start(f);
+    snprintf(text, sizeof(text),
+        "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i+1 FROM n WHERE"
+        " i<=%d) INSERT INTO history(revision,made_ms,writer,rows,"
+        "digest_before,digest_after,schema_before,schema_after,changes,barrier,"
+        "compared,bytes) SELECT i,%lld-(%d-i)*86400000,x'',1,x'',x'',x'',x'',"
+        "zeroblob(100000),0,0,100000 FROM n;"
+        "DELETE FROM history WHERE revision=1",
+        count, (long long)clock_utc_ms(), count + 1);
+    sql(f->source->history, text);
+}
+
+static int64_t
+number(sqlite3 *db, const char *query)
+{
+    sqlite3_stmt *stmt;
+    int64_t value;
+
+    assert_int_equal(sqlite3_prepare_v2(db, query, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    value = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return value;
+}
+
+static void
+expect_kept(struct fixture *f, int64_t oldest, int64_t newest)
+{
+    struct err e = ERR_INIT;
+
+    assert_int_equal(history_retain(f->source, &e), 0);
+    assert_int_equal(number(f->source->history,
+                         "SELECT min(revision) FROM history"),
+        oldest);
+    assert_int_equal(number(f->source->history,
+                         "SELECT max(revision) FROM history"),
+        newest);
+    assert_int_equal(number(f->source->history, "SELECT count(*) FROM history"),
+        newest - oldest + 1);
+}
+
+static void
+history_is_cut_by_size_and_age(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    start_with_entries(&f, 40);
+    f.source->config.history_bytes = UINT32_MAX;
+    f.source->config.history_age_ms = (int64_t)365 * 86400000;
+    expect_kept(&f, 2, 41);
+    f.source->config.history_age_ms = 20 * (int64_t)86400000 + 1000000;
+    expect_kept(&f, 21, 41);
+    f.source->config.history_bytes = 500000;
+    expect_kept(&f, 37, 41);
+    f.source->config.history_bytes = 0;
+    expect_kept(&f, 41, 41);
+    fixture_release(&f);
+}
+
+/* It may be hundreds of megabytes, and the next publish waits. */
+static void
+history_is_cut_without_being_read(void **state)
+{
+    struct fixture f;
+    int misses, highest;
+
+    (void)state;
+    start_with_entries(&f, 200);
+    f.source->config.history_bytes = UINT32_MAX;
+    f.source->config.history_age_ms = (int64_t)3650 * 86400000;
+    sqlite3_db_release_memory(f.source->history);
+    sqlite3_db_status(f.source->history, SQLITE_DBSTATUS_CACHE_MISS, &misses,
+        &highest, 1);
+    expect_kept(&f, 2, 201);
+    sqlite3_db_status(f.source->history, SQLITE_DBSTATUS_CACHE_MISS, &misses,
+        &highest, 0);
+    assert_in_range(misses, 1, 50);
+    fixture_release(&f);
+}
+
 int
 main(void)
 {
@@ -162,6 +252,8 @@ main(void)
         cmocka_unit_test(an_earlier_history_is_widened),
         cmocka_unit_test(an_earlier_schema_has_no_names),
         cmocka_unit_test(a_preview_changes_nothing),
+        cmocka_unit_test(history_is_cut_by_size_and_age),
+        cmocka_unit_test(history_is_cut_without_being_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
