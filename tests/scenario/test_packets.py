@@ -35,7 +35,8 @@ OK, EOF, NO_SUCH_FILE, DENIED, FAILURE, BAD_MESSAGE, UNSUPPORTED = \
     0, 1, 2, 3, 4, 5, 8
 FOR_READING, FOR_WRITING = 1, 2
 
-SESSION_GROWTH_MAX = 24 << 20
+# A sanitizer keeps what was freed for a while.
+SESSION_GROWTH_MAX = (24 << 20) if SLOW <= 1 else (400 << 20)
 # Everything comes from one address: what bans it is told elsewhere.
 NO_BANS = "[limits]\nban_after = 0\n"
 
