@@ -1,7 +1,7 @@
 /*
  * What libssh signs and verifies with keys passes here: this program defines
  * the two OpenSSL functions that libssh 0.10 calls for it, and the linker finds
- * ours first (docs/decisions/0015-keys-stay-in-the-engine.md).  A process that
+ * ours first (docs/decisions/0018-keys-stay-in-the-engine.md).  A process that
  * sets no hook gets OpenSSL's own answer, as the engine does.
  *
  *     signing_hook_load();              // before the sandbox closes
