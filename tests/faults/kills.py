@@ -97,8 +97,12 @@ class Scene:
     def push(self):
         """Changes, pushes, tells whether it was acknowledged."""
         self.change()
+        return self.push_again()
+
+    def push_again(self):
         return self.primary.run("--json", "--timeout", str(self.patience),
-                                "sync", "now", "--wait").code == DONE
+                                "sync", "now", "--wait",
+                                deadline=2 * self.patience + 120).code == DONE
 
     def overwrite(self):
         self.change()
@@ -114,8 +118,7 @@ class Scene:
                 if not node.is_running():
                     node.kill9()
                     node.start()
-            done = self.primary.run("--json", "--timeout", str(self.patience),
-                                    "sync", "now", "--wait").code == DONE
+            done = self.push_again()
             return done and self.cluster.synchronized()
         wait_for(converged, 4 * self.patience, "converged", 0.05)
         same(self.state(self.node), self.number, "number")
