@@ -348,7 +348,9 @@ list_after(struct config_job *job, struct err *e)
     if (complete_rules(job, &rules, e) != 0)
         return -1;
     json_decref(job->result);
-    job->result = json_pack("{s:o,s:s}", "rules", rules, "default", "deny");
+    job->result = json_pack("{s:o,s:s,s:o}", "rules", rules, "default", "deny",
+        "reverts_at",
+        json_time(filter_confirm_until(job->engine->filter_confirm)));
     return 0;
 }
 

@@ -28,7 +28,7 @@ int folders_json(sqlite3 *db, int64_t user_id, int64_t group_id,
     "password_hash IS NOT NULL, " USER_KEYS
 extern const struct row_field user_shown[];
 
-/* "user list" and "user key add|list|remove", listed by control_user_commands. */
+/* "user list" and "user key add|list|remove": see control_user_commands. */
 void user_list(struct control_call *call);
 void user_key_add(struct control_call *call);
 void user_key_list(struct control_call *call);

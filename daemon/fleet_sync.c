@@ -209,6 +209,7 @@ static json_t *
 sync_json(struct fleet *fleet)
 {
     const struct node *node = &fleet->engine->node;
+    const struct settings *settings = &fleet->engine->settings;
     json_t *servers = json_array();
     int64_t now_ms = clock_mono_ms();
 
@@ -221,13 +222,15 @@ sync_json(struct fleet *fleet)
                 (json_int_t)fleet_interval_ms(server), "next_attempt",
                 json_time(clock_utc_ms() + server->due_ms - now_ms)));
     }
-    return json_pack("{s:b, s:I, s:b, s:o, s:o}", "enabled", node->sync_enabled,
-        "interval_ms", (json_int_t)node->interval_ms, "instant", node->instant,
-        "next_push",
+    return json_pack("{s:b, s:I, s:b, s:o, s:o, s:{s:I, s:I}}", "enabled",
+        node->sync_enabled, "interval_ms", (json_int_t)node->interval_ms,
+        "instant", node->instant, "next_push",
         node->sync_enabled
             ? json_time(clock_utc_ms() + fleet->publish_due_ms - now_ms)
             : json_null(),
-        "servers", servers);
+        "servers", servers, "history", "max_bytes",
+        (json_int_t)settings->history_bytes, "max_age_ms",
+        (json_int_t)settings->history_age_ms);
 }
 
 void
