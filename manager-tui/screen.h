@@ -96,6 +96,10 @@ extern const struct screen_view *const screen_views[];
  * manager's.  The answer comes to the view's callback with TAG. */
 void screen_ask(struct screen *s, const char *command, json_t *args,
     unsigned tag);
+/* One that takes long, on another connection.  Its progress comes to the same
+ * callback, before the result. */
+void screen_ask_long(struct screen *s, const char *command, json_t *args,
+    unsigned tag);
 /* Runs a command that changes something.  When it is done, DONE is said and the
  * screen refreshed; when not, the error is shown with its hint. */
 void screen_act(struct screen *s, const char *command, json_t *args,

@@ -20,6 +20,7 @@ const struct screen_view *const screen_views[] = {
     &view_overview,
     &view_servers,
     &view_users,
+    &view_filter,
     NULL,
 };
 
@@ -79,6 +80,17 @@ screen_ask(struct screen *s, const char *command, json_t *args, unsigned tag)
 {
     s->waiting++;
     manager_call(s->m, call_new(command, args, s->id, tag), false);
+}
+
+void
+screen_ask_long(struct screen *s, const char *command, json_t *args,
+    unsigned tag)
+{
+    struct call *call = call_new(command, args, s->id, tag);
+
+    s->waiting++;
+    call->wait_ms = LONG_WAIT_MS;
+    manager_call(s->m, call, true);
 }
 
 void

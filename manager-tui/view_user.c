@@ -154,8 +154,6 @@ draw(struct screen *s, struct area area)
 {
     arrange(s);
     area_putf(area, 0, 0, STYLE_STRONG, "User %s", s->subject);
-    if (s->error.code != ERR_NONE)
-        area_put_cut(area, 0, 40, area.width - 40, STYLE_BAD, s->error.message);
     list_draw(list_of(s), s, area_part(area, 1, 0, area.height, area.width));
 }
 

@@ -13,5 +13,7 @@ extern const struct screen_view view_server; /* one, by its name */
 extern const struct screen_view view_users;
 extern const struct screen_view view_user; /* one, by its name */
 extern const struct screen_view view_groups;
+extern const struct screen_view view_filter;
+extern const struct screen_view view_bans;
 
 #endif

@@ -23,6 +23,8 @@ from lockstep import Failed, Skipped, check, wait_for  # noqa: E402
 
 SIZES = ((80, 24), (200, 50), (60, 16))
 NUMBERS = itertools.count(1)
+# The tabs, in their order.
+VIEWS = ("Overview", "Servers", "Users", "IP filter")
 
 
 def late(node, hours=2):
@@ -130,6 +132,12 @@ class Terminal:
     def keys(self, *keys):
         """Names as tmux has them ("Enter", "F5", "C-z"), or characters."""
         self.tmux("send-keys", "-t", "s", *keys)
+
+    def view(self, title):
+        """To the tab of that title."""
+        self.see("^ (Lockstep )? *1 ")
+        self.keys(str(VIEWS.index(title) + 1))
+        self.see(r"^[^\n]* %d %s( |$)" % (VIEWS.index(title) + 1, title))
 
     def type(self, text):
         self.tmux("send-keys", "-t", "s", "-l", text)
