@@ -21,6 +21,7 @@ const struct screen_view *const screen_views[] = {
     &view_servers,
     &view_users,
     &view_filter,
+    &view_changes,
     NULL,
 };
 

@@ -15,5 +15,7 @@ extern const struct screen_view view_user; /* one, by its name */
 extern const struct screen_view view_groups;
 extern const struct screen_view view_filter;
 extern const struct screen_view view_bans;
+extern const struct screen_view view_changes;
+extern const struct screen_view view_history; /* of a dataset */
 
 #endif
