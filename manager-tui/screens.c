@@ -22,6 +22,7 @@ const struct screen_view *const screen_views[] = {
     &view_users,
     &view_filter,
     &view_changes,
+    &view_settings,
     NULL,
 };
 

@@ -17,5 +17,6 @@ extern const struct screen_view view_filter;
 extern const struct screen_view view_bans;
 extern const struct screen_view view_changes;
 extern const struct screen_view view_history; /* of a dataset */
+extern const struct screen_view view_settings;
 
 #endif
