@@ -353,7 +353,10 @@ overwrite_check_trailer(const struct replica *r, struct overwrite *o,
             "overwrite is damaged: its hash does not match its bytes");
     bundle_signed_hash(content, signed_hash);
     if (!ed25519_verify(r->bundle_key, signed_hash, HASH_SIZE,
-            o->trailer.data + HASH_SIZE))
+            o->trailer.data + HASH_SIZE) &&
+        !(r->has_next_bundle_key &&
+            ed25519_verify(r->next_bundle_key, signed_hash, HASH_SIZE,
+                o->trailer.data + HASH_SIZE)))
         return err_set(e, ERR_SIGNATURE,
             "overwrite is not signed by the primary of this cluster");
     return 0;

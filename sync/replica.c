@@ -114,7 +114,17 @@ replica_trust(struct replica *r, const uint8_t cluster[ID_SIZE], uint64_t epoch,
     memcpy(r->cluster, cluster, ID_SIZE);
     r->epoch = epoch;
     memcpy(r->bundle_key, bundle_key, ED25519_PUBLIC_SIZE);
+    r->has_next_bundle_key = false;
     r->trusted = true;
+}
+
+void
+replica_trust_next(struct replica *r,
+    const uint8_t next_key[ED25519_PUBLIC_SIZE])
+{
+    r->has_next_bundle_key = next_key != NULL;
+    if (next_key != NULL)
+        memcpy(r->next_bundle_key, next_key, ED25519_PUBLIC_SIZE);
 }
 
 void

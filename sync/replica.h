@@ -32,6 +32,10 @@ void replica_drop_moved(struct replica *replica);
 /* Who may write: set on enrolment and at start, before any apply. */
 void replica_trust(struct replica *replica, const uint8_t cluster[ID_SIZE],
     uint64_t epoch, const uint8_t bundle_key[ED25519_PUBLIC_SIZE]);
+/* A second key whose signature counts as much, until the next replica_trust:
+ * the successor that the primary announced.  NULL for none. */
+void replica_trust_next(struct replica *replica,
+    const uint8_t next_key[ED25519_PUBLIC_SIZE]);
 
 struct replica_status {
     struct dataset_state state; /* zero when there is none */

@@ -283,6 +283,21 @@ apply_roomy(struct replica *r, struct attempt *a, struct err *e)
     return result;
 }
 
+/* By the primary's bundle key or the successor that it announced. */
+static int
+open_signed(const struct replica *r, const void *bundle, size_t len,
+    struct bundle_header *header, struct buf *body, struct err *e)
+{
+    if (bundle_open(bundle, len, r->bundle_key, REPLICA_BODY_MAX, header, body,
+            e) == 0)
+        return 0;
+    if (e->code != ERR_SIGNATURE || !r->has_next_bundle_key)
+        return -1;
+    err_clear(e);
+    return bundle_open(bundle, len, r->next_bundle_key, REPLICA_BODY_MAX,
+        header, body, e);
+}
+
 int
 replica_apply(struct replica *r, const void *bundle, size_t len, struct err *e)
 {
@@ -295,8 +310,7 @@ replica_apply(struct replica *r, const void *bundle, size_t len, struct err *e)
         err_set(e, ERR_ROLE, "this server is not a secondary");
         goto out;
     }
-    if (bundle_open(bundle, len, r->bundle_key, REPLICA_BODY_MAX, &header,
-            &body, e) != 0)
+    if (open_signed(r, bundle, len, &header, &body, e) != 0)
         goto out;
     if (header.kind == BUNDLE_OVERWRITE) {
         err_set(e, ERR_INVALID, "an overwrite is not pushed as changes");

@@ -68,6 +68,8 @@ struct replica {
     uint8_t cluster[ID_SIZE];
     uint64_t epoch;
     uint8_t bundle_key[ED25519_PUBLIC_SIZE];
+    uint8_t next_bundle_key[ED25519_PUBLIC_SIZE];
+    bool has_next_bundle_key;
 
     sqlite3 *db; /* NULL: the live file is missing or no database */
     struct schema *schema;
