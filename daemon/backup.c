@@ -27,7 +27,7 @@
 
 #define WAIT_MS 5000
 /* The node's own files, and three of each dataset. */
-#define SOURCES_MAX (8 + 3 * (SETTINGS_DATASETS_MAX + 2))
+#define SOURCES_MAX (12 + 3 * (SETTINGS_DATASETS_MAX + 2))
 
 struct creation {
     struct control_call *call;
@@ -43,9 +43,12 @@ struct creation {
     struct err error; /* the first */
 };
 
-/* Files that are copied as they are. */
-static const char *const plain_files[] = { "keys/host_key", "keys/login_key",
-    "keys/bundle_key", "local-admin-key", "initial-admin-password" };
+/* Files that are copied as they are; successors of keys first, since one that
+ * takes its place meanwhile is then there twice and not missing. */
+static const char *const plain_files[] = { "keys/host_key.next",
+    "keys/login_key.next", "keys/bundle_key.next", "keys/host_key",
+    "keys/login_key", "keys/bundle_key", "local-admin-key",
+    "initial-admin-password" };
 
 /* Databases of a dataset, by its name. */
 static const char *const database_files[] = { "%s.db",

@@ -38,7 +38,8 @@ struct inbound {
     struct inbound *next;
     struct inbound **previous;
     struct child *child;
-    struct vfs_session *files; /* once logged in */
+    struct vfs_session *files;          /* once logged in */
+    const struct ed25519_key *host_key; /* as it began: it may be rotated */
     struct ip_address address;
     bool loopback;
     char from[64];
@@ -377,8 +378,7 @@ take_host_sign(struct inbound *s, const struct ipc_message *m)
     if (!s->has_session_id)
         memcpy(s->session_id, m->body, sizeof(s->session_id));
     s->has_session_id = true;
-    if (ed25519_key_sign(s->in->engine->keys.host_private, m->body, m->body_len,
-            signature, &e) == 0)
+    if (ed25519_key_sign(s->host_key, m->body, m->body_len, signature, &e) == 0)
         buf_put(&body, signature, sizeof(signature));
     else
         log_error("could not sign for the session of %s: %s", s->from,
@@ -431,6 +431,7 @@ send_start(struct inbound *s)
     const struct engine *engine = s->in->engine;
     struct buf body = BUF_INIT;
 
+    s->host_key = engine->keys.host_private;
     buf_put_bytes(&body, engine->keys.host_blob, engine->keys.host_blob_len);
     buf_put_string(&body, s->from);
     buf_put_u32(&body, (uint32_t)engine->settings.login_grace_ms);

@@ -10,25 +10,43 @@
 #include "admin-proto/ssh_client.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "daemon/key_file.h"
 #include "daemon/keys_openssh.h"
 
-#define KEY_FILE_MAX 16384
 #define KEY_PREFIX "ssh-ed25519 "
 
-static void
-wipe_text(char *text)
+struct retired_key {
+    struct retired_key *next;
+    struct ed25519_key *private_key;
+    uint8_t *blob; /* NULL: the bundle key has none */
+};
+
+static const struct {
+    const char *name;
+    const char *file;
+    enum key_form form;
+} kinds[KEY_KINDS] = {
+    [KEY_HOST] = { "host", "keys/host_key", KEY_FORM_OPENSSH },
+    [KEY_LOGIN] = { "login", "keys/login_key", KEY_FORM_OPENSSH },
+    [KEY_BUNDLE] = { "bundle", "keys/bundle_key", KEY_FORM_HEX },
+};
+
+const char *
+key_kind_name(enum key_kind kind)
 {
-    if (text != NULL)
-        explicit_bzero(text, strlen(text));
-    free(text);
+    return kinds[kind].name;
 }
 
-static void
-wipe_buf(struct buf *b)
+bool
+key_kind_parse(const char *name, enum key_kind *kind)
 {
-    if (b->data != NULL)
-        explicit_bzero(b->data, b->cap);
-    buf_release(b);
+    for (size_t i = 0; i < KEY_KINDS; i++) {
+        if (strcmp(kinds[i].name, name) == 0) {
+            *kind = (enum key_kind)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static uint8_t *
@@ -38,6 +56,16 @@ blob_of(const uint8_t public_key[ED25519_PUBLIC_SIZE], size_t *len)
 
     openssh_public_blob(public_key, &b);
     return buf_steal(&b, len);
+}
+
+void
+key_fingerprint(const uint8_t public_key[ED25519_PUBLIC_SIZE], char text[64])
+{
+    size_t len;
+    uint8_t *blob = blob_of(public_key, &len);
+
+    admin_fingerprint(blob, len, text);
+    free(blob);
 }
 
 int
@@ -61,106 +89,112 @@ out:
     return r;
 }
 
-/* The text of PATH, or an error that names it. */
-static int
-read_text(const char *path, char **text, struct err *e)
+static char *
+path_of(const char *state_dir, enum key_kind kind, const char *ending)
 {
-    struct buf b = BUF_INIT;
+    return alloc_format("%s/%s%s", state_dir, kinds[kind].file, ending);
+}
 
-    *text = NULL;
-    if (file_read(path, KEY_FILE_MAX, &b, e) != 0) {
-        buf_release(&b);
-        return -1;
+static void
+retire(struct keys *k, struct ed25519_key *private_key, uint8_t *blob)
+{
+    struct retired_key *r;
+
+    if (private_key == NULL)
+        return;
+    r = alloc_zeroed(1, sizeof(*r));
+    r->private_key = private_key;
+    r->blob = blob;
+    r->next = k->retired;
+    k->retired = r;
+}
+
+/* Puts a key, which is handed over, in the place of the one before. */
+static void
+install(struct keys *k, enum key_kind kind, struct ed25519_key *private_key,
+    const uint8_t public_key[ED25519_PUBLIC_SIZE])
+{
+    if (kind == KEY_HOST) {
+        retire(k, k->host_private, k->host_blob);
+        k->host_private = private_key;
+        k->host_blob = blob_of(public_key, &k->host_blob_len);
+        key_fingerprint(public_key, k->fingerprint);
+    } else if (kind == KEY_LOGIN) {
+        retire(k, k->login_private, k->login_blob);
+        k->login_private = private_key;
+        k->login_blob = blob_of(public_key, &k->login_blob_len);
+    } else {
+        retire(k, k->bundle_private, NULL);
+        k->bundle_private = private_key;
+        memcpy(k->bundle_public, public_key, ED25519_PUBLIC_SIZE);
     }
-    buf_put_u8(&b, '\0');
-    *text = alloc_string((const char *)b.data);
-    wipe_buf(&b);
+}
+
+/* Makes the seed ready to sign; wipes it. */
+static struct ed25519_key *
+ready(uint8_t seed[ED25519_SEED_SIZE], uint8_t public_key[ED25519_PUBLIC_SIZE],
+    struct err *e)
+{
+    struct ed25519_key *key = NULL;
+
+    if (ed25519_public(seed, public_key, e) == 0)
+        key = ed25519_key_new(seed, e);
+    explicit_bzero(seed, ED25519_SEED_SIZE);
+    return key;
+}
+
+static int
+load_key(struct keys *k, const char *state_dir, enum key_kind kind, bool make,
+    struct err *e)
+{
+    enum key_form form = kinds[kind].form;
+    char *path = path_of(state_dir, kind, "");
+    uint8_t public_key[ED25519_PUBLIC_SIZE];
+    uint8_t seed[ED25519_SEED_SIZE];
+    struct ed25519_key *key = NULL;
+
+    if ((make && !file_exists(path) ? key_file_make(path, form, seed, e)
+                                    : key_file_read(path, form, seed, e)) == 0)
+        key = ready(seed, public_key, e);
+    free(path);
+    if (key == NULL)
+        return -1;
+    install(k, kind, key, public_key);
     return 0;
 }
 
-static int
-make_ssh_key(const char *path, char **text, struct err *e)
+void
+keys_public(const struct keys *k, enum key_kind kind,
+    uint8_t public_key[ED25519_PUBLIC_SIZE])
 {
-    uint8_t *blob = NULL;
-    size_t blob_len;
-    int r = keys_generate(text, &blob, &blob_len, e);
+    const uint8_t *from = k->bundle_public;
 
-    free(blob);
-    return r == 0 ? file_write_atomic(path, *text, strlen(*text), 0600, e) : -1;
+    if (kind != KEY_BUNDLE)
+        from = (kind == KEY_HOST ? k->host_blob : k->login_blob) +
+               ED25519_BLOB_SIZE - ED25519_PUBLIC_SIZE;
+    memcpy(public_key, from, ED25519_PUBLIC_SIZE);
 }
 
 static int
-load_ssh_key(const char *path, bool make, struct ed25519_key **key,
-    uint8_t **blob, size_t *blob_len, struct err *e)
+load_next(struct keys *k, const char *state_dir, enum key_kind kind,
+    struct err *e)
 {
-    uint8_t public_key[ED25519_PUBLIC_SIZE];
+    char *path = path_of(state_dir, kind, ".next");
+    struct key_successor *next = &k->next[kind];
+    uint8_t now[ED25519_PUBLIC_SIZE];
     uint8_t seed[ED25519_SEED_SIZE];
-    char *text = NULL;
-    int r = make && !file_exists(path) ? make_ssh_key(path, &text, e)
-                                       : read_text(path, &text, e);
-
-    if (r != 0)
-        goto out;
-    r = openssh_private_parse(text, seed, e);
-    if (r != 0) {
-        err_wrap(e, "\"%s\"", path);
-        goto out;
-    }
-    r = ed25519_public(seed, public_key, e);
-    if (r == 0 && (*key = ed25519_key_new(seed, e)) == NULL)
-        r = -1;
-    if (r == 0)
-        *blob = blob_of(public_key, blob_len);
-out:
-    explicit_bzero(seed, sizeof(seed));
-    wipe_text(text);
-    return r;
-}
-
-static int
-make_bundle_key(uint8_t seed[ED25519_SEED_SIZE], const char *path,
-    struct err *e)
-{
-    char text[2 * ED25519_SEED_SIZE + 2];
-    int r;
-
-    random_bytes(seed, ED25519_SEED_SIZE);
-    hex_encode(seed, ED25519_SEED_SIZE, text);
-    text[2 * ED25519_SEED_SIZE] = '\n';
-    r = file_write_atomic(path, text, 2 * ED25519_SEED_SIZE + 1, 0600, e);
-    explicit_bzero(text, sizeof(text));
-    return r;
-}
-
-static int
-read_bundle_key(uint8_t seed[ED25519_SEED_SIZE], const char *path,
-    struct err *e)
-{
-    char *text = NULL;
     int r = 0;
 
-    if (read_text(path, &text, e) != 0)
-        return -1;
-    text[strcspn(text, "\r\n")] = '\0';
-    if (!hex_decode(text, seed, ED25519_SEED_SIZE))
-        r = err_set(e, ERR_INVALID, "\"%s\" is not a key of %d hex digits",
-            path, 2 * ED25519_SEED_SIZE);
-    wipe_text(text);
-    return r;
-}
-
-static int
-load_bundle_key(struct keys *k, const char *path, bool make, struct err *e)
-{
-    uint8_t seed[ED25519_SEED_SIZE];
-    int r = make && !file_exists(path) ? make_bundle_key(seed, path, e)
-                                       : read_bundle_key(seed, path, e);
-
-    if (r == 0)
-        r = ed25519_public(seed, k->bundle_public, e);
-    if (r == 0 && (k->bundle_private = ed25519_key_new(seed, e)) == NULL)
-        r = -1;
-    explicit_bzero(seed, sizeof(seed));
+    if (file_exists(path)) {
+        r = key_file_read(path, kinds[kind].form, seed, e);
+        if (r == 0)
+            r = ed25519_public(seed, next->public_key, e);
+        keys_public(k, kind, now);
+        /* A backup taken at that moment may hold one key twice. */
+        next->made = r == 0 && memcmp(now, next->public_key, sizeof(now)) != 0;
+        explicit_bzero(seed, sizeof(seed));
+    }
+    free(path);
     return r;
 }
 
@@ -168,30 +202,18 @@ int
 keys_load(struct keys *k, const char *state_dir, bool make, struct err *e)
 {
     char *dir = file_join(state_dir, "keys");
-    char *host = file_join(dir, "host_key");
-    char *login = file_join(dir, "login_key");
-    char *bundle = file_join(dir, "bundle_key");
-    int r = -1;
+    int r = 0;
 
     memset(k, 0, sizeof(*k));
-    if (make && file_make_folder(dir, 0700, e) != 0)
-        goto out;
-    if (load_ssh_key(host, make, &k->host_private, &k->host_blob,
-            &k->host_blob_len, e) != 0)
-        goto out;
-    if (load_ssh_key(login, make, &k->login_private, &k->login_blob,
-            &k->login_blob_len, e) != 0)
-        goto out;
-    if (load_bundle_key(k, bundle, make, e) != 0)
-        goto out;
-    admin_fingerprint(k->host_blob, k->host_blob_len, k->fingerprint);
-    r = 0;
-out:
+    if (make)
+        r = file_make_folder(dir, 0700, e);
+    for (size_t i = 0; r == 0 && i < KEY_KINDS; i++) {
+        r = load_key(k, state_dir, (enum key_kind)i, make, e);
+        if (r == 0)
+            r = load_next(k, state_dir, (enum key_kind)i, e);
+    }
     if (r != 0)
         keys_release(k);
-    free(bundle);
-    free(login);
-    free(host);
     free(dir);
     return r;
 }
@@ -199,6 +221,14 @@ out:
 void
 keys_release(struct keys *k)
 {
+    while (k->retired != NULL) {
+        struct retired_key *r = k->retired;
+
+        k->retired = r->next;
+        ed25519_key_free(r->private_key);
+        free(r->blob);
+        free(r);
+    }
     ed25519_key_free(k->host_private);
     ed25519_key_free(k->login_private);
     free(k->host_blob);
@@ -207,19 +237,72 @@ keys_release(struct keys *k)
     explicit_bzero(k, sizeof(*k));
 }
 
+int
+keys_make_next(struct keys *k, const char *state_dir, enum key_kind kind,
+    struct err *e)
+{
+    struct key_successor *next = &k->next[kind];
+    uint8_t seed[ED25519_SEED_SIZE];
+    char *path;
+    int r;
+
+    if (next->made)
+        return 0;
+    path = path_of(state_dir, kind, ".next");
+    r = key_file_make(path, kinds[kind].form, seed, e);
+    if (r == 0)
+        r = ed25519_public(seed, next->public_key, e);
+    next->made = r == 0;
+    explicit_bzero(seed, sizeof(seed));
+    free(path);
+    return r;
+}
+
+int
+keys_use_next(struct keys *k, const char *state_dir, enum key_kind kind,
+    struct err *e)
+{
+    char *next = path_of(state_dir, kind, ".next");
+    char *path = path_of(state_dir, kind, "");
+    uint8_t public_key[ED25519_PUBLIC_SIZE];
+    uint8_t seed[ED25519_SEED_SIZE];
+    struct ed25519_key *key = NULL;
+    int r = -1;
+
+    if (key_file_read(next, kinds[kind].form, seed, e) == 0)
+        key = ready(seed, public_key, e);
+    if (key == NULL)
+        goto out;
+    if (file_rename(next, path, e) != 0 && file_exists(next))
+        goto out;
+    install(k, kind, key, public_key);
+    key = NULL;
+    memset(&k->next[kind], 0, sizeof(k->next[kind]));
+    r = 0;
+out:
+    ed25519_key_free(key);
+    free(next);
+    free(path);
+    return r;
+}
+
 static int
 sign(void *ctx, const uint8_t hash[HASH_SIZE],
     uint8_t signature[ED25519_SIGNATURE_SIZE], struct err *e)
 {
-    const struct keys *k = ctx;
-
-    return ed25519_key_sign(k->bundle_private, hash, HASH_SIZE, signature, e);
+    return ed25519_key_sign(ctx, hash, HASH_SIZE, signature, e);
 }
 
 struct bundle_signer
-keys_signer(struct keys *k)
+keys_signer(const struct keys *k)
 {
-    return (struct bundle_signer){ .sign = sign, .ctx = k };
+    return (struct bundle_signer){ .sign = sign, .ctx = k->bundle_private };
+}
+
+bool
+keys_signs(const struct keys *k, const struct bundle_signer *signer)
+{
+    return signer->ctx == k->bundle_private;
 }
 
 int
