@@ -12,7 +12,7 @@
 #include "daemon/store_internal.h"
 #include "sync/open.h"
 
-#define STORE_VERSION 2
+#define STORE_VERSION 3
 #define STORE_WAIT_MS 2000
 
 static const char schema_sql[] =
@@ -41,7 +41,11 @@ static const char schema_sql[] =
     "CREATE TABLE IF NOT EXISTS bans ("
     "  source TEXT PRIMARY KEY NOT NULL, since_ms INTEGER NOT NULL,"
     "  until_ms INTEGER NOT NULL, times INTEGER NOT NULL) WITHOUT ROWID;"
-    "PRAGMA user_version = 2;";
+    /* told: a hash, host_next: a public key; NULL is none. */
+    "CREATE TABLE IF NOT EXISTS server_keys ("
+    "  server INTEGER PRIMARY KEY REFERENCES servers (id) ON DELETE CASCADE,"
+    "  told BLOB, host_next BLOB);"
+    "PRAGMA user_version = 3;";
 
 static int
 read_version(sqlite3 *db, int *version, struct err *e)

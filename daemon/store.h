@@ -1,8 +1,8 @@
 /*
  * STATE_DIR/node.db: the node's own state, never replicated.  Only the engine's
- * loop thread uses it.  Table "servers" is the registry of a primary; table
- * "filter_rules" the node's own rules; table "bans" who is kept out; table
- * "values" the rest.
+ * loop thread uses it.  Table "servers" is the registry of a primary,
+ * "server_keys" what it knows of keys beside that; table "filter_rules" the
+ * node's own rules; table "bans" who is kept out; table "values" the rest.
  */
 #ifndef DAEMON_STORE_H
 #define DAEMON_STORE_H
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "ipfilter/bans.h"
 #include "sync/state.h"
 
@@ -64,6 +65,21 @@ void server_record_release(struct server_record *server);
 int store_server_save(struct store *store, struct server_record *server,
     struct err *e);
 int store_server_delete(struct store *store, int64_t id, struct err *e);
+
+/* About one server and keys; all zero when nothing is known. */
+struct server_keys {
+    bool was_told;
+    uint8_t told[HASH_SIZE]; /* the announcement that it confirmed last */
+    bool has_host_next;
+    /* The successor of its host key: it is accepted as well. */
+    uint8_t host_next[ED25519_PUBLIC_SIZE];
+};
+
+int store_server_keys_load(struct store *store, int64_t id,
+    struct server_keys *keys, struct err *e);
+/* The server must be saved already; its keys are deleted with it. */
+int store_server_keys_save(struct store *store, int64_t id,
+    const struct server_keys *keys, struct err *e);
 
 /* The newest BANS_MAX bans, the newest first; the caller frees. */
 int store_bans_load(struct store *store, struct ban **bans, size_t *count,

@@ -165,6 +165,38 @@ servers_come_back_as_they_were_saved(void **state)
 }
 
 static void
+keys_of_a_server_come_back_and_go_with_it(void **state)
+{
+    char *folder = fixture_folder();
+    struct store *store = open_store(folder);
+    struct server_record a = sample_server("a", 1);
+    struct server_keys keys = { .has_host_next = true };
+    struct server_keys got;
+
+    (void)state;
+    assert_int_equal(store_server_save(store, &a, &e), 0);
+    assert_int_equal(store_server_keys_load(store, a.id, &got, &e), 0);
+    assert_false(got.was_told);
+    assert_false(got.has_host_next);
+    memset(keys.host_next, 5, sizeof(keys.host_next));
+    assert_int_equal(store_server_keys_save(store, a.id, &keys, &e), 0);
+    keys.was_told = true;
+    memset(keys.told, 6, sizeof(keys.told));
+    assert_int_equal(store_server_keys_save(store, a.id, &keys, &e), 0);
+    store_close(store);
+
+    store = open_store(folder);
+    assert_int_equal(store_server_keys_load(store, a.id, &got, &e), 0);
+    assert_memory_equal(&got, &keys, sizeof(got));
+    assert_int_equal(store_server_delete(store, a.id, &e), 0);
+    assert_int_equal(store_server_keys_load(store, a.id, &got, &e), 0);
+    assert_false(got.was_told);
+    server_record_release(&a);
+    store_close(store);
+    fixture_remove(folder);
+}
+
+static void
 one_name_or_node_is_registered_once(void **state)
 {
     char *folder = fixture_folder();
@@ -250,6 +282,7 @@ main(void)
         cmocka_unit_test(a_transaction_rolled_back_leaves_nothing),
         cmocka_unit_test(a_store_of_a_newer_version_is_refused),
         cmocka_unit_test(servers_come_back_as_they_were_saved),
+        cmocka_unit_test(keys_of_a_server_come_back_and_go_with_it),
         cmocka_unit_test(one_name_or_node_is_registered_once),
         cmocka_unit_test(a_node_keeps_its_identity_and_role),
         cmocka_unit_test(a_damaged_value_stops_the_start),
