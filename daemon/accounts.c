@@ -179,6 +179,22 @@ accounts_check_password(struct accounts *a, const char *user,
     strand_run(a->strand, check_work, check_done, c);
 }
 
+/* The successor of its login key that our primary announced. */
+static bool
+is_next_login(const struct node *node, const void *blob, size_t len)
+{
+    static const uint8_t none[ED25519_PUBLIC_SIZE];
+    struct buf next = BUF_INIT;
+    bool same;
+
+    if (memcmp(node->primary_login_next, none, sizeof(none)) == 0)
+        return false;
+    openssh_public_blob(node->primary_login_next, &next);
+    same = next.len == len && bytes_equal_secret(next.data, blob, len);
+    buf_release(&next);
+    return same;
+}
+
 static bool
 same_blob(const void *a, size_t a_len, const void *b, size_t b_len)
 {
@@ -199,8 +215,9 @@ accounts_check_key(struct accounts *a, const char *user, const void *blob,
             role = ROLE_ADMIN;
     } else if (strcmp(user, PUSH_USER) == 0) {
         if (node->role == NODE_SECONDARY &&
-            same_blob(node->primary_login_blob, node->primary_login_blob_len,
-                blob, len))
+            (same_blob(node->primary_login_blob, node->primary_login_blob_len,
+                 blob, len) ||
+                is_next_login(node, blob, len)))
             role = ROLE_PUSH;
     } else if (admin != NULL) {
         for (i = 0; i < admin->key_count; i++) {

@@ -43,6 +43,7 @@ static const struct control_command *const families[] = {
     control_filter_commands,
     control_gate_commands,
     control_firewall_commands,
+    control_key_commands,
     control_backup_commands,
 };
 

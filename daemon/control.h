@@ -102,6 +102,8 @@ extern const struct control_command control_gate_commands[];
 extern const struct control_command control_filter_commands[];
 /* firewall.c: firewall matrix */
 extern const struct control_command control_firewall_commands[];
+/* control_key.c: key show, key rotate */
+extern const struct control_command control_key_commands[];
 /* backup.c: backup create */
 extern const struct control_command control_backup_commands[];
 

@@ -16,6 +16,7 @@
 #include "daemon/engine.h"
 #include "daemon/events.h"
 #include "daemon/fleet_events.h"
+#include "daemon/node_keys.h"
 #include "daemon/node_role.h"
 #include "daemon/status.h"
 
@@ -377,6 +378,8 @@ static const char *const events_arguments[] = { "since", "limit", "server",
 static const char *const enroll_arguments[] = { "cluster", "cluster_name",
     "epoch", "primary_id", "primary_name", "login_key", "bundle_key",
     "fingerprint", "dry_run", NULL };
+static const char *const keys_arguments[] = { "cluster", "epoch", "primary_id",
+    "keys", "signature", "host_key_next", NULL };
 static const char *const release_arguments[] = { "cluster", NULL };
 
 const struct control_command control_node_commands[] = {
@@ -384,6 +387,7 @@ const struct control_command control_node_commands[] = {
     { "events list", CONTROL_ANY_ROLE, ROLE_VIEWER, events_arguments,
         run_events_list },
     { "node enroll", 0, ROLE_ADMIN, enroll_arguments, run_enroll },
+    { "node keys", 0, ROLE_PUSH, keys_arguments, node_keys_run },
     { "node release", 0, ROLE_PUSH, release_arguments, run_release },
     { "node detach", 0, ROLE_ADMIN, no_arguments, run_detach },
     { "doctor", 0, ROLE_VIEWER, no_arguments, doctor_run },

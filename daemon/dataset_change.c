@@ -148,6 +148,29 @@ datasets_change_role(struct datasets *d, dataset_done_fn done, void *ctx)
         reopen(c, d->items[i]);
 }
 
+/* Other keys. */
+
+static int
+trust_work(struct dataset *ds, void *arg, struct err *e)
+{
+    const struct transition_job *job = arg;
+
+    (void)e;
+    ds->private->role = job->transition->role;
+    dataset_trust(ds);
+    return 0;
+}
+
+void
+datasets_trust(struct datasets *d, dataset_done_fn done, void *ctx)
+{
+    struct transition *c = transition_new(d->engine, done, ctx);
+
+    for (size_t i = 0; i < d->count; i++)
+        transition_start(c, d->items[i], false, DATASET_PLAIN, trust_work,
+            transition_done);
+}
+
 /* Out of use. */
 
 static int

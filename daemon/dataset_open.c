@@ -25,6 +25,7 @@ dataset_role_of(const struct node *node, struct dataset_role *role)
     memcpy(role->cluster, node->cluster, ID_SIZE);
     memcpy(role->writer, node->writer, ID_SIZE);
     memcpy(role->bundle_key, node->primary_bundle_key, ED25519_PUBLIC_SIZE);
+    memcpy(role->bundle_next, node->primary_bundle_next, ED25519_PUBLIC_SIZE);
 }
 
 bool
@@ -119,16 +120,27 @@ open_source(struct dataset *ds, struct err *e)
     return -1;
 }
 
+void
+dataset_trust(struct dataset *ds)
+{
+    static const uint8_t none[ED25519_PUBLIC_SIZE];
+    const struct dataset_role *role = &ds->private->role;
+
+    if (ds->replica == NULL)
+        return;
+    replica_trust(ds->replica, role->cluster, role->epoch, role->bundle_key);
+    if (memcmp(role->bundle_next, none, sizeof(none)) != 0)
+        replica_trust_next(ds->replica, role->bundle_next);
+}
+
 static int
 open_replica(struct dataset *ds, struct err *e)
 {
-    struct dataset_role *role = &ds->private->role;
-
     if (remove_source_files(ds, e) != 0)
         return -1;
     if (replica_open(&ds->replica, &ds->config, e) != 0)
         return -1;
-    replica_trust(ds->replica, role->cluster, role->epoch, role->bundle_key);
+    dataset_trust(ds);
     return 0;
 }
 

@@ -64,6 +64,11 @@ struct dataset *datasets_find(const struct datasets *d, const char *name);
 void datasets_change_role(struct datasets *d,
     void (*done)(void *ctx, const struct err *e), void *ctx);
 
+/* The primary's bundle key, or the successor that it announced, changed: DONE
+ * on the loop when every replica goes by it. */
+void datasets_trust(struct datasets *d,
+    void (*done)(void *ctx, const struct err *e), void *ctx);
+
 /* A job on a dataset: WORK runs on its strand and may use ds->source or
  * ds->replica, returning 0 or -1 with E; DONE runs on the loop after the
  * view was refreshed.  A dataset that could not be opened fails its jobs

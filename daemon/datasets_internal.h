@@ -22,6 +22,7 @@ struct dataset_role {
     uint64_t epoch;
     uint8_t writer[ID_SIZE];
     uint8_t bundle_key[ED25519_PUBLIC_SIZE];
+    uint8_t bundle_next[ED25519_PUBLIC_SIZE]; /* zero: none */
 };
 
 struct datasets {
@@ -88,6 +89,8 @@ void dataset_role_of(const struct node *node, struct dataset_role *role);
 /* On the strand, or before any job runs: opens for ds->private->role; an error
  * is kept in open_error too. */
 int dataset_open(struct dataset *ds, struct err *e);
+/* On the strand: whose bundles the replica takes, as ds->private->role says. */
+void dataset_trust(struct dataset *ds);
 /* Lets go of a live file that was replaced, before anybody opens the new one:
  * in one process both share the index of the log, and the end of a connection
  * to the old one would drop the locks of those to the new one. */

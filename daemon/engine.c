@@ -51,10 +51,11 @@ take_state_dir(struct engine *engine, struct err *e)
     return r;
 }
 
-/* For the local command line: where we listen, and who we are. */
-static int
-write_local_file(struct engine *engine, struct err *e)
+int
+engine_write_local(struct engine *engine, struct err *e)
 {
+    const struct key_successor *next = &engine->keys.next[KEY_HOST];
+    char fingerprint[64];
     char *path = file_join(engine->settings.state_dir, "local.json");
     char *host = NULL;
     char *text = NULL;
@@ -70,6 +71,10 @@ write_local_file(struct engine *engine, struct err *e)
     json_object_set_new(json, "port", json_integer(port));
     json_object_set_new(json, "fingerprint",
         json_text(engine->keys.fingerprint));
+    if (next->made) {
+        key_fingerprint(next->public_key, fingerprint);
+        json_object_set_new(json, "fingerprint_next", json_text(fingerprint));
+    }
     json_object_set_new(json, "user", json_text("local"));
     text = json_write(json);
     json_decref(json);
@@ -149,7 +154,7 @@ start_parts(struct engine *engine, struct err *e)
     engine->inbounds = inbounds_new(engine);
     if (listener_open(&engine->listener, engine, engine->settings.listen, e) !=
             0 ||
-        write_local_file(engine, e) != 0)
+        engine_write_local(engine, e) != 0)
         return -1;
     return fleet_open(&engine->fleet, engine, e);
 }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "daemon/events.h"
 #include "daemon/fleet_internal.h"
+#include "daemon/key_rotation.h"
 
 int64_t
 fleet_interval_ms(const struct server *server)
@@ -42,6 +43,7 @@ fleet_add_record(struct fleet *fleet, const struct server_record *record)
     server->record.host_key =
         alloc_copy(record->host_key, record->host_key_len);
     server_update_lanes(server);
+    server_keys_load(server);
     server->due_ms = clock_mono_ms();
     server->retry_ms = server->due_ms;
     fleet->servers = alloc_resize(fleet->servers, fleet->server_count + 1,
@@ -71,6 +73,7 @@ fleet_want(struct server *server)
     server->wanted = true;
     server->wanted_us = clock_mono_us();
     server->overwrote = false;
+    server_keys_round(server);
     for (size_t i = 0; i < server->lane_count; i++) {
         struct lane *lane = server->lanes[i];
 
@@ -120,6 +123,8 @@ fleet_schedule(struct fleet *fleet)
             next_ms = server->due_ms;
         if (server->link == NULL && server->retry_ms < next_ms)
             next_ms = server->retry_ms;
+        if (server_keys_wants_link(server))
+            next_ms = now_ms;
     }
     uv_timer_start(&fleet->timer, fleet_tick,
         next_ms > now_ms ? (uint64_t)(next_ms - now_ms) : 1, 0);
@@ -144,6 +149,10 @@ fleet_tick(uv_timer_t *timer)
             fleet_want(server);
             round = true;
         }
+        if (server_keys_wants_link(server)) {
+            server_disconnect(server);
+            server->retry_ms = now_ms;
+        }
         if (server->link == NULL && server->retry_ms <= now_ms)
             server_connect(server);
     }
@@ -154,6 +163,7 @@ fleet_tick(uv_timer_t *timer)
     }
     if (round)
         fleet_publish_audited(fleet);
+    key_rotation_check(fleet->engine);
     fleet_schedule(fleet);
 }
 
@@ -271,6 +281,7 @@ fleet_role_changed(struct fleet *fleet)
     fleet_drop_all(fleet);
     if (fleet_load(fleet, &e) != 0)
         log_error("could not load the servers: %s", e.message);
+    key_rotation_check(fleet->engine);
     fleet_watch_update(fleet);
     fleet_schedule(fleet);
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "daemon/keys.h"
 
 /* A server's clock that differs from ours by more is worth a word. */
 #define FLEET_SKEW_MS 5000
@@ -50,6 +51,16 @@ void fleet_tell(struct fleet *fleet, const char *command, const char *dataset,
 const char *fleet_first_unreachable(const struct fleet *fleet);
 /* The cluster's filter rules changed: says which servers spare us from one. */
 void fleet_check_rules(struct fleet *fleet);
+/* Our keys changed or have a successor: tell every server. */
+void fleet_keys_announce(struct fleet *fleet);
+/* The successor of that key is in use. */
+void fleet_keys_rotated(struct fleet *fleet, enum key_kind kind);
+/* Whether every listed server confirmed our keys as they are now; FORCED leaves
+ * out those that cannot be reached or refuse us. */
+bool fleet_keys_known(const struct fleet *fleet, bool forced);
+/* [{name, fingerprint, next, confirmed, why}]: host keys, and who knows
+ * ours. */
+json_t *fleet_keys_json(const struct fleet *fleet);
 /* The role changed: load or drop the servers. */
 void fleet_role_changed(struct fleet *fleet);
 

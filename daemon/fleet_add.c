@@ -194,6 +194,7 @@ add_record(struct registration *r, struct server **serverp, struct err *e)
     if (store_server_save(r->fleet->engine->node.store, &record, e) != 0)
         return -1;
     *serverp = fleet_add_record(r->fleet, &record);
+    server_keys_enrolled(*serverp);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "admin-proto/push_frame.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -120,15 +121,17 @@ read_kept(struct server *server)
 void
 server_hear_events(struct server *server, const struct link_reply *reply)
 {
-    char digits[24] = "";
+    char digits[PUSH_NOTICE_MAX] = "";
+    unsigned long long newest;
     char *end;
 
     if (reply->text_len == 0 || reply->text_len >= sizeof(digits))
         return;
     memcpy(digits, reply->text, reply->text_len);
-    server->events_told = strtoull(digits, &end, 10);
-    if (*end != '\0')
+    newest = strtoull(digits, &end, 10);
+    if (end == digits || (*end != '\0' && *end != ' '))
         return;
+    server->events_told = newest;
     if (!server->events_known)
         read_kept(server);
     server->batches = 0;

@@ -4,8 +4,9 @@
  * fleet_watch.c (instant), fleet_server.c (links), fleet_lane.c (one dataset on
  * one server), fleet_facts.c (what it says it holds), fleet_send.c (bytes of a
  * bundle), fleet_overwrite.c (streams), fleet_wait.c (calls that wait),
- * fleet_tell.c (commands to all), fleet_json.c, fleet_diff.c, fleet_commands.c,
- * fleet_remove.c, fleet_sync.c, fleet_register.c, fleet_add.c, fleet_rules.c.
+ * fleet_tell.c (commands to all), fleet_keys.c (keys of both sides),
+ * fleet_json.c, fleet_diff.c, fleet_commands.c, fleet_remove.c, fleet_sync.c,
+ * fleet_register.c, fleet_add.c, fleet_rules.c.
  *
  * The life of a change: a round begins (interval, request, commit); every
  * dataset is published on its strand; then each server that the round concerns
@@ -80,6 +81,20 @@ struct lane {
     struct overwrite *overwrite;
 };
 
+/* fleet_keys.c's, of one server. */
+struct server_key_work {
+    struct server_keys stored;
+    struct link_control *exchange; /* telling it our keys, or NULL */
+    uint8_t sent[HASH_SIZE];       /* what that one tells */
+    bool notice;                   /* it has something to tell */
+    bool stuck;                    /* not again in this round */
+    bool unable;                   /* nor on this link */
+    bool relink;                   /* connect anew as soon as it is quiet */
+    bool try_next;                 /* expect the successor of its host key */
+    bool tried_both;
+    struct err error; /* of the last try */
+};
+
 struct server {
     struct fleet *fleet;
     unsigned references; /* jobs and the fleet's list */
@@ -90,7 +105,7 @@ struct server {
     struct lane **lanes; /* one per publication, in their order */
     size_t lane_count;
 
-    bool key_changed;
+    bool key_changed; /* its host key, or ours there: nothing is sent */
     bool refused;
     bool unreachable;
     bool drifted;     /* seen, and not yet mended and confirmed */
@@ -118,6 +133,7 @@ struct server {
     bool events_known;               /* what is kept was looked up */
     unsigned batches;                /* asked for since it told */
     struct link_control *collecting; /* under way, or NULL */
+    struct server_key_work keys;
 };
 
 /* Publishing of one dataset. */
@@ -159,6 +175,7 @@ struct fleet {
     struct waiter *waiters;
     struct registration *registrations;
     struct tell *tells;
+    bool bundle_key_rotated; /* since the start */
     bool closing;
 };
 
@@ -194,6 +211,8 @@ void fleet_publish(struct fleet *fleet, struct dataset *ds);
 void fleet_publish_audited(struct fleet *fleet);
 /* Whether every dataset was published by a run that began after SINCE_US. */
 bool fleet_published_since(const struct fleet *fleet, int64_t since_us);
+/* The bundles for all are no longer to be sent. */
+void fleet_forget_bundles(struct fleet *fleet);
 
 /* fleet.c: for outbound_watch; CTX is the events. */
 void fleet_process_crashed(void *ctx, const char *process, const char *how);
@@ -269,6 +288,31 @@ void fleet_waiters_progress(struct server *server, const char *step,
 
 /* fleet_tell.c */
 void fleet_tells_close(struct fleet *fleet);
+
+/* fleet_keys.c */
+void server_keys_load(struct server *server);
+/* It was enrolled with our keys of now. */
+void server_keys_enrolled(struct server *server);
+/* The host key to expect; the caller frees. */
+void server_keys_pinned(const struct server *server, uint8_t **blob,
+    size_t *len);
+/* After another key was shown: whether to connect again at once, expecting the
+ * other of the two that count. */
+bool server_keys_try_other(struct server *server);
+/* Connected, with the key that was expected. */
+void server_keys_connected(struct server *server);
+/* An administrator accepted another key. */
+void server_keys_trust(struct server *server);
+/* Tells what there is to tell. */
+void server_keys_pump(struct server *server);
+/* What a refused login has to do with keys, as a hint. */
+void server_keys_explain(const struct server *server, struct err *e);
+/* Whether its link is to be made anew, now. */
+bool server_keys_wants_link(const struct server *server);
+void server_keys_link_down(struct server *server);
+void server_keys_round(struct server *server); /* a new one begins */
+/* Looks whether it has something to tell. */
+void server_keys_noticed(struct server *server, const struct link_reply *reply);
 
 /* fleet_commands.c */
 /* The server that argument "name" names; fails the call and returns NULL

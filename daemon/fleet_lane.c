@@ -396,11 +396,12 @@ decision_done(struct dataset *ds, void *arg, const struct err *e)
     struct decision *d = arg;
     struct lane *lane = d->lane;
 
-    (void)ds;
     if (!d->server->removed && lane->generation == d->generation) {
         lane->state = LANE_IDLE;
         if (e->code != ERR_NONE)
             lane_failed(lane, e);
+        else if (!keys_signs(&ds->engine->keys, &d->signer))
+            lane_pump(lane); /* the key was rotated meanwhile */
         else
             decision_act(lane, d);
     }

@@ -216,7 +216,6 @@ publish_done(struct dataset *ds, void *arg, const struct err *e)
     struct publication *p = job->publication;
     struct fleet *fleet = job->fleet;
 
-    (void)ds;
     p->running = false;
     if (job->audit)
         p->audit_due_ms = clock_mono_ms() + (clock_mono_us() - job->begun_us) *
@@ -228,8 +227,12 @@ publish_done(struct dataset *ds, void *arg, const struct err *e)
         p->begun_ms = job->begun_ms;
         if (e->code == ERR_NONE && job->result.published) {
             shared_bytes_release(p->bundle);
-            p->bundle = job->bundle;
-            job->bundle = NULL;
+            p->bundle = NULL;
+            /* One that an earlier key signed is made anew for each. */
+            if (keys_signs(&ds->engine->keys, &job->signer)) {
+                p->bundle = job->bundle;
+                job->bundle = NULL;
+            }
             p->bundle_from = job->from;
             p->bundle_to = job->result.state;
             p->published_rows = job->result.changed_rows;
@@ -243,6 +246,15 @@ publish_done(struct dataset *ds, void *arg, const struct err *e)
     shared_bytes_release(job->bundle);
     free(job);
     fleet_release(fleet);
+}
+
+void
+fleet_forget_bundles(struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->publication_count; i++) {
+        shared_bytes_release(fleet->publications[i]->bundle);
+        fleet->publications[i]->bundle = NULL;
+    }
 }
 
 static void

@@ -101,6 +101,7 @@ registration_trust(struct registration *r)
     server->record.host_key_len = r->host_key_len;
     server->key_changed = false;
     server_save(server, true);
+    server_keys_trust(server);
     server_disconnect(server);
     events_add(r->fleet->engine->events, "warning", "key-trusted", r->name,
         NULL, "the host key %s was accepted by %s", r->shown,

@@ -89,6 +89,7 @@ send_answered(void *ctx, const struct link_reply *reply)
 
     send->unanswered--;
     send->lane->server->round_trip_us = reply->round_trip_us;
+    server_keys_noticed(send->lane->server, reply);
     if (reply->status != SFTP_OK && send->error.code == ERR_NONE)
         send->error = reply->error;
     else if (reply->status == SFTP_OK && send->unanswered == 0)

@@ -192,6 +192,7 @@ server_link_down(struct server *server)
     free(server->heartbeat);
     server->heartbeat = NULL;
     server_forget_collecting(server);
+    server_keys_link_down(server);
     for (size_t i = 0; i < server->lane_count; i++)
         lane_reset(server->lanes[i]);
 }
@@ -222,6 +223,7 @@ server_ready(void *ctx)
     server->refused = false;
     server->unreachable = false;
     backoff_reset(&server->backoff);
+    server_keys_connected(server);
     if (address != NULL)
         snprintf(server->record.last_address,
             sizeof(server->record.last_address), "%s", address);
@@ -248,6 +250,11 @@ server_closed(void *ctx, const struct err *e)
         removal_link_lost(server->removal, e);
         return;
     }
+    if (e->code == ERR_KEY_CHANGED && server_keys_try_other(server)) {
+        server->retry_ms = clock_mono_ms();
+        fleet_schedule(server->fleet);
+        return;
+    }
     server->key_changed = e->code == ERR_KEY_CHANGED;
     server->refused = e->code == ERR_LOGIN || e->code == ERR_VERSION;
     server->unreachable = !server->key_changed && !server->refused;
@@ -256,6 +263,7 @@ server_closed(void *ctx, const struct err *e)
             "If the key was changed on purpose, run \"lockstep "
             "server trust %s --fingerprint SHA256:...\".",
             server->record.name);
+    server_keys_explain(server, &error);
     server->retry_ms = clock_mono_ms();
     if (!was_ready) {
         uint32_t random;
@@ -276,7 +284,7 @@ server_connect(struct server *server)
         .closed = server_closed,
     };
     struct engine *engine = server->fleet->engine;
-    const struct link_params params = {
+    struct link_params params = {
         .host = server->record.host,
         .port = server->record.port,
         .last_address = server->record.last_address[0] != '\0'
@@ -288,16 +296,18 @@ server_connect(struct server *server)
         .login_key = engine->keys.login_private,
         .login_blob = engine->keys.login_blob,
         .login_blob_len = engine->keys.login_blob_len,
-        .pinned_key = server->record.host_key,
-        .pinned_key_len = server->record.host_key_len,
         .timeout_ms = FLEET_CONNECT_TIMEOUT_MS,
     };
+    uint8_t *pinned;
 
     if (server->link != NULL || server->removed)
         return;
     server->last_attempt_ms = clock_utc_ms();
     server->retry_ms = INT64_MAX;
+    server_keys_pinned(server, &pinned, &params.pinned_key_len);
+    params.pinned_key = pinned;
     link_open(server->fleet->out, &params, &callbacks, server, &server->link);
+    free(pinned);
 }
 
 /* Heartbeats. */
@@ -336,6 +346,7 @@ heartbeat_answered(void *ctx, const struct link_reply *reply)
 
     server->heartbeat = NULL;
     server->round_trip_us = reply->round_trip_us;
+    server_keys_noticed(server, reply);
     if (reply->status != SFTP_OK) {
         heartbeat_refused(h, &reply->error);
     } else {
@@ -512,6 +523,7 @@ server_progressed(struct server *server)
     } else if (server_owes_proof(server)) {
         server_beat(server);
     }
+    server_keys_pump(server);
     fleet_waiters_check(server->fleet);
 }
 
@@ -527,6 +539,10 @@ server_pump(struct server *server)
     }
     if (!server->ready)
         return;
+    if (server->key_changed) {
+        server_keys_pump(server);
+        return;
+    }
     for (size_t i = 0; i < server->lane_count; i++)
         lane_pump(server->lanes[i]);
     server_progressed(server);

@@ -41,6 +41,8 @@ static const struct member members[] = {
     MEMBER("primary.address", FORM_TEXT, primary_address),
     MEMBER("primary.bundle_key", FORM_BYTES, primary_bundle_key),
     MEMBER("primary.fingerprint", FORM_TEXT, primary_fingerprint),
+    MEMBER("primary.login_next", FORM_BYTES, primary_login_next),
+    MEMBER("primary.bundle_next", FORM_BYTES, primary_bundle_next),
     MEMBER("primary.heard_ms", FORM_NUMBER, primary_heard_ms),
     MEMBER("sync.enabled", FORM_BOOL, sync_enabled),
     MEMBER("sync.instant", FORM_BOOL, instant),

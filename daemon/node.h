@@ -39,6 +39,9 @@ struct node {
     size_t primary_login_blob_len;
     uint8_t primary_bundle_key[ED25519_PUBLIC_SIZE];
     char primary_fingerprint[64];
+    /* Successors that it announced, raw; zero: none (daemon/node_keys.c). */
+    uint8_t primary_login_next[ED25519_PUBLIC_SIZE];
+    uint8_t primary_bundle_next[ED25519_PUBLIC_SIZE];
     int64_t primary_heard_ms; /* UTC; memory only, saved at most once a
                                       minute and at stop */
 

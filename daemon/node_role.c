@@ -136,6 +136,8 @@ forget_cluster(struct node *node)
     node->primary_address[0] = '\0';
     node->primary_fingerprint[0] = '\0';
     memset(node->primary_bundle_key, 0, ED25519_PUBLIC_SIZE);
+    memset(node->primary_login_next, 0, ED25519_PUBLIC_SIZE);
+    memset(node->primary_bundle_next, 0, ED25519_PUBLIC_SIZE);
     node->primary_heard_ms = 0;
     node->primary_login_blob = NULL;
     node->primary_login_blob_len = 0;

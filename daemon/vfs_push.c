@@ -32,17 +32,21 @@ push_accept(struct push_file *f, uint32_t tag)
 {
     const struct vfs_session *s = f->file.session;
     struct node *node = &f->ds->engine->node;
-    char newest[24];
+    char text[PUSH_NOTICE_MAX];
 
     if (s->role == ROLE_PUSH && node->role == NODE_SECONDARY) {
         node->primary_heard_ms = clock_utc_ms();
         snprintf(node->primary_address, sizeof(node->primary_address), "%s",
             s->address);
     }
-    /* The number of our newest event: a primary collects them. */
-    snprintf(newest, sizeof(newest), "%llu",
-        (unsigned long long)events_newest(f->ds->engine->events));
-    vfs_reply_status(f->file.session, tag, SFTP_OK, newest);
+    /* The number of our newest event, which a primary collects, and whether it
+     * is to ask about keys. */
+    snprintf(text, sizeof(text), "%llu%s",
+        (unsigned long long)events_newest(f->ds->engine->events),
+        s->role == ROLE_PUSH && f->ds->engine->keys.next[KEY_HOST].made
+            ? " " PUSH_NOTICE_KEYS
+            : "");
+    vfs_reply_status(f->file.session, tag, SFTP_OK, text);
 }
 
 bool

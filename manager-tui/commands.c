@@ -21,6 +21,7 @@ const struct command *const command_tables[] = {
     firewall_commands,
     events_commands,
     node_commands,
+    key_commands,
     backup_commands,
     doctor_commands,
     NULL,

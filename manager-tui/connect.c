@@ -56,10 +56,27 @@ reachable(const char *address)
     return address;
 }
 
-static int
-connect_local(struct cli *cli, struct admin_client **client, struct err *e)
+/* What local.json says that our own daemon may show: its host key, and the
+ * successor of that while there is one. */
+struct local_keys {
+    const char *now;
+    const char *next;
+};
+
+static bool
+is_local_key(void *ctx, const char *fingerprint)
 {
-    const char *address = NULL, *fingerprint = NULL, *user = "local";
+    const struct local_keys *keys = ctx;
+
+    return strcmp(fingerprint, keys->now) == 0 ||
+           strcmp(fingerprint, keys->next) == 0;
+}
+
+static int
+try_local(struct cli *cli, struct admin_client **client, struct err *e)
+{
+    const char *address = NULL, *user = "local";
+    struct local_keys keys = { NULL, "" };
     char *key = file_join(cli->state_dir, "local-admin-key");
     json_t *local = NULL;
     int64_t port = ADMIN_PORT;
@@ -69,7 +86,9 @@ connect_local(struct cli *cli, struct admin_client **client, struct err *e)
         goto out;
     if (json_member_string(local, "address", true, &address, e) != 0 ||
         json_member_int(local, "port", true, &port, e) != 0 ||
-        json_member_string(local, "fingerprint", true, &fingerprint, e) != 0 ||
+        json_member_string(local, "fingerprint", true, &keys.now, e) != 0 ||
+        json_member_string(local, "fingerprint_next", false, &keys.next, e) !=
+            0 ||
         json_member_string(local, "user", false, &user, e) != 0) {
         err_wrap(e, "\"%s/local.json\"", cli->state_dir);
         goto out;
@@ -79,7 +98,9 @@ connect_local(struct cli *cli, struct admin_client **client, struct err *e)
             .port = (uint16_t)port,
             .user = user,
             .key_path = key,
-            .fingerprint = fingerprint,
+            .fingerprint = keys.next[0] == '\0' ? keys.now : NULL,
+            .accept = is_local_key,
+            .ctx = &keys,
             .timeout_ms = (int)cli->timeout_ms },
         e);
     if (r != 0 && e->code == ERR_CONNECTION_REFUSED)
@@ -87,6 +108,19 @@ connect_local(struct cli *cli, struct admin_client **client, struct err *e)
 out:
     json_decref(local);
     free(key);
+    return r;
+}
+
+static int
+connect_local(struct cli *cli, struct admin_client **client, struct err *e)
+{
+    int r = try_local(cli, client, e);
+
+    /* The key may have been rotated since local.json was read. */
+    if (r != 0 && e->code == ERR_KEY_CHANGED) {
+        err_clear(e);
+        r = try_local(cli, client, e);
+    }
     return r;
 }
 
