@@ -15,6 +15,9 @@
 #include "manager-tui/views.h"
 
 #define REFRESH_TICKS 2
+/* A long list that comes whole costs both sides something each time. */
+#define LONG_LIST_ROWS 200
+#define LONG_LIST_TICKS 5
 
 const struct screen_view *const screen_views[] = {
     &view_overview,
@@ -95,10 +98,22 @@ screen_ask_long(struct screen *s, const char *command, json_t *args,
     manager_call(s->m, call, true);
 }
 
+static int
+ticks_to_refresh(struct screen *s)
+{
+    const struct screen_list *list =
+        s->view->list != NULL ? s->view->list(s) : NULL;
+
+    return list != NULL && !list->spec->paged &&
+                   json_array_size(list->rows) > LONG_LIST_ROWS
+               ? LONG_LIST_TICKS
+               : REFRESH_TICKS;
+}
+
 void
 screen_refresh(struct screen *s)
 {
-    s->ticks = REFRESH_TICKS;
+    s->ticks = ticks_to_refresh(s);
     manager_ask_status(s->m);
     s->view->refresh(s);
 }
