@@ -15,9 +15,9 @@
 #include "manager-tui/views.h"
 
 #define REFRESH_TICKS 2
-/* A long list that comes whole costs both sides something each time. */
-#define LONG_LIST_ROWS 200
-#define LONG_LIST_TICKS 5
+/* A list that comes whole costs both sides the more, the longer it is. */
+#define ROWS_PER_TICK 300
+#define REFRESH_TICKS_MAX 60
 
 const struct screen_view *const screen_views[] = {
     &view_overview,
@@ -103,11 +103,11 @@ ticks_to_refresh(struct screen *s)
 {
     const struct screen_list *list =
         s->view->list != NULL ? s->view->list(s) : NULL;
+    size_t ticks = REFRESH_TICKS;
 
-    return list != NULL && !list->spec->paged &&
-                   json_array_size(list->rows) > LONG_LIST_ROWS
-               ? LONG_LIST_TICKS
-               : REFRESH_TICKS;
+    if (list != NULL && !list->spec->paged)
+        ticks += json_array_size(list->rows) / ROWS_PER_TICK;
+    return ticks < REFRESH_TICKS_MAX ? (int)ticks : REFRESH_TICKS_MAX;
 }
 
 void

@@ -137,7 +137,8 @@ secret_ask_new(const char *what, char secret[SECRET_SIZE], struct err *e)
 void
 secret_wipe_members(json_t *object)
 {
-    static const char *const members[] = { "password", "password_hash" };
+    static const char *const members[] = { "password", "password_hash",
+        "again" };
 
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         const json_t *value = json_object_get(object, members[i]);

@@ -17,7 +17,8 @@ int secret_read_file(const char *path, char secret[SECRET_SIZE], struct err *e);
 int secret_ask(const char *prompt, char secret[SECRET_SIZE], struct err *e);
 /* Asks twice, until both are the same. */
 int secret_ask_new(const char *what, char secret[SECRET_SIZE], struct err *e);
-/* Overwrites the members "password" and "password_hash" of an object. */
+/* Overwrites the members of an object that hold secrets: "password",
+ * "password_hash", and "again", what was typed twice. */
 void secret_wipe_members(json_t *object);
 
 #endif

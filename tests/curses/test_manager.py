@@ -75,7 +75,7 @@ def screens(t):
                 term.see("^Server second1$")
                 term.see("last synchronized +2 h ago")
                 term.keys("G")
-                term.see("Datasets|Events|admins")
+                term.see("Datasets|Events|started as standalone")
                 term.keys("Escape")
                 term.see("^> second1 +. synchronized")
     with t.promise("wide windows show more columns, low ones fewer"):
@@ -104,6 +104,10 @@ def screens(t):
         reply = node.run("--plain", "overview")
         same(reply.code, 0, "exit code")
         check("second2" in reply.out and "\033" not in reply.out, str(reply))
+        for view in ("servers", "users", "ipfilter", "changes", "settings"):
+            reply = node.run("--plain", view)
+            same(reply.code, 0, "exit code of " + view)
+            check(len(reply.out) > 60, str(reply))
         reply = node.run("--plain", "nothing")
         same(reply.code, 2, "exit code")
         check("overview" in reply.err, str(reply))
