@@ -48,6 +48,8 @@ struct inbound {
     uint8_t session_id[EXCHANGE_HASH_SIZE];
     bool has_session_id;
     char *user;
+    uint8_t *key; /* that he proved, as a blob; NULL: a password */
+    size_t key_len;
     enum role role;
     int64_t failures;
     int64_t started_ms;
@@ -120,6 +122,7 @@ inbound_release(struct inbound *s)
     if (s->next != NULL)
         s->next->previous = s->previous;
     free(s->user);
+    free(s->key);
     free(s);
     inbounds_release(in);
 }
@@ -194,6 +197,8 @@ struct login {
     uint32_t tag;
     char *user;
     const char *method;
+    uint8_t *key; /* NULL: a password */
+    size_t key_len;
     bool probe; /* only asks whether a key would do */
 };
 
@@ -214,14 +219,18 @@ report_refused(struct inbound *s, const struct login *login, const char *why)
 }
 
 static void
-grant(struct inbound *s, const char *user, enum role role)
+grant(struct inbound *s, struct login *login, enum role role)
 {
+    const char *user = login->user;
     char who[512];
 
     if (s->files != NULL)
         return;
     s->role = role;
     s->user = alloc_string(user);
+    s->key = login->key;
+    s->key_len = login->key_len;
+    login->key = NULL;
     leave_gate(s);
     snprintf(who, sizeof(who), "%s from %s", user, s->from);
     events_add_deed(s->in->engine->events, "info", "login", who, "ok",
@@ -251,7 +260,7 @@ on_verified(void *ctx, enum role role)
     if (s->ended || s->in->closing)
         goto out;
     if (role != ROLE_NONE && !login->probe) {
-        grant(s, login->user, role);
+        grant(s, login, role);
     } else if (role == ROLE_NONE && !login->probe) {
         /* A client offers all its keys: only what it proved, or a password,
          * counts. */
@@ -262,6 +271,7 @@ on_verified(void *ctx, enum role role)
     send_result(s, login->tag, role);
 out:
     free(login->user);
+    free(login->key);
     free(login);
     inbound_release(s);
 }
@@ -353,6 +363,8 @@ take_key(struct inbound *s, const struct ipc_message *m)
     s->tried = true;
     login = new_login(s, m->tag, user, "key");
     login->probe = probe;
+    login->key = alloc_copy(blob, len);
+    login->key_len = len;
     if (!probe &&
         !(s->has_session_id && proof_login_is_valid(s->session_id, login->user,
                                    blob, len, signature)))
@@ -506,6 +518,26 @@ refuse:
     free(s);
 }
 
+static void
+take_role(void *ctx, enum role role)
+{
+    *(enum role *)ctx = role;
+}
+
+/* The role that this login would get now. */
+static enum role
+role_now(const struct inbound *s)
+{
+    struct accounts *accounts = s->in->engine->accounts;
+    enum role role = ROLE_NONE;
+
+    if (s->key == NULL)
+        return accounts_role(accounts, s->user);
+    accounts_check_key(accounts, s->user, s->key, s->key_len, s->loopback,
+        take_role, &role); /* answers at once */
+    return role;
+}
+
 void
 inbounds_check_logins(struct inbounds *in)
 {
@@ -517,7 +549,7 @@ inbounds_check_logins(struct inbounds *in)
     for (s = in->first; s != NULL; s = s->next) {
         if (s->ended || s->stopped || s->files == NULL)
             continue;
-        if (accounts_role(in->engine->accounts, s->user) == s->role)
+        if (role_now(s) == s->role)
             continue;
         log_info("the session of \"%s\" from %s ends: no longer allowed",
             s->user, s->from);

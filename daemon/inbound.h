@@ -20,7 +20,7 @@ void inbounds_accept(struct inbounds *in, int fd,
     const struct sockaddr_storage *peer);
 size_t inbounds_count(const struct inbounds *in);
 /* Ends every session whose user lost his role (a removed administrator, a
- * primary that this node no longer belongs to). */
+ * primary that this node no longer belongs to) or the key he came with. */
 void inbounds_check_logins(struct inbounds *in);
 
 #endif

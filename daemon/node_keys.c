@@ -78,8 +78,11 @@ check_keys(const struct node *node, const struct key_announcement *a,
         err_set(e, ERR_KEY_CHANGED,
             "the %s key of primary \"%s\" was not announced",
             key_kind_name(held[i].kind), node->primary_name);
-        err_hint(e, "If it was replaced on purpose: \"lockstep node detach\" "
-                    "on this node, then remove and add it on the primary.");
+        err_hint(e,
+            "If it was replaced on purpose: \"lockstep node detach\" on "
+            "\"%s\", "
+            "then remove and add it on the primary.",
+            node->name);
         return -1;
     }
     return 0;
@@ -168,6 +171,8 @@ finish(void *ctx, const struct err *e)
         control_fail(call, e);
         return;
     }
+    if (!engine->stopping)
+        inbounds_check_logins(engine->inbounds);
     keys_public(&engine->keys, KEY_HOST, now.public_key);
     control_finish(call,
         json_pack("{s:o, s:o}", "host_key", key_member_json(&now),

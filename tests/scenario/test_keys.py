@@ -5,12 +5,12 @@ count until the next one is used, and a key nobody announced stops everything.""
 
 import os
 import shutil
-import sqlite3
 import stat
+import subprocess
 import threading
-import time
 
-from lockstep import (DONE, check, children, run, same, scenario, wait_for)
+from lockstep import (DONE, PARTLY, PORT, check, run, same, scenario,
+                      wait_for)
 
 KINDS = "host", "login", "bundle"
 
@@ -148,6 +148,39 @@ def rotated_without_a_missed_interval(t):
 
 
 @scenario
+def a_stolen_login_key(t):
+    cluster = t.cluster(1)
+    primary, node = cluster.primary, cluster.secondaries[0]
+    cluster.wait_synchronized()
+    stolen = os.path.join(t.directory, "stolen")
+    shutil.copy(primary.path("keys", "login_key"), stolen)
+
+    def log_in():
+        return subprocess.Popen(
+            ["sftp", "-q", "-P", str(PORT), "-i", stolen, "-o",
+             "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o",
+             "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+             "-b", "-", "lockstep@" + node.address],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True)
+
+    with t.promise("rotating the login key ends the sessions of the one "
+                   "before, and refuses it from then on"):
+        thief = log_in()
+        thief.stdin.write("ls /datasets\n")
+        thief.stdin.flush()
+        check("sftp>" in thief.stdout.readline(), "no prompt")
+        check("/datasets/" in thief.stdout.readline(), "not logged in")
+        rotate(primary, "login")
+        # It notices when it asks for something.
+        thief.stdin.write("ls /datasets\n")
+        thief.stdin.close()
+        check(thief.wait(20) != 0, "its session went on")
+        check(log_in().wait(20) != 0, "it could log in again")
+        cluster.wait_synchronized()
+
+
+@scenario
 def one_is_down(t):
     cluster = t.cluster(2)
     primary, (here, away) = cluster.primary, cluster.secondaries
@@ -210,9 +243,9 @@ def unannounced(t):
                  0.05)
         primary.cli("user", "add", "ann", "--home", "/srv/ann")
         reply = primary.run("--json", "sync", "now", "--wait", one.name)
-        check(reply.code != DONE, "sync now succeeded")
+        same(reply.code, PARTLY, "exit code")
+        check("is key-changed" in reply.out, reply.out)
         same(one.sql("SELECT name FROM users"), [], "users")
-        primary.cli("server", "show", one.name)
         check(primary.run("status", "--check").code != DONE, "healthy")
     with t.promise("until an administrator accepts it"):
         primary.cli("server", "trust", one.name, "--fingerprint",
@@ -233,7 +266,8 @@ def unannounced(t):
                      0.05)
             primary.cli("user", "add", "u-" + kind, "--home", "/srv/u")
             reply = primary.run("--json", "sync", "now", "--wait", two.name)
-            check(reply.code != DONE, "sync now succeeded")
+            same(reply.code, PARTLY, "exit code")
+            check("is " + state in reply.out, reply.out)
             same(two.sql("SELECT 1 FROM users WHERE name = ?", "u-" + kind),
                  [], "users")
             check(revision <= one.dataset()["revision"], "went back")
