@@ -475,7 +475,7 @@ over_limit(const struct inbounds *in, const struct ip_address *address,
     return NULL;
 }
 
-void
+bool
 inbounds_accept(struct inbounds *in, int fd,
     const struct sockaddr_storage *peer)
 {
@@ -502,7 +502,7 @@ inbounds_accept(struct inbounds *in, int fd,
         log_warning("could not start a session for %s: %s", s->from, e.message);
         leave_gate(s);
         free(s);
-        return;
+        return true; /* it was tried */
     }
     s->started_ms = clock_mono_ms();
     s->next = in->first;
@@ -512,10 +512,11 @@ inbounds_accept(struct inbounds *in, int fd,
     in->first = s;
     in->count++;
     send_start(s);
-    return;
+    return true;
 refuse:
     close(fd);
     free(s);
+    return false;
 }
 
 static void

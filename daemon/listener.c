@@ -195,12 +195,22 @@ find_address(struct listener *l, struct err *e)
     return 0;
 }
 
-static void
+static bool
 start_session(void *ctx, int fd, const struct sockaddr_storage *peer)
 {
     struct listener *l = ctx;
 
-    inbounds_accept(l->engine->inbounds, fd, peer);
+    return inbounds_accept(l->engine->inbounds, fd, peer);
+}
+
+static void
+note_shed(void *ctx, const struct sockaddr_storage *peer)
+{
+    const struct listener *l = ctx;
+    struct ip_address ip;
+
+    if (ip_address_from_socket((const struct sockaddr *)peer, &ip))
+        gate_note_limit(l->engine->gate, &ip, "too many wait at the door");
 }
 
 static void
@@ -282,7 +292,7 @@ listener_open(struct listener **listener, struct engine *engine,
     }
     uv_poll_init(engine->loop, &l->poll, l->fd);
     uv_timer_init(engine->loop, &l->resume);
-    l->waiting = first_bytes_new(engine->loop, start_session, l);
+    l->waiting = first_bytes_new(engine->loop, start_session, note_shed, l);
     l->poll.data = l;
     l->resume.data = l;
     uv_poll_start(&l->poll, UV_READABLE, on_readable);
