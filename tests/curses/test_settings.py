@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Settings in the manager: synchronization, values, administrators."""
 
-from terminal import SIZES, Terminal, check
+from terminal import SIZES, VIEWS, Terminal, check
 
 from lockstep import run, same, scenario
 
@@ -104,6 +104,18 @@ def all_settings(t):
             term.type("eve")
             term.keys("Enter")
             term.see_no("eve +viewer")
+
+
+@scenario
+def leaving(t):
+    node = t.node("alone")
+    node.cli("user", "add", "ann")
+    with t.promise("q leaves from every view, and nothing is left over"):
+        for title in VIEWS:
+            with Terminal(node) as term:
+                term.view(title)
+                term.keys("Enter", "C-l", "q")
+                same(term.ended(), 0, "exit code after " + title)
 
 
 @scenario

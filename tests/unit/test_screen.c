@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,6 +195,39 @@ columns_stay_aligned_whatever_the_names(void **state)
     canvas_release(&c);
 }
 
+/* An answer is of the rows that were asked for, wherever the eye is by then. */
+static void
+a_page_belongs_where_it_was_asked_for(void **state)
+{
+    static const struct list_spec paged = { .columns = columns,
+        .key = "name",
+        .empty = "Nothing.",
+        .paged = true };
+    struct screen_list list;
+    json_t *args, *rows = json_array();
+
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "row%d", i);
+        json_array_append_new(rows, json_pack("{s:s}", "name", name));
+    }
+    list_open(&list, &paged);
+    args = list_args(&list, NULL);
+    assert_int_equal(json_integer_value(json_object_get(args, "offset")), 0);
+    json_decref(args);
+    list.top = list.cursor = 300;
+    list_take(&list, rows, 100000);
+    assert_string_equal(list_current_key(&list), "row300");
+    assert_null(list_row(&list, 400));
+    args = list_args(&list, NULL);
+    assert_int_equal(json_integer_value(json_object_get(args, "offset")), 150);
+    json_decref(args);
+    list_close(&list);
+    json_decref(rows);
+}
+
 int
 main(void)
 {
@@ -203,6 +237,7 @@ main(void)
         cmocka_unit_test(lines_are_edited_by_characters),
         cmocka_unit_test(the_cursor_stays_on_its_row),
         cmocka_unit_test(columns_stay_aligned_whatever_the_names),
+        cmocka_unit_test(a_page_belongs_where_it_was_asked_for),
     };
 
     setlocale(LC_CTYPE, "C.UTF-8");
