@@ -298,6 +298,29 @@ the_host_key_signs_again_after_a_login(void **state)
     host_signs(l, 9);
 }
 
+/* Its client exchanges keys anew with the host key that it knows. */
+static void
+a_session_keeps_the_host_key_that_it_began_with(void **state)
+{
+    struct liar *l = *state;
+    struct keys *keys = &l->engine.keys;
+    uint8_t signature[ED25519_SIGNATURE_SIZE];
+    uint8_t hash[EXCHANGE_HASH_SIZE] = { 9 };
+    uint8_t before[ED25519_BLOB_SIZE];
+    struct err e = ERR_INIT;
+
+    host_signs(l, 7);
+    make_login(l, 7, "local", signature);
+    assert_true(log_in(l, "local", signature));
+    memcpy(before, keys->host_blob, sizeof(before));
+    assert_int_equal(keys_make_next(keys, l->folder, KEY_HOST, &e), 0);
+    assert_int_equal(keys_use_next(keys, l->folder, KEY_HOST, &e), 0);
+    assert_memory_not_equal(before, keys->host_blob, sizeof(before));
+    assert_int_equal(say_sign(l, hash, sizeof(hash)), IPC_HOST_SIGNED);
+    assert_true(
+        proof_host_is_valid(before, sizeof(before), hash, l->body.data));
+}
+
 static void
 the_host_key_signs_exchange_hashes_only(void **state)
 {
@@ -331,6 +354,7 @@ main(int argc, char **argv)
         CASE(a_probe_logs_nobody_in),
         CASE(the_host_key_signs_once_before_a_login),
         CASE(the_host_key_signs_again_after_a_login),
+        CASE(a_session_keeps_the_host_key_that_it_began_with),
         CASE(the_host_key_signs_exchange_hashes_only),
         CASE(nothing_is_served_before_a_login),
     };
