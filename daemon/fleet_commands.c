@@ -38,7 +38,14 @@ command_server(struct control_call *call)
 static void
 command_server_list(struct control_call *call)
 {
-    control_finish(call, fleet_json(control_engine(call)->fleet));
+    struct err e = ERR_INIT;
+    json_t *list =
+        fleet_list_json(control_engine(call)->fleet, control_args(call), &e);
+
+    if (list == NULL)
+        control_fail(call, &e);
+    else
+        control_finish(call, list);
 }
 
 static void
@@ -140,6 +147,8 @@ command_server_overwrite(struct control_call *call)
 /* The table. */
 
 static const char *const no_arguments[] = { NULL };
+static const char *const list_arguments[] = { "filter", "sort", "descending",
+    "offset", "limit", NULL };
 static const char *const name_argument[] = { "name", NULL };
 static const char *const remove_arguments[] = { "name", "force", NULL };
 static const char *const probe_arguments[] = { "host", "port", NULL };
@@ -155,7 +164,7 @@ static const char *const sync_config_arguments[] = { "interval_ms", "enabled",
     "instant", "server", NULL };
 
 const struct control_command control_fleet_commands[] = {
-    { "server list", 0, ROLE_VIEWER, no_arguments, command_server_list },
+    { "server list", 0, ROLE_VIEWER, list_arguments, command_server_list },
     { "server show", 0, ROLE_VIEWER, name_argument, command_server_show },
     { "server probe", 0, ROLE_ADMIN, probe_arguments, command_server_probe },
     { "server facts", CONTROL_CHANGES, ROLE_ADMIN, facts_arguments,

@@ -338,7 +338,11 @@ void command_sync_preview(struct control_call *call);
 /* After the address changed under which the server sees us. */
 void server_check_rules(struct server *server);
 
-/* fleet_json.c */
+/* fleet_list.c: a part of "server list", as ARGS says; NULL is an error. */
+json_t *fleet_list_json(struct fleet *fleet, const json_t *args, struct err *e);
+
+/* fleet_json.c; the primary's own entry */
+json_t *fleet_primary_json(struct fleet *fleet);
 json_t *server_json(const struct server *server);
 
 /* fleet_register.c */

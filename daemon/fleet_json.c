@@ -97,8 +97,8 @@ server_json(const struct server *server)
     return json;
 }
 
-static json_t *
-primary_json(struct fleet *fleet)
+json_t *
+fleet_primary_json(struct fleet *fleet)
 {
     const struct engine *engine = fleet->engine;
     char *host = NULL;
@@ -143,7 +143,7 @@ fleet_json(struct fleet *fleet)
     struct server **sorted;
 
     if (fleet->engine->node.role == NODE_PRIMARY) {
-        json_array_append_new(list, primary_json(fleet));
+        json_array_append_new(list, fleet_primary_json(fleet));
         sorted = alloc_zeroed(fleet->server_count + 1, sizeof(*sorted));
         memcpy(sorted, fleet->servers, fleet->server_count * sizeof(*sorted));
         qsort(sorted, fleet->server_count, sizeof(*sorted), server_worse);
