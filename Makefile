@@ -9,6 +9,7 @@
 #   make bench         speed and memory against their targets
 #   make fuzz          every fuzz target for FUZZ_SECONDS (60) each
 #   make lint          layering, style and static analysis
+#   make screens       the manager's screens in README.md, made anew
 #   make demo          a cluster of three on this machine
 #   make man           the manual pages, in build/man/
 #   make install       to DESTDIR and PREFIX (/usr/local)
@@ -101,7 +102,7 @@ PROGRAMS := $(if $(wildcard daemon/main.c),$(BUILD)/lockstepd) \
 	$(if $(wildcard manager-tui/main.c),$(BUILD)/lockstep)
 
 .PHONY: all tests check check-asan check-faults check-equality soak bench \
-	fuzz fuzz-programs lint demo man install clean
+	fuzz fuzz-programs lint screens demo man install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -201,6 +202,9 @@ bench: tests
 
 demo: all
 	LOCKSTEP_BUILD=$(abspath $(BUILD)) demo/run $(DEMO_ARGS)
+
+screens: all
+	LOCKSTEP_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/curses/capture.py
 
 lint:
 	LOCKSTEP_BUILD=$(BUILD) tests/lint/run
