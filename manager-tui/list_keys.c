@@ -7,27 +7,10 @@
 #include "base/alloc.h"
 #include "manager-tui/screen_list.h"
 
-/* How near to the end of what is here more is asked for. */
-#define ROWS_AHEAD 75
-
 static struct screen_list *
 list_of(struct screen *s)
 {
     return s->view->list(s);
-}
-
-/* Rows that are not here are asked for before they are needed. */
-static void
-ask_for_rows(struct screen_list *list, struct screen *s)
-{
-    size_t end = list->offset + json_array_size(list->rows);
-    size_t seen = list->top + (size_t)list->area.height + ROWS_AHEAD;
-
-    if (!list->spec->paged)
-        return;
-    if ((list->offset > 0 && list->top < list->offset + ROWS_AHEAD) ||
-        (seen > end && end < list->total))
-        screen_refresh(s);
 }
 
 static void
@@ -44,7 +27,8 @@ go_to(struct screen_list *list, struct screen *s, size_t place)
         list->top = place - rows + 1;
     free(list->current);
     list->current = list_key_of(list, list_current(list));
-    ask_for_rows(list, s);
+    if (list_wants_rows(list))
+        screen_refresh(s);
 }
 
 void

@@ -13,6 +13,8 @@
 /* Rows that are asked for at once around what is seen. */
 #define PAGE_ROWS 400
 #define PAGE_AHEAD 150
+/* How near to the end of what is here more is asked for. */
+#define ROWS_AHEAD 75
 
 void
 list_open(struct screen_list *list, const struct list_spec *spec)
@@ -44,6 +46,25 @@ list_column_count(const struct list_spec *spec)
     return count;
 }
 
+/* Where a page begins so that what is seen lies well inside. */
+static size_t
+page_begin(const struct screen_list *list)
+{
+    return list->top > PAGE_AHEAD ? list->top - PAGE_AHEAD : 0;
+}
+
+bool
+list_wants_rows(const struct screen_list *list)
+{
+    size_t end = list->offset + json_array_size(list->rows);
+    size_t seen = list->top + (size_t)list->area.height + ROWS_AHEAD;
+
+    if (!list->spec->paged || !list->known || list->asked == page_begin(list))
+        return false;
+    return (list->offset > 0 && list->top < list->offset + ROWS_AHEAD) ||
+           (seen > end && end < list->total);
+}
+
 json_t *
 list_args(struct screen_list *list, json_t *args)
 {
@@ -51,7 +72,6 @@ list_args(struct screen_list *list, json_t *args)
         args = json_object();
     if (!list->spec->paged)
         return args;
-    list->asked = list->top > PAGE_AHEAD ? list->top - PAGE_AHEAD : 0;
     if (list->filter.text[0] != '\0')
         json_object_set_new(args, "filter", json_string(list->filter.text));
     if (list->sort >= 0) {
@@ -59,6 +79,7 @@ list_args(struct screen_list *list, json_t *args)
             json_string(list->spec->columns[list->sort].column.member));
         json_object_set_new(args, "descending", json_boolean(list->descending));
     }
+    list->asked = page_begin(list);
     json_object_set_new(args, "offset", json_integer((json_int_t)list->asked));
     json_object_set_new(args, "limit", json_integer(PAGE_ROWS));
     return args;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "manager-tui/manager.h"
+#include "manager-tui/screen_list.h"
 
 #define RETRY_MAX_TICKS 15
 
@@ -143,6 +144,11 @@ take_answer(struct manager *m, const struct answer *answer)
             s->data_ms = answer->utc_ms;
         if (!answer->lost)
             s->view->answer(s, answer->tag, answer->value, &answer->error);
+        /* Who scrolled on meanwhile needs another part. */
+        if (!answer->lost && s == manager_screen(m) && s->waiting == 0 &&
+            (s->again ||
+                (s->view->list != NULL && list_wants_rows(s->view->list(s)))))
+            screen_refresh(s);
     }
 }
 

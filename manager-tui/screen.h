@@ -81,6 +81,7 @@ struct screen {
     uint64_t id;
     char *subject; /* of a screen about one thing: its name */
     void *state;
+    bool again;       /* something else is wanted since it was asked */
     unsigned waiting; /* answers that are due */
     int64_t data_ms;  /* UTC of the newest good answer; 0: none yet */
     int ticks;        /* until the next refresh */

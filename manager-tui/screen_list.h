@@ -68,6 +68,8 @@ void list_open(struct screen_list *list, const struct list_spec *spec);
 void list_close(struct screen_list *list);
 /* Adds what a paged command wants to ARGS (fresh when NULL), and returns it. */
 json_t *list_args(struct screen_list *list, json_t *args);
+/* True when rows that are seen are not here and asking would bring them. */
+bool list_wants_rows(const struct screen_list *list);
 /* New rows; TOTAL is how many there are when the list is paged, else -1. */
 void list_take(struct screen_list *list, const json_t *rows, int64_t total);
 void list_draw(struct screen_list *list, struct screen *s, struct area a);

@@ -25,6 +25,7 @@ const struct screen_view *const screen_views[] = {
     &view_users,
     &view_filter,
     &view_changes,
+    &view_events,
     &view_settings,
     NULL,
 };
@@ -115,7 +116,10 @@ screen_refresh(struct screen *s)
 {
     s->ticks = ticks_to_refresh(s);
     manager_ask_status(s->m);
-    s->view->refresh(s);
+    /* One question at a time; what is wanted meanwhile is asked afterwards. */
+    s->again = s->waiting > 0;
+    if (!s->again)
+        s->view->refresh(s);
 }
 
 void

@@ -9,8 +9,10 @@
 #include "base/json.h"
 #include "manager-tui/form.h"
 #include "manager-tui/server_list.h"
+#include "manager-tui/server_rescue.h"
 #include "manager-tui/server_wizard.h"
 #include "manager-tui/view.h"
+#include "manager-tui/views.h"
 
 static bool
 is_primary_row(const char *name, const struct screen *s)
@@ -173,6 +175,30 @@ key_remove(struct screen *s)
         server_remove(s, json_string_value(json_object_get(row, "name")));
 }
 
+static void
+key_trust(struct screen *s)
+{
+    const json_t *row = one_row(s);
+
+    if (row != NULL)
+        server_trust(s, row);
+}
+
+static void
+key_overwrite(struct screen *s)
+{
+    const json_t *row = one_row(s);
+
+    if (row != NULL)
+        server_overwrite(s, row);
+}
+
+static void
+key_doctor(struct screen *s)
+{
+    screen_push(s, &view_doctor, NULL);
+}
+
 const struct key_binding server_keys[] = {
     { { PRESS_F(2), 'a' }, "Add", "add a server, step by step", KEY_WRITES,
         server_wizard_start },
@@ -189,5 +215,12 @@ const struct key_binding server_keys[] = {
     { { PRESS_F(8), 'x', PRESS_DELETE }, "Remove",
         "take a server out of the cluster; asks for its name", KEY_PRIMARY,
         key_remove },
+    { { 'd' }, "Doctor", "what this node finds wrong", KEY_ALWAYS, key_doctor },
+    { { 'T' }, "Trust", "accept a changed host key, after a look at it",
+        KEY_PRIMARY | KEY_QUIET, key_trust },
+    { { 'O' }, "Overwrite", "send everything again; asks for the name",
+        KEY_PRIMARY | KEY_QUIET, key_overwrite },
+    { { 'H' }, "Held", "what is held: what would be lost, then whether",
+        KEY_WRITES | KEY_QUIET, datasets_decide },
     KEYS_END,
 };

@@ -106,5 +106,6 @@ const struct list_spec server_list_spec = {
     .columns = columns,
     .key = "name",
     .empty = "No servers.",
+    .paged = true,
     .pinned = true,
 };

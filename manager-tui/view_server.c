@@ -8,6 +8,7 @@
 #include "manager-tui/details.h"
 #include "manager-tui/results.h"
 #include "manager-tui/server_list.h"
+#include "manager-tui/server_rescue.h"
 #include "manager-tui/views.h"
 
 #define EVENTS_SHOWN 20
@@ -190,6 +191,26 @@ key_remove(struct screen *s)
     server_remove(s, s->subject);
 }
 
+static void
+key_trust(struct screen *s)
+{
+    struct state *state = s->state;
+    const json_t *entry = json_object_get(state->server, "server");
+
+    if (entry != NULL)
+        server_trust(s, entry);
+}
+
+static void
+key_overwrite(struct screen *s)
+{
+    struct state *state = s->state;
+    const json_t *entry = json_object_get(state->server, "server");
+
+    if (entry != NULL)
+        server_overwrite(s, entry);
+}
+
 static const struct key_binding keys[] = {
     { { PRESS_F(5), 's' }, "Sync", "synchronize now", KEY_PRIMARY, key_sync },
     { { PRESS_F(6), 'p' }, "Pause", "send nothing until resumed", KEY_PRIMARY,
@@ -201,6 +222,10 @@ static const struct key_binding keys[] = {
     { { PRESS_F(8), 'x', PRESS_DELETE }, "Remove",
         "take it out of the cluster; asks for its name", KEY_PRIMARY,
         key_remove },
+    { { 'T' }, "Trust", "accept a changed host key, after a look at it",
+        KEY_PRIMARY, key_trust },
+    { { 'O' }, "Overwrite", "send everything again; asks for the name",
+        KEY_PRIMARY, key_overwrite },
     KEYS_END,
 };
 

@@ -46,7 +46,8 @@ answer(struct screen *s, unsigned tag, const json_t *result,
 {
     (void)tag;
     if (error->code == ERR_NONE)
-        list_take(list_of(s), json_object_get(result, "servers"), -1);
+        list_take(list_of(s), json_object_get(result, "servers"),
+            json_integer_value(json_object_get(result, "total")));
 }
 
 static void

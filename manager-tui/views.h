@@ -9,6 +9,7 @@
 
 extern const struct screen_view view_overview;
 extern const struct screen_view view_servers;
+extern const struct screen_view view_events;
 extern const struct screen_view view_server; /* one, by its name */
 extern const struct screen_view view_users;
 extern const struct screen_view view_user; /* one, by its name */
@@ -18,5 +19,6 @@ extern const struct screen_view view_bans;
 extern const struct screen_view view_changes;
 extern const struct screen_view view_history; /* of a dataset */
 extern const struct screen_view view_settings;
+extern const struct screen_view view_doctor;
 
 #endif

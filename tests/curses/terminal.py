@@ -24,7 +24,8 @@ from lockstep import Failed, Skipped, check, wait_for  # noqa: E402
 SIZES = ((80, 24), (200, 50), (60, 16))
 NUMBERS = itertools.count(1)
 # The tabs, in their order.
-VIEWS = ("Overview", "Servers", "Users", "IP filter", "Changes", "Settings")
+VIEWS = ("Overview", "Servers", "Users", "IP filter", "Changes", "Events",
+         "Settings")
 
 
 def late(node, hours=2):
