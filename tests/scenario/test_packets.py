@@ -300,6 +300,7 @@ class Sftp:
     """The subsystem, byte by byte."""
 
     def __init__(self, node, version=True):
+        others = set(children(node, "session"))
         sock = socket.create_connection((node.address, PORT), 10 * SLOW)
         self.transport = paramiko.Transport(sock)
         self.transport.start_client(timeout=20 * SLOW)
@@ -309,7 +310,7 @@ class Sftp:
         self.channel = self.transport.open_session()
         self.channel.settimeout(20 * SLOW)
         self.channel.invoke_subsystem("sftp")
-        self.pid = children(node, "session")[-1]
+        self.pid, = set(children(node, "session")) - others
         if version:
             self.send(INIT, struct.pack(">I", 3))
             same(self.receive()[0], VERSION, "VERSION")
