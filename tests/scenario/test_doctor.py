@@ -13,8 +13,9 @@ import threading
 import paramiko
 
 from admin import Admin, make_key
-from lockstep import (BUILD, DONE, ERROR, KEY, PORT, SLOW, UNREACHABLE, Skipped,
-                      check, run, run_cli, same, scenario, wait_for)
+from lockstep import (BUILD, DONE, ERROR, KEY, PORT, SLOW, UNREACHABLE,
+                      Skipped, check, children, run, run_cli, same, scenario,
+                      wait_for)
 
 STRANGER = "127.0.0.66"
 OWN = "127.0.0.1"  # what loopback connections come from
@@ -188,6 +189,7 @@ def bans_and_limits_are_told_apart(t):
         check("by the limit" in text, text)
         for s in held:
             s.close()
+        wait_for(lambda: not children(node, "session"), 30, "their end")
     with t.promise("a ban, and the command that lifts it"):
         transport = paramiko.Transport(connect(node, STRANGER))
         transport.start_client(timeout=20 * SLOW)
