@@ -27,14 +27,14 @@ tabs_width(bool titles)
     int width = 0;
 
     for (size_t i = 0; screen_views[i] != NULL; i++)
-        width += 4 + (titles ? (int)text_width(tab_view(i)->title) : 0);
+        width += 3 + (titles ? (int)text_width(tab_view(i)->title) : 0);
     return width;
 }
 
 static void
 draw_tabs(struct manager *m, struct area row)
 {
-    bool titles = tabs_width(true) + 10 <= row.width;
+    bool titles = tabs_width(true) <= row.width;
     int x = area_put(row, 0, 1, STYLE_TITLE, "Lockstep") + 2;
 
     if (tabs_width(titles) + x > row.width)
@@ -46,7 +46,6 @@ draw_tabs(struct manager *m, struct area row)
         x += area_putf(row, 0, x, style, " %zu", i + 1);
         if (titles || here)
             x += area_putf(row, 0, x, style, " %s", tab_view(i)->title);
-        x += area_put(row, 0, x, style, " ");
         m->tab_spots[i] = (struct bar_spot){ begin, x, (int)i };
     }
     if (m->status != NULL) {

@@ -81,6 +81,8 @@ def random_sizes(t):
                     term.keys(chance.choice(["1", "2", "j", "k", "?", "a",
                                              "Escape", "/", "Enter"]))
             term.resize(80, 24)
+            # Keys mean nothing in a window that is too small.
+            term.see("F1 Help")
             term.keys("Escape", "Escape", "Escape", "Escape", "1")
             term.see("is the primary of the cluster")
             term.see("second1 +. synchronized")
