@@ -74,7 +74,7 @@ set_timer(struct first_bytes *w)
     /* Never 0: libuv would call back in the same turn. */
     int64_t left_ms = 1;
 
-    if (w->count == 0) {
+    if (w->due.oldest == NULL && w->silent.oldest == NULL) {
         uv_timer_stop(w->timer);
         return;
     }

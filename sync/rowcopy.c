@@ -60,8 +60,9 @@ list_columns(struct row_copy *c)
 {
     const struct table *t = c->t;
 
-    c->columns = alloc_zeroed((size_t)(1 + t->column_count + t->kept_count),
-        sizeof(*c->columns));
+    c->columns =
+        alloc_zeroed(1 + (size_t)t->column_count + (size_t)t->kept_count,
+            sizeof(*c->columns));
     if (!t->without_rowid && !t->rowid_is_column)
         c->columns[c->count++] = t->rowid_name;
     for (int i = 0; i < t->column_count; i++)
