@@ -154,11 +154,11 @@ readers_finish_a_file_that_was_rotated(void **state)
     close(fd);
 
     /* The one after each is found, in either file and across both. */
-    for (int after = 0; after <= count; after += 97) {
-        list = events_after(ev, (uint64_t)after, 3);
-        assert_int_equal(seq_at(list, 0), after + 1);
+    for (int seq = 0; seq <= count; seq += 97) {
+        list = events_after(ev, (uint64_t)seq, 3);
+        assert_int_equal(seq_at(list, 0), seq + 1);
         assert_int_equal(seq_at(list, json_array_size(list) - 1),
-            after + 3 < count + 1 ? after + 3 : count + 1);
+            seq + 3 < count + 1 ? seq + 3 : count + 1);
         json_decref(list);
     }
     list = events_after(ev, (uint64_t)count + 1, 3);

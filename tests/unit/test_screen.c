@@ -47,8 +47,14 @@ assert_row(struct canvas *c, int row, const char *wanted)
 {
     char *text = printed(c), *line = text;
 
-    for (int i = 0; i < row && line != NULL; i++)
-        line = strchr(line, '\n') + 1;
+    for (int i = 0; i < row && line != NULL; i++) {
+        line = strchr(line, '\n');
+        line = line == NULL ? NULL : line + 1;
+    }
+    if (line == NULL) {
+        fail_msg("there is no row %d", row);
+        return;
+    }
     line[strcspn(line, "\n")] = '\0';
     assert_string_equal(line, wanted);
     free(text);
