@@ -79,8 +79,8 @@ command_server_show(struct control_call *call)
 static void
 command_set_paused(struct control_call *call, bool paused)
 {
-    struct server *server = command_server(call);
     struct fleet *fleet = control_engine(call)->fleet;
+    struct server *server = command_server(call);
 
     if (server == NULL)
         return;
@@ -127,8 +127,8 @@ finish_with_server(const struct waiter *w, struct fleet *fleet,
 static void
 command_server_overwrite(struct control_call *call)
 {
-    struct server *server = command_server(call);
     struct fleet *fleet = control_engine(call)->fleet;
+    struct server *server = command_server(call);
 
     if (server == NULL)
         return;
