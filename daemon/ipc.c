@@ -27,6 +27,8 @@
 #define READ_LARGE (256 * 1024)
 #define RECEIVE_TURN (1024 * 1024) /* then the loop's other work has a turn */
 #define KEPT_CAPACITY (64 * 1024)  /* memory kept by an idle channel */
+/* Passwords are in messages up to this; what is larger carries rows. */
+#define WIPED_MAX (80 * 1024)
 
 /* A descriptor to be sent with the byte at OFFSET of the queue. */
 struct outgoing_fd {
@@ -359,6 +361,8 @@ dispatch(struct ipc_channel *c, bool (*fn)(void *ctx, struct ipc_message *m),
         m.body = reader_take(&r, m.body_len);
         if (!fn(ctx, &m))
             return 0;
+        if (size <= WIPED_MAX)
+            explicit_bzero(c->in.data + at, (size_t)size);
         at += (size_t)size;
     }
     buf_consume(&c->in, at);

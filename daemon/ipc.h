@@ -41,7 +41,8 @@ void ipc_send(struct ipc_channel *c, uint8_t type, uint32_t tag,
 int ipc_flush(struct ipc_channel *c, struct err *e);
 bool ipc_wants_write(const struct ipc_channel *c);
 size_t ipc_queued(const struct ipc_channel *c); /* bytes not yet sent */
-/* Reads what is there and calls FN for each whole message.  -1 (ERR_CLOSED)
+/* Reads what is there and calls FN for each whole message, which is wiped
+ * afterwards where it is small enough to hold a password.  -1 (ERR_CLOSED)
  * at end of stream, ERR_PROTOCOL for a message over IPC_BODY_MAX.  FN may free
  * the channel only by returning false, which stops the reading. */
 int ipc_receive(struct ipc_channel *c,

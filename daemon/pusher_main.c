@@ -263,7 +263,6 @@ take_start(struct ipc_message *m)
     l->copy = -1;
     add_link(l);
     ok = read_start(l, m);
-    explicit_bzero((void *)m->body, m->body_len); /* it may hold a password */
     set_socket_options(l->fd);
     event.data.ptr = l;
     l->events = event.events;

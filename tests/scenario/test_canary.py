@@ -87,9 +87,14 @@ class Watcher:
 def in_memory(pid, word=CANARY):
     """How often a process has WORD in memory that is its own."""
     count = 0
-    with open("/proc/%d/maps" % pid) as maps, \
-            open("/proc/%d/mem" % pid, "rb") as memory:
-        for line in maps:
+    try:
+        with open("/proc/%d/maps" % pid) as maps:
+            lines = maps.readlines()
+        memory = open("/proc/%d/mem" % pid, "rb")
+    except OSError:
+        return 0  # a session that has ended meanwhile
+    with memory:
+        for line in lines:
             place, rights, rest = line.split(None, 2)
             if not rights.startswith("rw"):
                 continue
