@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# parallel-safe
 """Databases of other programs, taken into use and out of it while they run."""
 # timeout: 400
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# parallel-safe
 """Database files of unusual making: each is replicated as it is, or refused
 with what to do."""
 # timeout: 400

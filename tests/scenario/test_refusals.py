@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# parallel-safe
 """What is refused is refused with its exit code, and changes neither side."""
 # timeout: 240
 
