@@ -142,6 +142,19 @@ key_resume(struct screen *s)
     for_chosen(s, server_resume);
 }
 
+void
+server_open_current(struct screen *s)
+{
+    const char *name = list_current_key(s->view->list(s));
+
+    if (name == NULL)
+        return;
+    if (is_primary_row(name, s))
+        screen_say(s, "This row is the node itself: Overview is about it.");
+    else
+        screen_push(s, &view_server, name);
+}
+
 /* One at a time: what is typed names one. */
 static const json_t *
 one_row(struct screen *s)

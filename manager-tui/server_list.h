@@ -17,6 +17,8 @@ extern const struct key_binding server_keys[];
 enum style server_state_style(const char *state);
 /* "+ synchronized"; fresh. */
 char *server_state_text(const char *state, bool ascii);
+/* Details of the server under the cursor. */
+void server_open_current(struct screen *s);
 /* The acts of server_keys on one server. */
 void server_sync(struct screen *s, const char *name);
 void server_pause(struct screen *s, const char *name);

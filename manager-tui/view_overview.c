@@ -199,12 +199,6 @@ draw(struct screen *s, struct area area)
         draw_beginning(area_part(a, y, 0, a.height, a.width));
 }
 
-static void
-enter(struct screen *s)
-{
-    screen_push(s, &view_server, list_current_key(list_of(s)));
-}
-
 const struct screen_view view_overview = {
     .name = "overview",
     .title = "Overview",
@@ -216,5 +210,5 @@ const struct screen_view view_overview = {
     .answer = answer,
     .draw = draw,
     .list = list_of,
-    .enter = enter,
+    .enter = server_open_current,
 };

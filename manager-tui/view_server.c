@@ -19,6 +19,7 @@ struct state {
     struct details details;
     json_t *server; /* the answers */
     json_t *events;
+    bool gone; /* removed, perhaps by somebody else */
 };
 
 static const struct column fields[] = {
@@ -144,6 +145,8 @@ answer(struct screen *s, unsigned tag, const json_t *result,
     struct state *state = s->state;
     json_t **kept = tag == ASKED_SERVER ? &state->server : &state->events;
 
+    if (tag == ASKED_SERVER)
+        state->gone = error->code == ERR_NOT_FOUND;
     if (error->code != ERR_NONE)
         return;
     json_decref(*kept);
@@ -153,8 +156,15 @@ answer(struct screen *s, unsigned tag, const json_t *result,
 static void
 draw(struct screen *s, struct area area)
 {
-    arrange(s);
+    const struct state *state = s->state;
+
     area_putf(area, 0, 0, STYLE_STRONG, "Server %s", s->subject);
+    if (state->gone) {
+        area_put_wrapped(area, 2, 2, STYLE_PLAIN,
+            "It is no server of this node any more.");
+        return;
+    }
+    arrange(s);
     list_draw(list_of(s), s, area_part(area, 1, 0, area.height, area.width));
 }
 

@@ -63,12 +63,6 @@ draw(struct screen *s, struct area area)
     list_draw(list_of(s), s, area);
 }
 
-static void
-enter(struct screen *s)
-{
-    screen_push(s, &view_server, list_current_key(list_of(s)));
-}
-
 const struct screen_view view_servers = {
     .name = "servers",
     .title = "Servers",
@@ -80,5 +74,5 @@ const struct screen_view view_servers = {
     .answer = answer,
     .draw = draw,
     .list = list_of,
-    .enter = enter,
+    .enter = server_open_current,
 };

@@ -189,6 +189,15 @@ def handling(t):
             term.see("The server is removed")
             term.see_no("^. second2")
             same(len(node.servers()), 2, "servers")
+    with t.promise("details of what is no server say so"):
+        with Terminal(node) as term:
+            term.see("second1")
+            term.keys("Enter")
+            term.see("This row is the node itself")
+            term.keys("j", "Enter")
+            term.see("^Server second1")
+            node.cli("server", "remove", "second1", "--yes")
+            term.see("It is no server of this node any more")
 
 
 @scenario
