@@ -45,7 +45,7 @@ def size(row):
     return sum(1 + length for _, length, _ in row)
 
 
-def read_table(db, name):
+def read_table(db, name, virtual):
     columns = [c[1].decode() for c in db.execute(
         "PRAGMA table_xinfo(%s)" % quote(name)) if c[6] in (0, 2, 3)]
     taken = {c.lower() for c in columns}
@@ -69,6 +69,10 @@ def read_table(db, name):
         values = tuple(value(row[i], row[i + 1])
                        for i in range(0, len(row), 2))
         key = values[:len(keys)]
+        # A search over a table that names a column as the key which is none
+        # has as many rows of a key as that column.
+        while virtual and key in rows:
+            key += ("again",)
         if key in rows:
             raise ValueError("two rows with one key in %s" % name)
         rows[key] = values[len(keys):]
@@ -88,7 +92,8 @@ def read_open(db):
         c.objects[kind, name] = sql
         if kind == "table" and not name.startswith("sqlite_"):
             try:
-                c.tables[name] = read_table(db, name)
+                c.tables[name] = read_table(
+                    db, name, sql.startswith(b"CREATE VIRTUAL"))
             except sqlite3.Error as why:
                 # Its application may have broken it: the same everywhere.
                 if not sql.startswith(b"CREATE VIRTUAL"):
