@@ -64,11 +64,20 @@ CHANGES = {
 }
 
 
+def set_mode(db, mode):
+    try:
+        db.execute("PRAGMA journal_mode = " + mode).fetchall()
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
 def execute(path, script, mode=None):
     """What sqlite3 does: a connection, a journal mode, some statements."""
     db = sqlite3.connect(path, timeout=30, isolation_level=None)
     if mode:
-        db.execute("PRAGMA journal_mode = " + mode).fetchall()
+        # Nobody leaves WAL while somebody reads, and SQLite does not wait.
+        wait_for(lambda: set_mode(db, mode), 30, "the journal mode")
     db.executescript(script)
     db.close()
 
