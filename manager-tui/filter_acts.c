@@ -45,7 +45,7 @@ changed(struct form *f, const json_t *result)
     bool waits = json_is_string(json_object_get(result, "reverts_at"));
 
     screen_say(form_screen(f),
-        waits ? "Changed for now: F2 keeps it." : "The rules are changed.");
+        waits ? "It reverts soon: F2 keeps it." : "The rules are changed.");
 }
 
 static const struct form_field add_fields[] = {

@@ -48,7 +48,7 @@ def rules_of_a_node(t):
         with Terminal(node, 60, 16) as term:
             term.view("IP filter")
             add_rule(term, "192.0.2.0/24", 300)
-            term.see("Changed for now: F2 keeps it")
+            term.see("It reverts soon: F2 keeps it")
             term.see(r"^ A change is taken back in (5 min|\d+ s|4 min)")
             term.see("192.0.2.0/24 +this node")
             term.keys("F2")
