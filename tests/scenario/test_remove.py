@@ -6,6 +6,7 @@ import select
 import socket
 import subprocess
 import threading
+import time
 
 from lockstep import DONE, LOCKSTEP, PORT, check, run, same, scenario, wait_for
 
@@ -23,7 +24,11 @@ class Line(threading.Thread):
         self.left = None
         self.asking = False
         self.closed = False
+        self.last = time.monotonic()
         self.start()
+
+    def is_quiet(self):
+        return time.monotonic() - self.last > 2
 
     def arm(self, requests):
         self.asking = False
@@ -63,6 +68,7 @@ class Line(threading.Thread):
         if self.left is not None and request and not self.asking:
             self.left -= 1
         self.asking = request
+        self.last = time.monotonic()
         other.sendall(data)
 
     def drop(self, caller):
@@ -93,6 +99,8 @@ def through_a_line(t):
                 node.name, "--password-file", node.password_file(),
                 "--fingerprint", node.fingerprint())
     primary.cli("sync", "now", "--wait")
+    # Its events are collected: what comes next is asked for by us.
+    wait_for(line.is_quiet, 30, "a quiet line")
     return primary, node, line
 
 
