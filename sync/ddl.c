@@ -159,11 +159,11 @@ skip_list(struct reader *list, struct err *e)
 }
 
 static int
-rename_in_model(sqlite3 *model, const char *from, const char *to, struct err *e)
+rename_table(sqlite3 *db, const char *from, const char *to, struct err *e)
 {
     char *a = sql_quote_name(from), *b = sql_quote_name(to);
-    char *sql = alloc_format("ALTER TABLE %s RENAME TO %s", a, b);
-    int r = ddl_execute(model, sql, e);
+    char *sql = alloc_format("ALTER TABLE main.%s RENAME TO %s", a, b);
+    int r = ddl_execute(db, sql, e);
 
     free(a);
     free(b);
@@ -171,17 +171,28 @@ rename_in_model(sqlite3 *model, const char *from, const char *to, struct err *e)
     return r;
 }
 
+/* What else stands in DB may refer to what is not there yet. */
 static int
-make_in_model(sqlite3 *model, const struct schema *s,
+rename_and_back(sqlite3 *db, const char *name, struct err *e)
+{
+    if (ddl_execute(db, DDL_LEGACY_ON, e) != 0 ||
+        rename_table(db, name, SCHEMA_RENAMED, e) != 0 ||
+        rename_table(db, SCHEMA_RENAMED, name, e) != 0)
+        return -1;
+    return legacy_off(db, e);
+}
+
+int
+ddl_make_object(sqlite3 *db, const struct schema *s,
     const struct schema_object *o, struct err *e)
 {
-    if (ddl_execute(model, o->sql, e) != 0)
-        return -1;
-    if (!schema_is_virtual(o->sql) || schema_shadows_alike(model, s, o->name))
+    if (ddl_execute(db, o->sql, e) != 0)
+        return err_wrap(e, "%s \"%s\"", o->type, o->name);
+    if (!schema_is_virtual(o->sql) || schema_shadows_alike(db, s, o->name))
         return 0;
-    return rename_in_model(model, o->name, SCHEMA_RENAMED, e) != 0
-               ? -1
-               : rename_in_model(model, SCHEMA_RENAMED, o->name, e);
+    if (rename_and_back(db, o->name, e) != 0)
+        return err_wrap(e, "%s \"%s\"", o->type, o->name);
+    return 0;
 }
 
 /* SQLite's own order: what stands on another comes after it. */
@@ -195,7 +206,7 @@ fill_model(sqlite3 *model, const struct schema *s, struct err *e)
             const struct schema_object *o = &s->objects[i];
 
             if (strcmp(o->type, types[n]) == 0 && !o->is_shadow &&
-                make_in_model(model, s, o, e) != 0)
+                ddl_make_object(model, s, o, e) != 0)
                 return -1;
         }
     return 0;

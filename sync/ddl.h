@@ -28,6 +28,12 @@ int ddl_model(sqlite3 **model, const struct schema *s, struct err *e);
  * schema.  ERR_SCHEMA when SQLite refuses it, ERR_CORRUPT when we do. */
 int ddl_execute(sqlite3 *db, const char *sql, struct err *e);
 
+/* Executes the text of object O of S.  A virtual table gets shadow tables with
+ * the texts that S has of them, which a rename of the table once changed.  On
+ * failure the connection may be left in DDL_LEGACY_ON. */
+int ddl_make_object(sqlite3 *db, const struct schema *s,
+    const struct schema_object *o, struct err *e);
+
 /* What a list did to the rows. */
 struct ddl_effect {
     struct schema *after;         /* the caller's to free */

@@ -20,8 +20,8 @@ make_objects(sqlite3 *to, const struct schema *s, const char *type,
         const struct schema_object *o = &s->objects[i];
 
         if (strcmp(o->type, type) == 0 && !o->is_shadow &&
-            ddl_execute(to, o->sql, e) != 0)
-            return err_wrap(e, "%s \"%s\"", type, o->name);
+            ddl_make_object(to, s, o, e) != 0)
+            return -1;
     }
     return 0;
 }

@@ -318,6 +318,45 @@ an_overwrite_leaves_it_alone(void **state)
     assert_gives(w, 1, "SELECT name,used FROM users WHERE id=1", "z 1");
 }
 
+/* A rename leaves other texts of shadow tables than CREATE does. */
+static void
+an_overwrite_takes_renamed_virtual_tables(void **state)
+{
+    struct world *w = *state;
+    struct publish_result result;
+    struct replica_status held;
+    struct err e = ERR_INIT;
+
+    run_sql(w->app, "CREATE VIRTUAL TABLE boxes0 USING rtree(id,x0,x1);"
+                    "INSERT INTO boxes0 VALUES(1,2,3);"
+                    "ALTER TABLE boxes0 RENAME TO boxes");
+    begin(w, CAPTURE_TRIGGERS);
+    /* It may refer to what the overwrite makes later. */
+    run_there(w, "CREATE TRIGGER mark AFTER INSERT ON sessions"
+                 " BEGIN DELETE FROM late; END");
+    run_sql(w->app, "CREATE VIRTUAL TABLE words0 USING fts5(w);"
+                    "CREATE VIRTUAL TABLE lines0 USING fts4(w);"
+                    "INSERT INTO words0 VALUES('hello world');"
+                    "INSERT INTO lines0 VALUES('hello lines');");
+    push(w);
+    run_sql(w->app, "ALTER TABLE words0 RENAME TO words;"
+                    "ALTER TABLE lines0 RENAME TO \"some lines\";"
+                    "CREATE TABLE late(a)");
+    CHECK(source_publish(w->source, &result, &e));
+    overwrite(w);
+    run_there(w, "DROP TRIGGER mark");
+    assert_own_kept(w);
+    assert_gives(w, 1,
+        "SELECT (SELECT w FROM words WHERE words MATCH 'hello'),"
+        " (SELECT w FROM \"some lines\" WHERE w MATCH 'hello'),"
+        " (SELECT x0 FROM boxes), (SELECT sql FROM sqlite_schema"
+        " WHERE name='words_idx') LIKE 'CREATE TABLE \"words_idx\"%'",
+        "hello world hello lines 2.0 1");
+    replica_status(w->replica, &held);
+    assert_int_equal(held.state.revision, result.state.revision);
+    push(w);
+}
+
 static void
 an_overwrite_in_any_journal_mode(void **state)
 {
@@ -492,6 +531,7 @@ main(void)
         TEST(a_row_may_become_protected_and_back),
         TEST(a_protected_row_is_not_written_over),
         TEST(an_overwrite_leaves_it_alone),
+        TEST(an_overwrite_takes_renamed_virtual_tables),
         TEST(an_overwrite_in_any_journal_mode),
         TEST(the_first_overwrite_keeps_it_too),
         TEST(an_overwrite_is_held_by_a_row_in_its_way),
