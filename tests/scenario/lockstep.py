@@ -59,7 +59,9 @@ class Skipped(Exception):
 
 
 def wait_for(condition, deadline=20, what="the condition", step=0.02):
-    """Calls CONDITION until it returns something true, and returns that."""
+    """Calls CONDITION until it returns something true, and returns that.
+
+    WHAT, or what it returns then, is said if that does not happen."""
     end = time.monotonic() + deadline * SLOW
     while True:
         value = condition()
@@ -67,7 +69,8 @@ def wait_for(condition, deadline=20, what="the condition", step=0.02):
             return value
         if time.monotonic() > end:
             raise Failed("%s did not come true in %g s" %
-                         (what, deadline * SLOW))
+                         (what() if callable(what) else what,
+                          deadline * SLOW))
         time.sleep(step)
 
 
