@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "daemon/events_after.h"
 #include "daemon/events_outlet.h"
+#include "daemon/events_sync.h"
 #include "daemon/events_tail.h"
 
 #define EVENTS_FILE_MAX ((uint64_t)16 << 20)
@@ -39,6 +40,7 @@ struct events {
     uint64_t size_max;
     uint64_t seq; /* of the newest event */
     struct events_outlet *outlet;
+    struct events_sync *sync; /* NULL: another node's, who can be asked again */
 };
 
 static int
@@ -122,8 +124,14 @@ int
 events_open(struct events **eventsp, const char *state_dir,
     const char *node_name, struct err *e)
 {
-    return open_named(eventsp, state_dir, "events.jsonl", node_name,
-        EVENTS_FILE_MAX, e);
+    if (open_named(eventsp, state_dir, "events.jsonl", node_name,
+            EVENTS_FILE_MAX, e) != 0)
+        return -1;
+    if (events_sync_start(&(*eventsp)->sync, (*eventsp)->path, e) == 0)
+        return 0;
+    events_close(*eventsp);
+    *eventsp = NULL;
+    return -1;
 }
 
 int
@@ -138,6 +146,7 @@ events_close(struct events *ev)
 {
     if (ev == NULL)
         return;
+    events_sync_stop(ev->sync);
     if (ev->fd != -1)
         close(ev->fd);
     pthread_mutex_destroy(&ev->lock);
@@ -162,7 +171,10 @@ rotate(struct events *ev)
         log_warning("could not begin a new file of events: %s", e.message);
         return;
     }
-    close(old);
+    if (ev->sync != NULL)
+        events_sync_retire(ev->sync, old);
+    else
+        close(old);
 }
 
 static void
@@ -180,6 +192,8 @@ append(struct events *ev, const char *line, size_t len)
         return;
     }
     ev->size += len;
+    if (ev->sync != NULL)
+        events_sync_note(ev->sync, ev->fd);
 }
 
 static void

@@ -4,6 +4,7 @@
  * {"seq","time","node","kind", "level","server"?, "dataset"?, "who"?, "from"?,
  * "result"?, "text"}: who did it, from where, and "ok" or why it was refused,
  * for logins and changes.
+ * They are on disk within a second, and when events_close returns.
  * At 16 MiB a new file begins (events.jsonl.1 keeps the older); open handles
  * finish the old one.
  */
