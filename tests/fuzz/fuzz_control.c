@@ -99,6 +99,8 @@ const struct control_command control_setting_commands[] = { { 0 } };
 const struct control_command control_admin_commands[] = { { 0 } };
 const struct control_command control_filter_commands[] = { { 0 } };
 const struct control_command control_gate_commands[] = { { 0 } };
+const struct control_command control_firewall_commands[] = { { 0 } };
+const struct control_command control_key_commands[] = { { 0 } };
 const struct control_command control_backup_commands[] = { { 0 } };
 
 static void
