@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# parallel-safe
 """The checks check: the linter finds what it is there to find, and the runner
 counts failures, crashes, silence and leftovers as what they are."""
 
@@ -109,7 +108,7 @@ def run_tests(scripts):
 def runner_counts_what_tests_say():
     code, lines, _ = run_tests({
         "a": "print('ok one'); print('ok 2 - two'); print('okay then')",
-        "b": "# parallel-safe\nprint('skip three: no tool')\n"
+        "b": "# alone: to try that too\nprint('skip three: no tool')\n"
              "print('ok 4 # SKIP four')",
     })
     if code != 0 or lines[-1] != "2 passed, 0 failed, 2 skipped":

@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# parallel-safe
 """Databases of other programs, taken into use and out of it while they run."""
 # timeout: 400
 

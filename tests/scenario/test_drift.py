@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# parallel-safe
 """A secondary that somebody edits is never reported synchronized before it
 was repaired, and what was found is kept."""
 # timeout: 300

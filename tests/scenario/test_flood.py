@@ -3,6 +3,7 @@
 
 A tenth of it in every run; whole with LOCKSTEP_FLOOD=whole.
 """
+# alone: it takes what others need
 # timeout: 240
 
 import contextlib

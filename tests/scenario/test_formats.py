@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# parallel-safe
 """Database files of unusual making: each is replicated as it is, or refused
 with what to do."""
 # timeout: 400

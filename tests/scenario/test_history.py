@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# parallel-safe
 """What would be sent, and what was, can be seen row by row, without secrets."""
 # timeout: 300
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Instant: a commit by anybody is durable on every secondary at once."""
+# alone: its promise is a time
 # timeout: 120
 
 import os

@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# parallel-safe
 """Ten migrations of an application that knows nothing of Lockstep, as the
 versions of such a program bring them, one after the other: each arrives on a
 secondary as DDL plus the rows that changed, without an overwrite, whether its

@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# parallel-safe
 """Packets that no honest client sends, before a login and after one: each has
 a defined answer, and nothing grows, crashes or stays behind."""
 # timeout: 240

@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# parallel-safe
 """Counters, rows and tables that every node has its own of, while the rest is
 replicated around them: pushes, UNIQUE swaps, catch-up, an overwrite."""
 # timeout: 600

@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# parallel-safe
 """What is refused is refused with its exit code, and changes neither side."""
 # timeout: 240
 

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Random databases, proved equal on two replicas: tests/equality, in short."""
 # timeout: 600
-# parallel-safe
 
 import importlib.machinery
 import importlib.util

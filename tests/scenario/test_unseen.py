@@ -1,5 +1,4 @@
 #!/usr/bin/python3
-# parallel-safe
 """Writes that triggers cannot see, alone and among writes that they do see:
 each is found by the next interval, and arrives as changes."""
 # timeout: 300
