@@ -1,4 +1,5 @@
-# Lockstep: lockstepd (daemon/) and lockstep (manager-tui/).
+# Lockstep: lockstepd (daemon/), lockstep (manager-tui/), and what joins them to
+# OpenSSH (contrib/openssh/).
 #
 #   make               both programs, in build/
 #   make check         every test; the last line counts them (TESTS=base: some)
@@ -73,6 +74,9 @@ LIBS = $(PACKAGE_LIBS) -lcrypt -lm
 LIBRARY_SOURCES := $(wildcard base/*.c admin-proto/*.c ipfilter/*.c sync/*.c)
 DAEMON_SOURCES := $(wildcard daemon/*.c)
 TUI_SOURCES := $(wildcard manager-tui/*.c)
+# What makes users of "config" users of the host (docs/openssh.md): two
+# programs, whose main functions are in *_main.c.
+OPENSSH_SOURCES := $(filter-out %_main.c,$(wildcard contrib/openssh/*.c))
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 # Programs and preloaded libraries (preload_*.c) that tests are helped by.
@@ -88,6 +92,7 @@ programs = $(patsubst %.c,$(BUILD)/%,$1)
 LIBRARY_OBJECTS := $(call objects,$(LIBRARY_SOURCES))
 DAEMON_OBJECTS := $(call objects,$(DAEMON_SOURCES))
 TUI_OBJECTS := $(call objects,$(TUI_SOURCES))
+OPENSSH_OBJECTS := $(call objects,$(OPENSSH_SOURCES))
 # What tests link: everything but the two main functions, as archives, so
 # that a test takes only what it uses.
 ARCHIVES := $(BUILD)/liblockstepd.a $(BUILD)/liblockstep.a
@@ -100,13 +105,14 @@ PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(PRELOAD_SOURCES))
 # A program whose main is not there yet is not linked.
 PROGRAMS := $(if $(wildcard daemon/main.c),$(BUILD)/lockstepd) \
 	$(if $(wildcard manager-tui/main.c),$(BUILD)/lockstep)
+OPENSSH_PROGRAMS := $(BUILD)/lockstep-openssh $(BUILD)/lockstep-authorized-keys
 
 .PHONY: all tests check check-asan check-faults check-equality soak bench \
 	fuzz fuzz-programs lint screens demo man install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(OPENSSH_PROGRAMS)
 
 tests: all $(UNIT_PROGRAMS) $(TOOL_PROGRAMS) $(PRELOADS)
 
@@ -118,6 +124,12 @@ $(BUILD)/lockstepd: $(DAEMON_OBJECTS) $(LIBRARY_OBJECTS)
 $(BUILD)/lockstep: $(TUI_OBJECTS) \
 		$(call objects,$(wildcard base/*.c admin-proto/*.c))
 	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TUI_LIBS)
+
+$(BUILD)/lockstep-openssh: $(BUILD)/contrib/openssh/openssh_main.o
+$(BUILD)/lockstep-authorized-keys: $(BUILD)/contrib/openssh/keys_main.o
+$(OPENSSH_PROGRAMS): $(OPENSSH_OBJECTS) $(BUILD)/liblockstepd.a
+	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -o $@ \
+		-Wl,--start-group $^ -Wl,--end-group $(LIBS)
 
 $(BUILD)/liblockstepd.a: $(LIBRARY_OBJECTS) \
 		$(filter-out %/daemon/main.o,$(DAEMON_OBJECTS))
@@ -155,7 +167,8 @@ $(FUZZ_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
 
 # What of it lists commands, options and keys is made of the tables by which
 # the programs read them.
-MAN_SOURCES := docs/lockstep.1 docs/lockstepd.8 docs/lockstepd.conf.5
+MAN_SOURCES := docs/lockstep.1 docs/lockstepd.8 docs/lockstepd.conf.5 \
+	docs/lockstep-openssh.8 docs/lockstep-authorized-keys.8
 MAN_PAGES := $(patsubst docs/%,$(BUILD)/man/%,$(MAN_SOURCES)) \
 	$(BUILD)/man/lockstep-protocol.7
 
@@ -225,6 +238,15 @@ install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 $(BUILD)/lockstep $(DESTDIR)$(PREFIX)/bin/lockstep
 	install -m 755 $(BUILD)/lockstepd $(DESTDIR)$(PREFIX)/sbin/lockstepd
+	install -m 755 $(BUILD)/lockstep-openssh \
+		$(DESTDIR)$(PREFIX)/sbin/lockstep-openssh
+	install -d $(DESTDIR)$(PREFIX)/lib/lockstep $(SHARE)/lockstep/openssh
+	install -m 755 $(BUILD)/lockstep-authorized-keys \
+		$(DESTDIR)$(PREFIX)/lib/lockstep/lockstep-authorized-keys
+	sed 's|/usr/lib/|$(PREFIX)/lib/|' \
+		contrib/openssh/sshd_config.d/lockstep.conf \
+		> $(SHARE)/lockstep/openssh/sshd_config
+	install -m 644 contrib/openssh/openssh.conf $(SHARE)/lockstep/openssh
 	install -d $(SHARE)/bash-completion/completions \
 		$(SHARE)/zsh/$(ZSH_FOLDER) $(SHARE)/fish/vendor_completions.d
 	install -m 644 contrib/completion/lockstep.bash \
@@ -241,5 +263,5 @@ clean:
 	rm -rf $(BUILD) build-asan build-fuzz
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(DAEMON_OBJECTS) \
-	$(TUI_OBJECTS)) $(addsuffix .d,$(UNIT_PROGRAMS) $(TOOL_PROGRAMS) \
+	$(TUI_OBJECTS) $(OPENSSH_OBJECTS)) $(addsuffix .d,$(UNIT_PROGRAMS) $(TOOL_PROGRAMS) \
 	$(FUZZ_PROGRAMS))

@@ -1,0 +1,199 @@
+/* Reads users and groups of the local database, and judges each. */
+#include "contrib/openssh/people.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/escape.h"
+#include "sync/open.h"
+
+#define WAIT_MS 10000
+#define ACCOUNTS_MAX 1000000
+/* Of those that are refused so many are named. */
+#define TOLD_MAX 20
+
+static const char users_sql[] =
+    "SELECT " ACCOUNT_COLUMNS " FROM users AS u WHERE " ACCOUNT_ACTIVE
+    " ORDER BY u.name";
+
+static const char groups_sql[] =
+    "SELECT g.name, g.gid, u.name, g.id FROM groups AS g"
+    " LEFT JOIN group_members AS m ON m.group_id = g.id"
+    " LEFT JOIN users AS u ON u.id = m.user_id"
+    " AND typeof(u.name) = 'text' ORDER BY g.name, g.id, u.name";
+
+static void
+tell_refusal(struct people *p, const char *what, const unsigned char *name,
+    const char *why)
+{
+    char shown[160];
+
+    if (p->refused++ >= TOLD_MAX)
+        return;
+    escape_text(name != NULL ? (const char *)name : "",
+        name != NULL ? strlen((const char *)name) : 0, shown, sizeof(shown));
+    fprintf(stderr, "%s \"%s\" is left out: %s\n", what, shown, why);
+}
+
+static int
+compare_accounts(const void *a, const void *b)
+{
+    return strcmp(((const struct account *)a)->name,
+        ((const struct account *)b)->name);
+}
+
+const struct account *
+people_find(const struct people *p, const char *name)
+{
+    struct account wanted = { .name = "" };
+
+    if (p->count == 0 || strlen(name) > ACCOUNT_NAME_MAX)
+        return NULL;
+    memcpy(wanted.name, name, strlen(name) + 1);
+    return bsearch(&wanted, p->accounts, p->count, sizeof(*p->accounts),
+        compare_accounts);
+}
+
+static int
+read_users(struct people *p, sqlite3 *db, const struct policy *policy,
+    const struct locals *locals, int64_t now_s, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    size_t room = 0;
+    int rc, r = -1;
+
+    if (database_prepare(db, users_sql, &stmt, e) != 0)
+        return -1;
+    sqlite3_bind_int64(stmt, 1, now_s);
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *refusal;
+
+        if (p->count == ACCOUNTS_MAX) {
+            err_set(e, ERR_INVALID, "more than %d users", ACCOUNTS_MAX);
+            goto out;
+        }
+        if (p->count == room) {
+            room = room == 0 ? 256 : 2 * room;
+            p->accounts = alloc_resize(p->accounts, room, sizeof(*p->accounts));
+        }
+        refusal = account_read(&p->accounts[p->count], stmt, policy, locals);
+        if (refusal == NULL) {
+            p->count++;
+            continue;
+        }
+        account_release(&p->accounts[p->count]);
+        tell_refusal(p, "user", sqlite3_column_text(stmt, 0), refusal);
+    }
+    if (rc != SQLITE_DONE) {
+        database_error(db, e, "could not read the users");
+        goto out;
+    }
+    /* A damaged index may give another order than the names have. */
+    if (p->count > 0)
+        qsort(p->accounts, p->count, sizeof(*p->accounts), compare_accounts);
+    r = 0;
+out:
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+/* NULL, or why a row of groups_sql begins no group of this host. */
+static const char *
+group_refusal(sqlite3_stmt *stmt, const struct policy *policy,
+    const struct locals *locals)
+{
+    const char *name = (const char *)sqlite3_column_text(stmt, 0);
+    int64_t gid = sqlite3_column_int64(stmt, 1);
+
+    if (name == NULL ||
+        !account_name_ok(name, (size_t)sqlite3_column_bytes(stmt, 0)))
+        return "its name is not one";
+    if (locals_have_group(locals, name) ||
+        strcmp(name, policy->marker_group) == 0)
+        return "this host has a group of that name";
+    if (sqlite3_column_type(stmt, 1) != SQLITE_INTEGER ||
+        !account_id_ok(policy, gid))
+        return "its gid is out of range";
+    if (locals_have_gid(locals, (uint32_t)gid) ||
+        gid == (int64_t)policy->marker_gid)
+        return "its gid is that of a group of this host";
+    return NULL;
+}
+
+static int
+read_groups(struct people *p, sqlite3 *db, const struct policy *policy,
+    const struct locals *locals, struct err *e)
+{
+    bool taken = false, first = true, begun = false;
+    int64_t group = 0;
+    sqlite3_stmt *stmt = NULL;
+    int rc;
+
+    if (database_prepare(db, groups_sql, &stmt, e) != 0)
+        return -1;
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        const char *member = (const char *)sqlite3_column_text(stmt, 2);
+
+        if (!begun || sqlite3_column_int64(stmt, 3) != group) {
+            const char *refusal = group_refusal(stmt, policy, locals);
+
+            if (taken)
+                buf_put(&p->groups, "\n", 1);
+            begun = first = true;
+            group = sqlite3_column_int64(stmt, 3);
+            taken = refusal == NULL;
+            if (taken)
+                buf_printf(&p->groups, "%s:x:%lld:", name,
+                    (long long)sqlite3_column_int64(stmt, 1));
+            else
+                tell_refusal(p, "group", (const unsigned char *)name, refusal);
+        }
+        if (!taken || member == NULL || people_find(p, member) == NULL)
+            continue;
+        buf_printf(&p->groups, first ? "%s" : ",%s", member);
+        first = false;
+    }
+    if (taken)
+        buf_put(&p->groups, "\n", 1);
+    if (rc != SQLITE_DONE)
+        database_error(db, e, "could not read the groups");
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_DONE ? 0 : -1;
+}
+
+int
+people_read(struct people *p, const struct policy *policy,
+    const struct locals *locals, int64_t now_s, struct err *e)
+{
+    sqlite3 *db = NULL;
+    int r = -1;
+
+    memset(p, 0, sizeof(*p));
+    if (database_open(&db, policy->database, OPEN_READ, WAIT_MS, e) != 0 ||
+        database_exec(db, "BEGIN", e) != 0 ||
+        read_users(p, db, policy, locals, now_s, e) != 0 ||
+        read_groups(p, db, policy, locals, e) != 0)
+        goto out;
+    if (p->refused > TOLD_MAX)
+        fprintf(stderr, "and %zu more\n", p->refused - TOLD_MAX);
+    r = 0;
+out:
+    database_close(db);
+    if (r != 0)
+        people_release(p);
+    return r;
+}
+
+void
+people_release(struct people *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        account_release(&p->accounts[i]);
+    free(p->accounts);
+    buf_release(&p->groups);
+    memset(p, 0, sizeof(*p));
+}

@@ -1,0 +1,31 @@
+/*
+ * Everybody whom dataset "config" makes a user of this host, with their groups,
+ * read in one transaction; and whom the rules refuse, told on standard error.
+ */
+#ifndef CONTRIB_OPENSSH_PEOPLE_H
+#define CONTRIB_OPENSSH_PEOPLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "contrib/openssh/account.h"
+#include "contrib/openssh/locals.h"
+#include "contrib/openssh/policy.h"
+
+struct people {
+    struct account *accounts; /* by name, as strcmp has it */
+    size_t count;
+    size_t refused;
+    struct buf groups; /* lines of group(5) */
+};
+
+/* Reads who may log in at NOW_S (UTC).  Blocks for locks of the database. */
+int people_read(struct people *p, const struct policy *policy,
+    const struct locals *locals, int64_t now_s, struct err *e);
+void people_release(struct people *p);
+/* Borrowed; NULL when there is none of that name. */
+const struct account *people_find(const struct people *p, const char *name);
+
+#endif

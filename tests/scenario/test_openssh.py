@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""A user of the cluster logs in to a real sshd on every node, as long as the
+primary says so."""
+# timeout: 120
+# parallel-safe
+
+from lockstep import check, run, same, scenario, wait_for
+from sshd_host import Host, Session, make_key, need_sshd, sftp
+
+
+def hosts_of(t, count):
+    """A cluster whose nodes are hosts with sshd."""
+    nodes = [t.node("host%d" % (i + 1), start=False) for i in range(count)]
+    hosts = [Host(t, node) for node in nodes]
+    for node in nodes:
+        node.start()
+    for node in nodes[1:]:
+        nodes[0].cli("server", "add", node.address, "--name", node.name,
+                     "--password-file", node.password_file(),
+                     "--fingerprint", node.fingerprint())
+    nodes[0].cli("sync", "config", "--instant", "yes")
+    for host in hosts:
+        host.start_sshd()
+    return hosts
+
+
+def put_into_effect(hosts):
+    hosts[0].node.cli("sync", "now", "--wait")
+    for host in hosts:
+        host.run("/opt/lockstep-openssh")
+
+
+@scenario
+def users_log_in_on_every_node(t):
+    with t.promise("three hosts with lockstepd and sshd"):
+        need_sshd()
+        hosts = hosts_of(t, 3)
+        primary = hosts[0].node
+    if t.failures or "hosts" not in locals():
+        return
+    old, new = make_key(t, "old"), make_key(t, "new")
+    primary.cli("user", "add", "ann", "--uid", "5001")
+    primary.cli("user", "key", "add", "ann", old + ".pub")
+    put_into_effect(hosts)
+    with t.promise("a user with a key logs in on all three"):
+        for host in hosts:
+            same(sftp(host, old, "ann"),
+                 "sftp> pwd\nRemote working directory: /files\n", "the answer")
+    with t.promise("has the same uid everywhere, and a home of its own"):
+        for host in hosts:
+            check(host.run("id", "ann").startswith(
+                "uid=5001(ann) gid=5001 groups=5001,14983(lockstep-sftp)"),
+                host.run("id", "ann"))
+            found = sftp(host, old, "ann", "put /etc/hostname x\nls -ln\n")
+            check(found and " 5001 " in found.splitlines()[-1], found)
+    with t.promise("a key that was changed: the old is refused, the new taken"):
+        primary.cli("user", "key", "remove", "ann", "old")
+        primary.cli("user", "key", "add", "ann", new + ".pub")
+        put_into_effect(hosts)
+        for host in hosts:
+            same(sftp(host, old, "ann"), None, "a login with the old key")
+            check(sftp(host, new, "ann"), "the new key is refused")
+    with t.promise("another's session stays when a user is disabled, whose "
+                   "session ends"):
+        primary.cli("user", "add", "bob")
+        primary.cli("user", "key", "add", "bob", old + ".pub")
+        put_into_effect(hosts)
+        ann = [Session(t, host, new, "ann") for host in hosts]
+        bob = [Session(t, host, old, "bob") for host in hosts]
+        primary.cli("user", "set", "ann", "--enabled", "no")
+        put_into_effect(hosts)
+        wait_for(lambda: not any(s.is_open() for s in ann), 10,
+                 "the end of the sessions")
+        check(all(s.is_open() for s in bob), "bob's session was ended")
+        for host in hosts:
+            same(sftp(host, new, "ann"), None, "a login when disabled")
+    with t.promise("logins go on while the daemon is down"):
+        hosts[1].node.kill9()
+        check(sftp(hosts[1], old, "bob"), "refused")
+
+
+if __name__ == "__main__":
+    run()
