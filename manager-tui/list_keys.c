@@ -7,10 +7,10 @@
 #include "base/alloc.h"
 #include "manager-tui/screen_list.h"
 
-static struct screen_list *
-list_of(struct screen *s)
+struct screen_list *
+list_of(const struct screen *s)
 {
-    return s->view->list(s);
+    return s->state;
 }
 
 static void

@@ -61,12 +61,9 @@ static void
 press_screen(struct manager *m, int press)
 {
     struct screen *s = manager_screen(m);
-    struct screen_list *list = s->view->list != NULL ? s->view->list(s) : NULL;
 
-    if ((list != NULL && list_press(list, s, press)) ||
-        keys_run(s, s->view->keys, press) ||
-        (list != NULL && keys_run(s, list_keys, press)) ||
-        keys_run(s, screen_global_keys, press))
+    if (list_press(list_of(s), s, press) || keys_run(s, s->view->keys, press) ||
+        keys_run(s, list_keys, press) || keys_run(s, screen_global_keys, press))
         return;
     press_digit(m, press);
 }
@@ -86,8 +83,7 @@ press_mouse(struct manager *m, int y, int x)
     for (size_t i = 0; y == 0 && screen_views[i] != NULL; i++)
         if (x >= m->tab_spots[i].begin && x < m->tab_spots[i].end)
             manager_show_tab(m, i);
-    if (y > 0 && s->view->list != NULL &&
-        list_click(s->view->list(s), s, y, x) && s->view->enter != NULL)
+    if (y > 0 && list_click(list_of(s), s, y, x) && s->view->enter != NULL)
         s->view->enter(s);
 }
 

@@ -143,11 +143,10 @@ take_answer(struct manager *m, const struct answer *answer)
         if (answer->error.code == ERR_NONE)
             s->data_ms = answer->utc_ms;
         if (!answer->lost)
-            s->view->answer(s, answer->tag, answer->value, &answer->error);
+            screen_answer(s, answer->tag, answer->value, &answer->error);
         /* Who scrolled on meanwhile needs another part. */
         if (!answer->lost && s == manager_screen(m) && s->waiting == 0 &&
-            (s->again ||
-                (s->view->list != NULL && list_wants_rows(s->view->list(s)))))
+            (s->again || list_wants_rows(list_of(s))))
             screen_refresh(s);
     }
 }

@@ -112,7 +112,7 @@ draw_screen(struct manager *m, struct area all)
     }
     free(must);
     m->body = area_part(all, top, 0, all.height - top - 2, all.width);
-    s->view->draw(s, m->body);
+    screen_draw(s, m->body);
     area_put_cut(all, all.height - 2, 0, all.width,
         m->said_is_error ? STYLE_BAD : STYLE_STRONG, m->said);
     keys_draw(s, area_part(all, all.height - 1, 0, 1, all.width));

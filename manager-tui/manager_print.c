@@ -82,10 +82,9 @@ manager_print(struct cli *cli, const char *view, struct err *e)
     manager_show_tab(&m, tab);
     s = manager_screen(&m);
     if (wait_for_answers(&m, s, e) == 0) {
-        if (s->view->list != NULL)
-            rows += (int)json_array_size(s->view->list(s)->rows);
+        rows += (int)json_array_size(list_of(s)->rows);
         canvas_resize(&m.canvas, rows, width);
-        s->view->draw(s, canvas_area(&m.canvas));
+        screen_draw(s, canvas_area(&m.canvas));
         canvas_print(&m.canvas, stdout);
         r = 0;
     }

@@ -5,11 +5,14 @@
  * answer when it is there.  What is seen is drawn whole, from what the screen
  * knows, after every key, answer and second.
  *
- *     static void
- *     refresh(struct screen *s)
- *     {
- *         screen_ask(s, "user list", NULL, ASKED_USERS);
- *     }
+ *     const struct screen_view view_bans = {
+ *         .name = "bans",
+ *         .title = "Bans",
+ *         .rows = &spec,
+ *         .command = "ipfilter bans",
+ *         .member = "bans",
+ *         .keys = keys,
+ *     };
  *
  * How to add one: docs/architecture.md.
  */
@@ -27,6 +30,8 @@
 struct manager;
 struct screen;
 struct screen_list;
+struct list_spec;
+struct details_spec;
 struct form;
 
 /* When a key means something; it is neither shown nor obeyed otherwise. */
@@ -52,25 +57,34 @@ struct key_binding {
         { 0 }, NULL, NULL, 0, NULL \
     }
 
+/* Everything beside name, title and rows may be NULL. */
 struct screen_view {
-    const char *name;               /* what --plain calls it: "servers" */
-    const char *title;              /* of its tab */
-    size_t state_size;              /* of what s->state points to, zeroed */
-    const struct key_binding *keys; /* NULL: none of its own */
-    /* Prepares the state (s->subject is set); may be NULL. */
+    const char *name;  /* what --plain calls it: "servers" */
+    const char *title; /* of its tab */
+    /* The list that keys and mouse move in; the state begins with it. */
+    const struct list_spec *rows;
+    /* What is asked for the rows, and the member of the answer that has them,
+     * where there is no refresh and no answer below. */
+    const char *command;
+    const char *member;
+    json_t *(*args)(struct screen *s);  /* of the command, fresh */
+    const struct details_spec *details; /* of a view that is one (details.h) */
+    size_t state_size; /* of what s->state points to, zeroed; 0: the list */
+    const struct key_binding *keys;
+    /* Prepares the rest of the state; s->subject is set. */
     void (*open)(struct screen *s);
-    /* Frees what the state holds; may be NULL. */
+    /* Frees what the state holds beside the list. */
     void (*close)(struct screen *s);
-    /* Asks for what is shown: at first, every few seconds, after acts. */
+    /* Asks for what is shown: at first, every few seconds, after acts, never
+     * while an answer is due. */
     void (*refresh)(struct screen *s);
     /* An answer to screen_ask with TAG; ERROR is ERR_NONE when RESULT,
      * borrowed, is there. */
     void (*answer)(struct screen *s, unsigned tag, const json_t *result,
         const struct err *error);
+    /* NULL: the list fills the area. */
     void (*draw)(struct screen *s, struct area area);
-    /* The list that keys and mouse move in; NULL: there is none. */
-    struct screen_list *(*list)(struct screen *s);
-    /* Opens the row under the cursor (Enter, a second click); may be NULL. */
+    /* Opens the row under the cursor (Enter, a second click). */
     void (*enter)(struct screen *s);
 };
 
@@ -101,6 +115,9 @@ void screen_ask(struct screen *s, const char *command, json_t *args,
  * callback, before the result. */
 void screen_ask_long(struct screen *s, const char *command, json_t *args,
     unsigned tag);
+/* An answer that has the rows: what views without an answer of their own do. */
+void screen_take_rows(struct screen *s, unsigned tag, const json_t *result,
+    const struct err *error);
 /* Runs a command that changes something.  When it is done, DONE is said and the
  * screen refreshed; when not, the error is shown with its hint. */
 void screen_act(struct screen *s, const char *command, json_t *args,
@@ -131,9 +148,14 @@ char *screen_time(const struct screen *s, const json_t *value);
 
 /* -- for the manager's own files ------------------------------------------ */
 
+/* Draws the screen into the area. */
+void screen_draw(struct screen *s, struct area area);
 struct screen *screen_open(struct manager *m, const struct screen_view *view,
     const char *subject);
 void screen_close(struct screen *s);
+/* An answer to what the screen asked. */
+void screen_answer(struct screen *s, unsigned tag, const json_t *result,
+    const struct err *error);
 /* The bindings that hold everywhere. */
 extern const struct key_binding screen_global_keys[];
 bool key_is_usable(const struct screen *s, const struct key_binding *key);

@@ -148,8 +148,7 @@ keys_draw(struct screen *s, struct area row)
     /* The ways to help and out are always seen. */
     bar_add(&bar, s, screen_global_keys);
     bar_add(&bar, s, s->view->keys);
-    if (s->view->list != NULL)
-        bar_add(&bar, s, list_keys);
+    bar_add(&bar, s, list_keys);
 }
 
 int
@@ -191,8 +190,7 @@ keys_help(const struct screen *s)
     size_t len;
 
     help_add(&b, s, s->view->keys, s->view->title);
-    if (s->view->list != NULL)
-        help_add(&b, s, list_keys, "Lists");
+    help_add(&b, s, list_keys, "Lists");
     help_add(&b, s, screen_global_keys, "Everywhere");
     return (char *)buf_steal(&b, &len);
 }

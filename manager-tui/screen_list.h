@@ -64,6 +64,8 @@ struct screen_list {
     int column_ends[24]; /* of the titles, for clicks; 0: not shown */
 };
 
+/* The list that the state of every screen begins with. */
+struct screen_list *list_of(const struct screen *s);
 void list_open(struct screen_list *list, const struct list_spec *spec);
 void list_close(struct screen_list *list);
 /* Adds what a paged command wants to ARGS (fresh when NULL), and returns it. */

@@ -40,7 +40,9 @@ screen_open(struct manager *m, const struct screen_view *view,
     s->m = m;
     s->id = ++m->next_id;
     s->subject = alloc_string(subject);
-    s->state = alloc_zeroed(1, view->state_size + 1);
+    s->state = alloc_zeroed(1,
+        view->state_size > 0 ? view->state_size : sizeof(struct screen_list));
+    list_open(list_of(s), view->rows);
     if (view->open != NULL)
         view->open(s);
     return s;
@@ -52,6 +54,7 @@ screen_close(struct screen *s)
     form_forget(s->m, s);
     if (s->view->close != NULL)
         s->view->close(s);
+    list_close(list_of(s));
     free(s->state);
     free(s->subject);
     free(s);
@@ -99,14 +102,54 @@ screen_ask_long(struct screen *s, const char *command, json_t *args,
     manager_call(s->m, call, true);
 }
 
+static void
+ask_rows(struct screen *s)
+{
+    json_t *args = s->view->args != NULL ? s->view->args(s) : NULL;
+
+    if (s->view->rows->paged)
+        args = list_args(list_of(s), args);
+    screen_ask(s, s->view->command, args, 0);
+}
+
+void
+screen_take_rows(struct screen *s, unsigned tag, const json_t *result,
+    const struct err *error)
+{
+    const json_t *total = json_object_get(result, "total");
+
+    (void)tag;
+    if (error->code == ERR_NONE)
+        list_take(list_of(s), json_object_get(result, s->view->member),
+            s->view->rows->paged ? json_integer_value(total) : -1);
+}
+
+void
+screen_answer(struct screen *s, unsigned tag, const json_t *result,
+    const struct err *error)
+{
+    if (s->view->answer != NULL)
+        s->view->answer(s, tag, result, error);
+    else
+        screen_take_rows(s, tag, result, error);
+}
+
+void
+screen_draw(struct screen *s, struct area area)
+{
+    if (s->view->draw != NULL)
+        s->view->draw(s, area);
+    else
+        list_draw(list_of(s), s, area);
+}
+
 static int
 ticks_to_refresh(struct screen *s)
 {
-    const struct screen_list *list =
-        s->view->list != NULL ? s->view->list(s) : NULL;
+    const struct screen_list *list = list_of(s);
     size_t ticks = REFRESH_TICKS;
 
-    if (list != NULL && !list->spec->paged)
+    if (!list->spec->paged)
         ticks += json_array_size(list->rows) / ROWS_PER_TICK;
     return ticks < REFRESH_TICKS_MAX ? (int)ticks : REFRESH_TICKS_MAX;
 }
@@ -118,8 +161,12 @@ screen_refresh(struct screen *s)
     manager_ask_status(s->m);
     /* One question at a time; what is wanted meanwhile is asked afterwards. */
     s->again = s->waiting > 0;
-    if (!s->again)
+    if (s->again)
+        return;
+    if (s->view->refresh != NULL)
         s->view->refresh(s);
+    else
+        ask_rows(s);
 }
 
 void

@@ -30,7 +30,7 @@ is_primary_row(const char *name, const struct screen *s)
 static void
 for_chosen(struct screen *s, void (*act)(struct screen *s, const char *name))
 {
-    struct screen_list *list = s->view->list(s);
+    struct screen_list *list = list_of(s);
     json_t *chosen = list_chosen(list), *name;
     size_t i, done = 0;
 
@@ -145,7 +145,7 @@ key_resume(struct screen *s)
 void
 server_open_current(struct screen *s)
 {
-    const char *name = list_current_key(s->view->list(s));
+    const char *name = list_current_key(list_of(s));
 
     if (name == NULL)
         return;
@@ -159,7 +159,7 @@ server_open_current(struct screen *s)
 static const json_t *
 one_row(struct screen *s)
 {
-    const json_t *row = list_current(s->view->list(s));
+    const json_t *row = list_current(list_of(s));
     const char *name = json_string_value(json_object_get(row, "name"));
 
     if (name == NULL || is_primary_row(name, s)) {

@@ -6,10 +6,6 @@
 #include "manager-tui/screen_list.h"
 #include "manager-tui/views.h"
 
-struct state {
-    struct screen_list list;
-};
-
 static const struct list_column columns[] = {
     { { "BANNED", "source", COLUMN_TEXT, true }, 0, NULL, NULL },
     { { "SINCE", "since", COLUMN_AGE, false }, 1, NULL, NULL },
@@ -23,52 +19,6 @@ static const struct list_spec spec = {
     .key = "source",
     .empty = "No address is banned.",
 };
-
-static void
-open_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    list_open(&state->list, &spec);
-}
-
-static void
-close_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    list_close(&state->list);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->list;
-}
-
-static void
-refresh(struct screen *s)
-{
-    if (s->waiting == 0)
-        screen_ask(s, "ipfilter bans", NULL, 0);
-}
-
-static void
-answer(struct screen *s, unsigned tag, const json_t *result,
-    const struct err *error)
-{
-    (void)tag;
-    if (error->code == ERR_NONE)
-        list_take(list_of(s), json_object_get(result, "bans"), -1);
-}
-
-static void
-draw(struct screen *s, struct area area)
-{
-    list_draw(list_of(s), s, area);
-}
 
 static void
 key_unban(struct screen *s)
@@ -97,12 +47,8 @@ static const struct key_binding keys[] = {
 const struct screen_view view_bans = {
     .name = "bans",
     .title = "Bans",
-    .state_size = sizeof(struct state),
+    .rows = &spec,
+    .command = "ipfilter bans",
+    .member = "bans",
     .keys = keys,
-    .open = open_view,
-    .close = close_view,
-    .refresh = refresh,
-    .answer = answer,
-    .draw = draw,
-    .list = list_of,
 };

@@ -11,10 +11,6 @@
 #include "manager-tui/view_rows.h"
 #include "manager-tui/views.h"
 
-struct state {
-    struct screen_list list;
-};
-
 static enum style
 state_style(const json_t *row)
 {
@@ -48,46 +44,6 @@ static const struct list_spec spec = {
     .key = "name",
     .empty = "No datasets.",
 };
-
-static void
-open_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    list_open(&state->list, &spec);
-}
-
-static void
-close_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    list_close(&state->list);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->list;
-}
-
-static void
-refresh(struct screen *s)
-{
-    if (s->waiting == 0)
-        screen_ask(s, "dataset list", NULL, 0);
-}
-
-static void
-answer(struct screen *s, unsigned tag, const json_t *result,
-    const struct err *error)
-{
-    (void)tag;
-    if (error->code == ERR_NONE)
-        list_take(list_of(s), json_object_get(result, "datasets"), -1);
-}
 
 static void
 draw(struct screen *s, struct area area)
@@ -162,13 +118,10 @@ static const struct key_binding keys[] = {
 const struct screen_view view_changes = {
     .name = "changes",
     .title = "Changes",
-    .state_size = sizeof(struct state),
+    .rows = &spec,
+    .command = "dataset list",
+    .member = "datasets",
     .keys = keys,
-    .open = open_view,
-    .close = close_view,
-    .refresh = refresh,
-    .answer = answer,
     .draw = draw,
-    .list = list_of,
     .enter = enter,
 };

@@ -53,7 +53,6 @@ open_view(struct screen *s)
 {
     struct state *state = s->state;
 
-    list_open(&state->list, &spec);
     state->events = json_array();
 }
 
@@ -62,16 +61,7 @@ close_view(struct screen *s)
 {
     struct state *state = s->state;
 
-    list_close(&state->list);
     json_decref(state->events);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->list;
 }
 
 static void
@@ -81,10 +71,6 @@ refresh(struct screen *s)
     const json_t *newest = json_array_get(state->events, 0);
     json_t *args = json_pack("{s:i}", "limit", EVENTS_FIRST);
 
-    if (s->waiting > 0) {
-        json_decref(args);
-        return;
-    }
     if (newest != NULL)
         json_object_set(args, "since", json_object_get(newest, "time"));
     screen_ask(s, "events list", args, 0);
@@ -204,6 +190,7 @@ static const struct key_binding keys[] = {
 const struct screen_view view_events = {
     .name = "events",
     .title = "Events",
+    .rows = &spec,
     .state_size = sizeof(struct state),
     .keys = keys,
     .open = open_view,
@@ -211,6 +198,5 @@ const struct screen_view view_events = {
     .refresh = refresh,
     .answer = answer,
     .draw = draw,
-    .list = list_of,
     .enter = enter,
 };

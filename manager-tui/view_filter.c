@@ -75,37 +75,6 @@ static const struct list_spec spec = {
 };
 
 static void
-open_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    list_open(&state->list, &spec);
-}
-
-static void
-close_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    list_close(&state->list);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->list;
-}
-
-static void
-refresh(struct screen *s)
-{
-    if (s->waiting == 0)
-        screen_ask(s, "ipfilter list", NULL, 0);
-}
-
-static void
 answer(struct screen *s, unsigned tag, const json_t *result,
     const struct err *error)
 {
@@ -113,10 +82,9 @@ answer(struct screen *s, unsigned tag, const json_t *result,
     const char *reverts;
     struct err ignored = ERR_INIT;
 
-    (void)tag;
+    screen_take_rows(s, tag, result, error);
     if (error->code != ERR_NONE)
         return;
-    list_take(&state->list, json_object_get(result, "rules"), -1);
     reverts = json_string_value(json_object_get(result, "reverts_at"));
     state->reverts_ms = 0;
     if (reverts != NULL)
@@ -201,12 +169,11 @@ static const struct key_binding keys[] = {
 const struct screen_view view_filter = {
     .name = "ipfilter",
     .title = "IP filter",
+    .rows = &spec,
+    .command = "ipfilter list",
+    .member = "rules",
     .state_size = sizeof(struct state),
     .keys = keys,
-    .open = open_view,
-    .close = close_view,
-    .refresh = refresh,
     .answer = answer,
     .draw = draw,
-    .list = list_of,
 };

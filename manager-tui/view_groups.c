@@ -9,10 +9,6 @@
 #include "manager-tui/screen_list.h"
 #include "manager-tui/views.h"
 
-struct state {
-    struct screen_list list;
-};
-
 static const struct list_column columns[] = {
     { { "GROUP", "name", COLUMN_TEXT, true }, 0, NULL, NULL },
     { { "GID", "gid", COLUMN_TEXT, false }, 1, NULL, NULL },
@@ -27,52 +23,6 @@ static const struct list_spec spec = {
     .key = "name",
     .empty = "No groups yet: F7 adds one.",
 };
-
-static void
-open_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    list_open(&state->list, &spec);
-}
-
-static void
-close_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    list_close(&state->list);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->list;
-}
-
-static void
-refresh(struct screen *s)
-{
-    if (s->waiting == 0)
-        screen_ask(s, "group list", NULL, 0);
-}
-
-static void
-answer(struct screen *s, unsigned tag, const json_t *result,
-    const struct err *error)
-{
-    (void)tag;
-    if (error->code == ERR_NONE)
-        list_take(list_of(s), json_object_get(result, "groups"), -1);
-}
-
-static void
-draw(struct screen *s, struct area area)
-{
-    list_draw(list_of(s), s, area);
-}
 
 #define ABOUT_GROUP                                                         \
     { "gid", "Gid", FIELD_INT, NULL, "the next free unless given", false }, \
@@ -202,13 +152,9 @@ static const struct key_binding keys[] = {
 const struct screen_view view_groups = {
     .name = "groups",
     .title = "Groups",
-    .state_size = sizeof(struct state),
+    .rows = &spec,
+    .command = "group list",
+    .member = "groups",
     .keys = keys,
-    .open = open_view,
-    .close = close_view,
-    .refresh = refresh,
-    .answer = answer,
-    .draw = draw,
-    .list = list_of,
     .enter = enter,
 };

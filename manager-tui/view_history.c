@@ -7,10 +7,6 @@
 
 #define REVISIONS_SHOWN 500
 
-struct state {
-    struct screen_list list;
-};
-
 static const struct list_column columns[] = {
     { { "REVISION", "revision", COLUMN_TEXT, false }, 0, NULL, NULL },
     { { "TIME", "time", COLUMN_AGE, false }, 0, NULL, NULL },
@@ -31,47 +27,11 @@ static const struct list_spec spec = {
     .empty = "History holds no revision.",
 };
 
-static void
-open_view(struct screen *s)
+static json_t *
+args(struct screen *s)
 {
-    struct state *state = s->state;
-
-    list_open(&state->list, &spec);
-}
-
-static void
-close_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    list_close(&state->list);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->list;
-}
-
-static void
-refresh(struct screen *s)
-{
-    if (s->waiting == 0)
-        screen_ask(s, "dataset history",
-            json_pack("{s:s, s:i}", "name", s->subject, "limit",
-                REVISIONS_SHOWN),
-            0);
-}
-
-static void
-answer(struct screen *s, unsigned tag, const json_t *result,
-    const struct err *error)
-{
-    (void)tag;
-    if (error->code == ERR_NONE)
-        list_take(list_of(s), json_object_get(result, "history"), -1);
+    return json_pack("{s:s, s:i}", "name", s->subject, "limit",
+        REVISIONS_SHOWN);
 }
 
 static void
@@ -105,13 +65,11 @@ static const struct key_binding keys[] = {
 const struct screen_view view_history = {
     .name = "history",
     .title = "History",
-    .state_size = sizeof(struct state),
+    .rows = &spec,
+    .command = "dataset history",
+    .member = "history",
+    .args = args,
     .keys = keys,
-    .open = open_view,
-    .close = close_view,
-    .refresh = refresh,
-    .answer = answer,
     .draw = draw,
-    .list = list_of,
     .enter = enter,
 };

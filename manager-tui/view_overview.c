@@ -45,7 +45,6 @@ open_view(struct screen *s)
 {
     struct state *state = s->state;
 
-    list_open(&state->servers, &server_list_spec);
     list_open(&state->datasets, &dataset_spec);
 }
 
@@ -54,33 +53,7 @@ close_view(struct screen *s)
 {
     struct state *state = s->state;
 
-    list_close(&state->servers);
     list_close(&state->datasets);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->servers;
-}
-
-static void
-refresh(struct screen *s)
-{
-    if (s->waiting == 0)
-        screen_ask(s, "server list", list_args(list_of(s), NULL), 0);
-}
-
-static void
-answer(struct screen *s, unsigned tag, const json_t *result,
-    const struct err *error)
-{
-    (void)tag;
-    if (error->code == ERR_NONE)
-        list_take(list_of(s), json_object_get(result, "servers"),
-            json_integer_value(json_object_get(result, "total")));
 }
 
 static const char *
@@ -202,13 +175,13 @@ draw(struct screen *s, struct area area)
 const struct screen_view view_overview = {
     .name = "overview",
     .title = "Overview",
+    .rows = &server_list_spec,
+    .command = "server list",
+    .member = "servers",
     .state_size = sizeof(struct state),
     .keys = server_keys,
     .open = open_view,
     .close = close_view,
-    .refresh = refresh,
-    .answer = answer,
     .draw = draw,
-    .list = list_of,
     .enter = server_open_current,
 };

@@ -51,7 +51,6 @@ open_view(struct screen *s)
 {
     struct state *state = s->state;
 
-    list_open(&state->list, &spec);
     state->rows = json_array();
 }
 
@@ -60,17 +59,8 @@ close_view(struct screen *s)
 {
     struct state *state = s->state;
 
-    list_close(&state->list);
     json_decref(state->rows);
     json_decref(state->summary);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->list;
 }
 
 /* What is asked is what the screen is about. */
@@ -212,6 +202,7 @@ static const struct key_binding keys[] = {
 static const struct screen_view view_rows = {
     .name = "rows",
     .title = "Changed rows",
+    .rows = &spec,
     .state_size = sizeof(struct state),
     .keys = keys,
     .open = open_view,
@@ -219,7 +210,6 @@ static const struct screen_view view_rows = {
     .refresh = refresh,
     .answer = answer,
     .draw = draw,
-    .list = list_of,
     .enter = enter,
 };
 

@@ -13,15 +13,6 @@
 
 #define EVENTS_SHOWN 20
 
-enum { ASKED_SERVER, ASKED_EVENTS };
-
-struct state {
-    struct details details;
-    json_t *server; /* the answers */
-    json_t *events;
-    bool gone; /* removed, perhaps by somebody else */
-};
-
 static const struct column fields[] = {
     { "error", "error.message", COLUMN_TEXT, false },
     { "what to do", "error.hint", COLUMN_TEXT, false },
@@ -42,44 +33,6 @@ static const struct column fields[] = {
     { "sent", "bytes_sent", COLUMN_BYTES, false },
     COLUMNS_END,
 };
-
-static void
-open_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    details_open(&state->details);
-}
-
-static void
-close_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    details_close(&state->details);
-    json_decref(state->server);
-    json_decref(state->events);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->details.list;
-}
-
-static void
-refresh(struct screen *s)
-{
-    if (s->waiting > 0)
-        return;
-    screen_ask(s, "server show", json_pack("{s:s}", "name", s->subject),
-        ASKED_SERVER);
-    screen_ask(s, "events list",
-        json_pack("{s:s, s:i}", "server", s->subject, "limit", EVENTS_SHOWN),
-        ASKED_EVENTS);
-}
 
 static void
 add_datasets(struct details *d, const json_t *datasets)
@@ -111,62 +64,39 @@ add_events(struct details *d, const struct screen *s, const json_t *events)
     }
 }
 
-/* The lines, anew: times in them go on. */
 static void
-arrange(struct screen *s)
+arrange(struct screen *s, struct details *d)
 {
-    struct state *state = s->state;
-    struct details *d = &state->details;
-    const json_t *entry = json_object_get(state->server, "server");
-    const json_t *events = json_object_get(state->events, "events");
+    const json_t *entry = json_object_get(d->answers[0], "server");
+    const json_t *events = json_object_get(d->answers[1], "events");
     const char *name = json_string_value(json_object_get(entry, "state"));
     char *text;
 
-    if (entry == NULL)
-        return;
-    details_begin(d, s);
     text = server_state_text(name, screen_is_ascii(s));
     details_line(d, "state", text);
     free(text);
     details_fields(d, s, entry, fields);
     details_title(d, "Datasets");
-    add_datasets(d, json_object_get(state->server, "datasets"));
+    add_datasets(d, json_object_get(d->answers[0], "datasets"));
     if (json_array_size(events) > 0) {
         details_title(d, "Events");
         add_events(d, s, events);
     }
-    details_end(d);
 }
 
-static void
-answer(struct screen *s, unsigned tag, const json_t *result,
-    const struct err *error)
+static json_t *
+events_args(struct screen *s)
 {
-    struct state *state = s->state;
-    json_t **kept = tag == ASKED_SERVER ? &state->server : &state->events;
-
-    if (tag == ASKED_SERVER)
-        state->gone = error->code == ERR_NOT_FOUND;
-    if (error->code != ERR_NONE)
-        return;
-    json_decref(*kept);
-    *kept = json_incref((json_t *)result);
+    return json_pack("{s:s, s:i}", "server", s->subject, "limit", EVENTS_SHOWN);
 }
 
-static void
-draw(struct screen *s, struct area area)
-{
-    const struct state *state = s->state;
-
-    area_putf(area, 0, 0, STYLE_STRONG, "Server %s", s->subject);
-    if (state->gone) {
-        area_put_wrapped(area, 2, 2, STYLE_PLAIN,
-            "It is no server of this node any more.");
-        return;
-    }
-    arrange(s);
-    list_draw(list_of(s), s, area_part(area, 1, 0, area.height, area.width));
-}
+static const struct details_spec spec = {
+    .title = "Server",
+    .gone = "It is no server of this node any more.",
+    .asks = { { "server show", true, NULL },
+        { "events list", false, events_args } },
+    .arrange = arrange,
+};
 
 static void
 key_sync(struct screen *s)
@@ -189,10 +119,8 @@ key_resume(struct screen *s)
 static void
 key_interval(struct screen *s)
 {
-    struct state *state = s->state;
-
     server_set_interval(s, s->subject,
-        json_integer_value(view_member(state->server, "server.interval_s")));
+        json_integer_value(view_member(details_of(s), "server.interval_s")));
 }
 
 static void
@@ -204,8 +132,7 @@ key_remove(struct screen *s)
 static void
 key_trust(struct screen *s)
 {
-    struct state *state = s->state;
-    const json_t *entry = json_object_get(state->server, "server");
+    const json_t *entry = json_object_get(details_of(s), "server");
 
     if (entry != NULL)
         server_trust(s, entry);
@@ -214,8 +141,7 @@ key_trust(struct screen *s)
 static void
 key_overwrite(struct screen *s)
 {
-    struct state *state = s->state;
-    const json_t *entry = json_object_get(state->server, "server");
+    const json_t *entry = json_object_get(details_of(s), "server");
 
     if (entry != NULL)
         server_overwrite(s, entry);
@@ -242,12 +168,6 @@ static const struct key_binding keys[] = {
 const struct screen_view view_server = {
     .name = "server",
     .title = "Server",
-    .state_size = sizeof(struct state),
+    DETAILS_VIEW(spec),
     .keys = keys,
-    .open = open_view,
-    .close = close_view,
-    .refresh = refresh,
-    .answer = answer,
-    .draw = draw,
-    .list = list_of,
 };

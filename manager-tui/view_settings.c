@@ -11,67 +11,12 @@
 #include "manager-tui/text.h"
 #include "manager-tui/views.h"
 
-enum { ASKED_SYNC, ASKED_SETTINGS, ASKED_ADMINS, ASKED_COUNT };
-
-struct state {
-    struct details details;
-    json_t *answers[ASKED_COUNT]; /* NULL: not known yet */
-};
-
 static const char *
 text_of(const json_t *object, const char *member)
 {
     const char *text = json_string_value(json_object_get(object, member));
 
     return text != NULL ? text : "";
-}
-
-static void
-open_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    details_open(&state->details);
-}
-
-static void
-close_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    details_close(&state->details);
-    for (size_t i = 0; i < ASKED_COUNT; i++)
-        json_decref(state->answers[i]);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->details.list;
-}
-
-static void
-refresh(struct screen *s)
-{
-    if (s->waiting > 0)
-        return;
-    screen_ask(s, "sync status", NULL, ASKED_SYNC);
-    screen_ask(s, "config list", NULL, ASKED_SETTINGS);
-    screen_ask(s, "admin list", NULL, ASKED_ADMINS);
-}
-
-static void
-answer(struct screen *s, unsigned tag, const json_t *result,
-    const struct err *error)
-{
-    struct state *state = s->state;
-
-    if (error->code != ERR_NONE)
-        return;
-    json_decref(state->answers[tag]);
-    state->answers[tag] = json_incref((json_t *)result);
 }
 
 static void
@@ -144,22 +89,21 @@ add_admins(struct details *d, const json_t *admins)
 }
 
 static void
-draw(struct screen *s, struct area area)
+arrange(struct screen *s, struct details *d)
 {
-    struct state *state = s->state;
-    struct details *d = &state->details;
-    json_t *const *answers = state->answers;
-
-    details_begin(d, s);
-    if (answers[ASKED_SYNC] != NULL)
-        add_sync(d, answers[ASKED_SYNC]);
-    if (answers[ASKED_SETTINGS] != NULL)
-        add_settings(d, json_object_get(answers[ASKED_SETTINGS], "settings"));
-    if (answers[ASKED_ADMINS] != NULL)
-        add_admins(d, json_object_get(answers[ASKED_ADMINS], "admins"));
-    details_end(d);
-    list_draw(list_of(s), s, area);
+    (void)s;
+    add_sync(d, d->answers[0]);
+    if (d->answers[1] != NULL)
+        add_settings(d, json_object_get(d->answers[1], "settings"));
+    if (d->answers[2] != NULL)
+        add_admins(d, json_object_get(d->answers[2], "admins"));
 }
+
+static const struct details_spec spec = {
+    .asks = { { "sync status", false, NULL }, { "config list", false, NULL },
+        { "admin list", false, NULL } },
+    .arrange = arrange,
+};
 
 /* What the line under the cursor is about, if it is of that KIND. */
 static const json_t *
@@ -248,13 +192,7 @@ static const struct key_binding keys[] = {
 const struct screen_view view_settings = {
     .name = "settings",
     .title = "Settings",
-    .state_size = sizeof(struct state),
+    DETAILS_VIEW(spec),
     .keys = keys,
-    .open = open_view,
-    .close = close_view,
-    .refresh = refresh,
-    .answer = answer,
-    .draw = draw,
-    .list = list_of,
     .enter = enter,
 };

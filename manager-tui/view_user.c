@@ -11,11 +11,6 @@
 #include "manager-tui/user_acts.h"
 #include "manager-tui/views.h"
 
-struct state {
-    struct details details;
-    json_t *user; /* NULL: not known yet */
-};
-
 static const struct column fields[] = {
     { "comment", "comment", COLUMN_TEXT, false },
     { "may log in", "enabled", COLUMN_YES_NO, false },
@@ -27,51 +22,6 @@ static const struct column fields[] = {
     { "shell", "shell", COLUMN_TEXT, false },
     COLUMNS_END,
 };
-
-static void
-open_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    details_open(&state->details);
-}
-
-static void
-close_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    details_close(&state->details);
-    json_decref(state->user);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->details.list;
-}
-
-static void
-refresh(struct screen *s)
-{
-    if (s->waiting == 0)
-        screen_ask(s, "user show", json_pack("{s:s}", "name", s->subject), 0);
-}
-
-static void
-answer(struct screen *s, unsigned tag, const json_t *result,
-    const struct err *error)
-{
-    struct state *state = s->state;
-
-    (void)tag;
-    if (error->code != ERR_NONE)
-        return;
-    json_decref(state->user);
-    state->user = json_incref(json_object_get(result, "user"));
-}
 
 static const char *
 text_of(const json_t *object, const char *member)
@@ -135,27 +85,21 @@ add_things(struct details *d, const struct things *things, const json_t *user)
 }
 
 static void
-arrange(struct screen *s)
+arrange(struct screen *s, struct details *d)
 {
-    struct state *state = s->state;
-    struct details *d = &state->details;
+    const json_t *user = json_object_get(d->answers[0], "user");
 
-    if (state->user == NULL)
-        return;
-    details_begin(d, s);
-    details_fields(d, s, state->user, fields);
+    details_fields(d, s, user, fields);
     for (size_t i = 0; i < sizeof(all_things) / sizeof(all_things[0]); i++)
-        add_things(d, &all_things[i], state->user);
-    details_end(d);
+        add_things(d, &all_things[i], user);
 }
 
-static void
-draw(struct screen *s, struct area area)
-{
-    arrange(s);
-    area_putf(area, 0, 0, STYLE_STRONG, "User %s", s->subject);
-    list_draw(list_of(s), s, area_part(area, 1, 0, area.height, area.width));
-}
+static const struct details_spec spec = {
+    .title = "User",
+    .gone = "It is no user of this node any more.",
+    .asks = { { "user show", true, NULL } },
+    .arrange = arrange,
+};
 
 /* A folder is changed; nothing else can be opened. */
 static void
@@ -170,10 +114,10 @@ enter(struct screen *s)
 static void
 key_edit(struct screen *s)
 {
-    struct state *state = s->state;
+    const json_t *user = json_object_get(details_of(s), "user");
 
-    if (state->user != NULL)
-        user_edit(s, state->user);
+    if (user != NULL)
+        user_edit(s, user);
 }
 
 static void
@@ -231,13 +175,7 @@ static const struct key_binding keys[] = {
 const struct screen_view view_user = {
     .name = "user",
     .title = "User",
-    .state_size = sizeof(struct state),
+    DETAILS_VIEW(spec),
     .keys = keys,
-    .open = open_view,
-    .close = close_view,
-    .refresh = refresh,
-    .answer = answer,
-    .draw = draw,
-    .list = list_of,
     .enter = enter,
 };

@@ -9,11 +9,6 @@
 #include "manager-tui/user_acts.h"
 #include "manager-tui/views.h"
 
-struct state {
-    struct screen_list list;
-    bool again; /* something else is wanted since it was asked */
-};
-
 static bool
 has_expired(const json_t *row)
 {
@@ -69,63 +64,11 @@ static const struct list_spec spec = {
     .paged = true,
 };
 
-static void
-open_view(struct screen *s)
+static json_t *
+args(struct screen *s)
 {
-    struct state *state = s->state;
-
-    list_open(&state->list, &spec);
-}
-
-static void
-close_view(struct screen *s)
-{
-    struct state *state = s->state;
-
-    list_close(&state->list);
-}
-
-static struct screen_list *
-list_of(struct screen *s)
-{
-    struct state *state = s->state;
-
-    return &state->list;
-}
-
-/* One question at a time; what was typed meanwhile is asked afterwards. */
-static void
-refresh(struct screen *s)
-{
-    struct state *state = s->state;
-    json_t *args;
-
-    state->again = s->waiting > 0;
-    if (state->again)
-        return;
-    args = list_args(&state->list, NULL);
-    json_object_set_new(args, "ignore_case", json_true());
-    screen_ask(s, "user list", args, 0);
-}
-
-static void
-answer(struct screen *s, unsigned tag, const json_t *result,
-    const struct err *error)
-{
-    struct state *state = s->state;
-
-    (void)tag;
-    if (error->code == ERR_NONE)
-        list_take(&state->list, json_object_get(result, "users"),
-            json_integer_value(json_object_get(result, "total")));
-    if (state->again)
-        refresh(s);
-}
-
-static void
-draw(struct screen *s, struct area area)
-{
-    list_draw(list_of(s), s, area);
+    (void)s;
+    return json_pack("{s:b}", "ignore_case", true);
 }
 
 static void
@@ -198,13 +141,10 @@ static const struct key_binding keys[] = {
 const struct screen_view view_users = {
     .name = "users",
     .title = "Users",
-    .state_size = sizeof(struct state),
+    .rows = &spec,
+    .command = "user list",
+    .member = "users",
+    .args = args,
     .keys = keys,
-    .open = open_view,
-    .close = close_view,
-    .refresh = refresh,
-    .answer = answer,
-    .draw = draw,
-    .list = list_of,
     .enter = enter,
 };
