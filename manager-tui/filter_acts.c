@@ -48,21 +48,36 @@ changed(struct form *f, const json_t *result)
         waits ? "It reverts soon: F2 keeps it." : "The rules are changed.");
 }
 
+#define WHICH                                                                  \
+    { "action", "Action", FIELD_CHOICE, "allow|deny", "Left and Right choose", \
+        true },                                                                \
+    {                                                                          \
+        "address", "Address", FIELD_TEXT, NULL,                                \
+            "192.0.2.7, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 2001:db8::/32",     \
+            true                                                               \
+    }
+
+#define HOW                                                      \
+    { "position", "Position", FIELD_INT, NULL,                   \
+        "its place; empty: after the others", false },           \
+        { "scope", "Scope", FIELD_CHOICE, "admin|service|both",  \
+            "the admin port, the SFTP service, or both", true }, \
+        { "expires", "Expires", FIELD_TIME, NULL,                \
+            "2026-12-31, or 2h from now", false },               \
+        { "comment", "Comment", FIELD_TEXT, NULL, "free text", false }, SAFETY
+
 static const struct form_field add_fields[] = {
-    { "action", "Action", FIELD_CHOICE, "allow|deny", "Left and Right choose",
-        true },
-    { "address", "Address", FIELD_TEXT, NULL,
-        "192.0.2.7, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 2001:db8::/32", true },
+    WHICH,
     { "cluster", "On every server", FIELD_YES_NO, NULL,
         "yes: a rule of the cluster, asked after each node's own", false },
-    { "position", "Position", FIELD_INT, NULL,
-        "its place; empty: after the others", false },
-    { "scope", "Scope", FIELD_CHOICE, "admin|service|both",
-        "the admin port, the SFTP service, or both", true },
-    { "expires", "Expires", FIELD_TIME, NULL, "2026-12-31, or 2h from now",
-        false },
-    { "comment", "Comment", FIELD_TEXT, NULL, "free text", false },
-    SAFETY,
+    HOW,
+    FIELDS_END,
+};
+
+/* A secondary has rules of its own alone. */
+static const struct form_field own_fields[] = {
+    WHICH,
+    HOW,
     FIELDS_END,
 };
 
@@ -74,17 +89,27 @@ filter_add_rule(struct screen *s)
         .fields = add_fields,
         .command = "ipfilter add",
         .finish = changed };
+    static const struct form_spec own = { .title = "Add a rule",
+        .submit = "Add",
+        .fields = own_fields,
+        .command = "ipfilter add",
+        .finish = changed };
 
-    open_safe(s, &spec, NULL, NULL, NULL);
+    open_safe(s, screen_is_read_only(s) ? &own : &spec, NULL, NULL, NULL);
 }
 
-/* A default is no rule of anybody's; says so. */
+/* A default is no rule of anybody's, and a secondary gets the cluster's from
+ * its primary; says so. */
 static bool
-is_default(struct screen *s, const json_t *rule)
+is_fixed(struct screen *s, const json_t *rule)
 {
-    if (!json_is_null(json_object_get(rule, "id")))
+    if (json_is_null(json_object_get(rule, "id")))
+        screen_say(s, "This is what holds by default; add a rule before it.");
+    else if (screen_is_read_only(s) &&
+             json_is_true(json_object_get(rule, "cluster")))
+        screen_say(s, "The cluster's rules are changed on its primary.");
+    else
         return false;
-    screen_say(s, "This is what holds by default; add a rule before it.");
     return true;
 }
 
@@ -116,7 +141,7 @@ filter_move_rule(struct screen *s, const json_t *rule)
         .finish = changed };
     char *text;
 
-    if (is_default(s, rule))
+    if (is_fixed(s, rule))
         return;
     text = describe(rule, "gets another place.");
     open_safe(s, &spec, text,
@@ -143,7 +168,7 @@ filter_remove_rule(struct screen *s, const json_t *rule)
         .finish = changed };
     char *text;
 
-    if (is_default(s, rule))
+    if (is_fixed(s, rule))
         return;
     text = describe(rule, "will be removed.");
     open_safe(s, &spec, text,

@@ -39,6 +39,22 @@ def late(node, hours=2):
     return at.isoformat(timespec="milliseconds") + "Z"
 
 
+def password(node):
+    """The first one of NODE's administrator."""
+    with open(node.password_file()) as f:
+        return f.read().strip()
+
+
+def fill_details(term, host, secret, name=""):
+    """The first page of "Add a server"; None leaves what is there."""
+    term.see("Add a server .1 of 3")
+    for text in host, None, None, secret, name:
+        if text is not None:
+            term.keys("C-u")
+            term.type(text)
+        term.keys("Enter")
+
+
 class Terminal:
     def __init__(self, node, width=80, height=24, arguments=(), frozen=None,
                  environment=None, command=None):

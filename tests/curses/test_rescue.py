@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Events, doctor, and decisions about what waits for one."""
+# parallel-safe
 
 import os
 
 from terminal import SIZES, Terminal, check, wait_for
 
-from lockstep import HELD, run, same, scenario
+from lockstep import run, same, scenario
 
 
 @scenario
@@ -46,27 +47,6 @@ def events_and_doctor(t):
 def decisions(t):
     cluster = t.cluster(1)
     node, other = cluster.primary, cluster.secondaries[0]
-    with t.promise("an old database is held, looked at, and accepted"):
-        with node.database() as db:
-            db.executemany(
-                "INSERT INTO users (id, name, uid, gid, home) VALUES "
-                "(?, ?, 1000, 1000, '/srv/x')",
-                [(i, "user%d" % i) for i in range(1, 61)])
-        cluster.sync()
-        with node.database() as db:
-            db.execute("DELETE FROM users WHERE id > 10")
-        node.cli("sync", "now", "--wait", expect=HELD)
-        with Terminal(node) as term:
-            term.see("second1 +. held")
-            term.keys("H")
-            term.see('The dataset "config" is held')
-            term.keys("Enter")
-            term.see("50 REMOVED")
-            term.type("config")
-            term.keys("Enter")
-            term.see("It is published.")
-            term.see("second1 +. synchronized")
-        same(other.sql("SELECT count(*) FROM users"), [(10,)], "users there")
     with t.promise("overwrite and trust want the name typed"):
         with Terminal(node) as term:
             term.see("second1 +. synchronized")

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Settings in the manager: synchronization, values, administrators."""
+# parallel-safe
 
 from terminal import SIZES, VIEWS, Terminal, check
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Users, their keys, folders and groups, in the manager."""
+# parallel-safe
 
 import subprocess
 
