@@ -44,6 +44,7 @@ static const struct control_command *const families[] = {
     control_gate_commands,
     control_firewall_commands,
     control_key_commands,
+    control_hook_commands,
     control_backup_commands,
 };
 

@@ -104,6 +104,8 @@ extern const struct control_command control_filter_commands[];
 extern const struct control_command control_firewall_commands[];
 /* control_key.c: key show, key rotate */
 extern const struct control_command control_key_commands[];
+/* control_hook.c: hook list, run, wait */
+extern const struct control_command control_hook_commands[];
 /* backup.c: backup create */
 extern const struct control_command control_backup_commands[];
 

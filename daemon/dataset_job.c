@@ -16,6 +16,7 @@
 #include "daemon/events.h"
 #include "daemon/filter.h"
 #include "daemon/fleet.h"
+#include "daemon/hooks.h"
 #include "sync/open.h"
 
 /* A dataset that could not be opened is tried again this often at most. */
@@ -220,8 +221,11 @@ run_done(void *arg, bool cancelled)
         before = ds->view;
         ds->view = run->view;
         report_drift(ds, &before);
-        if (!ds->engine->stopping)
+        if (!ds->engine->stopping) {
             report_error(ds, &before);
+            hooks_notice(ds->engine->hooks, ds,
+                before.replica.drifted && !ds->view.replica.drifted);
+        }
     }
     if (run->job.done != NULL)
         run->job.done(ds, run->job.arg, &run->error);

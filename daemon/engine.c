@@ -22,6 +22,7 @@
 #include "daemon/filter_confirm.h"
 #include "daemon/fleet.h"
 #include "daemon/gate.h"
+#include "daemon/hooks.h"
 #include "daemon/inbound.h"
 #include "daemon/leftovers.h"
 #include "daemon/listener.h"
@@ -150,6 +151,7 @@ start_parts(struct engine *engine, struct err *e)
         gate_open(&engine->gate, engine, e) != 0 ||
         child_setup(engine->loop, e) != 0)
         return -1;
+    engine->hooks = hooks_open(engine);
     engine->vfs = vfs_new(engine);
     engine->inbounds = inbounds_new(engine);
     if (listener_open(&engine->listener, engine, engine->settings.listen, e) !=
@@ -191,6 +193,8 @@ engine_stop(struct engine *engine)
     engine->listener = NULL;
     engine->inbounds = NULL;
     inbounds_free(inbounds);
+    hooks_close(engine->hooks);
+    engine->hooks = NULL;
     fleet_close(engine->fleet);
     /* Jobs of the last moment still report to these. */
     datasets_close(engine->datasets);
@@ -271,15 +275,22 @@ engine_reload(struct engine *engine, struct err *e)
         !same_text(read.name, engine->configured.name) ||
         !same_text(read.state_dir, engine->configured.state_dir))
         log_warning("name, listen and state_dir take effect at the next start");
-    /* The command line's own choice of these three stays. */
+    /* The command line's own choice of these stays. */
     move_text(&read.listen, &now->listen);
     move_text(&read.name, &now->name);
     move_text(&read.state_dir, &now->state_dir);
+    if (!same_text(now->hooks_folder, engine->configured.hooks_folder)) {
+        move_text(&read.hooks_folder, &now->hooks_folder);
+    } else {
+        free(engine->configured.hooks_folder);
+        engine->configured.hooks_folder = alloc_string(read.hooks_folder);
+    }
     settings_release(now);
     *now = read;
     log_set_level((enum log_level)now->log_level);
     follow_outlets(engine);
     datasets_follow_settings(engine->datasets);
+    hooks_run_all(engine->hooks);
     events_add(engine->events, "info", "reloaded", NULL, NULL,
         "the configuration was read again");
     return 0;

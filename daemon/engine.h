@@ -28,6 +28,7 @@ struct engine {
     struct gate *gate;         /* daemon/gate.h */
     struct listener *listener; /* daemon/listener.h */
     struct inbounds *inbounds; /* daemon/inbound.h: sessions */
+    struct hooks *hooks;       /* daemon/hooks.h */
     struct fleet *fleet;       /* daemon/fleet.h: servers, pushes */
     struct vfs *vfs;           /* daemon/vfs.h: the file tree */
     bool stopping;

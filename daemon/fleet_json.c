@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "admin-proto/ssh_client.h"
 #include "daemon/fleet_internal.h"
+#include "daemon/hooks.h"
 #include "daemon/listener.h"
 
 /* A secondary that has not heard of its primary for this long is not well. */
@@ -187,9 +188,15 @@ fleet_healthy(struct fleet *fleet, char *why, size_t why_size)
 {
     const struct node *node = &fleet->engine->node;
 
+    const struct err *hook = hooks_error(fleet->engine->hooks);
+
     why[0] = '\0';
     if (!datasets_healthy(fleet, why, why_size))
         return false;
+    if (hook != NULL) {
+        snprintf(why, why_size, "%s", hook->message);
+        return false;
+    }
     if (node->role == NODE_SECONDARY &&
         clock_utc_ms() - node->primary_heard_ms > SILENCE_MS) {
         snprintf(why, why_size, "the primary \"%s\" has not been heard from",

@@ -24,6 +24,7 @@
 #include "daemon/backup.h"
 #include "daemon/child.h"
 #include "daemon/engine.h"
+#include "daemon/hook_exec.h"
 #include "daemon/listener.h"
 #include "daemon/options.h"
 #include "sync/interrupt.h"
@@ -229,6 +230,8 @@ main(int argc, char **argv)
 
     if (child_is_requested(argc, argv))
         return child_run(argc, argv);
+    if (hook_exec_is_requested(argc, argv))
+        return hook_exec_run(argc, argv);
     if (options_parse(&options, argc, argv, &e) != 0) {
         report(&e);
         return err_exit_code(e.code);

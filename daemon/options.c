@@ -13,13 +13,14 @@
 #include "base/alloc.h"
 #include "daemon/listener.h"
 
-enum { OPTION_RESTORE = 256, OPTION_FORCE };
+enum { OPTION_RESTORE = 256, OPTION_FORCE, OPTION_HOOKS };
 
 static const struct option long_options[] = {
     { "config", required_argument, NULL, 'c' },
     { "state-dir", required_argument, NULL, 's' },
     { "listen", required_argument, NULL, 'l' },
     { "name", required_argument, NULL, 'n' },
+    { "hooks", required_argument, NULL, OPTION_HOOKS },
     { "restore", required_argument, NULL, OPTION_RESTORE },
     { "force", no_argument, NULL, OPTION_FORCE },
     { "help", no_argument, NULL, 'h' },
@@ -39,6 +40,8 @@ static const char help_text[] =
     "  --state-dir DIR   where keys and databases are (/var/lib/lockstep)\n"
     "  --listen ADDR:PORT  the admin port ([::]:14983)\n"
     "  --name NAME       the name of this node (the host's)\n"
+    "  --hooks DIR       programs that put a revision into effect\n"
+    "                    (/etc/lockstep/hooks.d)\n"
     "  -f                stay in the foreground, log to standard error\n"
     "  -t                check the configuration and exit\n"
     "  --restore FILE    restore a backup into the state directory and exit\n"
@@ -66,6 +69,9 @@ take_option(struct options *o, int option, struct err *e)
         break;
     case 'n':
         o->name = optarg;
+        break;
+    case OPTION_HOOKS:
+        o->hooks = optarg;
         break;
     case OPTION_RESTORE:
         o->restore = optarg;
@@ -151,6 +157,9 @@ options_apply(const struct options *o, struct settings *settings, struct err *e)
         replace(&settings->listen, o->listen);
     if (o->state_dir != NULL &&
         replace_folder(&settings->state_dir, o->state_dir, e) != 0)
+        return -1;
+    if (o->hooks != NULL &&
+        replace_folder(&settings->hooks_folder, o->hooks, e) != 0)
         return -1;
     return listener_check_address(settings->listen, e);
 }

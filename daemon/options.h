@@ -14,6 +14,7 @@ struct options {
     const char *state_dir;
     const char *listen;
     const char *name;
+    const char *hooks;
     const char *restore; /* a backup to restore from */
     bool foreground;
     bool check;

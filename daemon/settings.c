@@ -295,6 +295,10 @@ const struct key settings_keys[] = {
         "repair|hold" },
     { "replica", "scrub_interval", read_duration, FIELD(scrub_interval_ms), 0,
         3650 * DAY, "1d", "DURATION" },
+    { "hooks", "folder", setting_read_path, FIELD(hooks_folder), 0, 0,
+        "/etc/lockstep/hooks.d", "DIR" },
+    { "hooks", "timeout", read_duration, FIELD(hooks_timeout_ms), 100,
+        3600 * 1000, "30s", "DURATION" },
     { "limits", "max_sessions", read_integer, FIELD(max_sessions), 1, 100000,
         "1000", "N" },
     { "limits", "max_sessions_per_source", read_integer,
@@ -458,6 +462,7 @@ settings_release(struct settings *s)
     free(s->source_address);
     free(s->syslog);
     free(s->journal);
+    free(s->hooks_folder);
     free(s->monitors.ranges);
     settings_datasets_release(s);
     memset(s, 0, sizeof(*s));

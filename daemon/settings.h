@@ -8,6 +8,7 @@
  * [log]     syslog (PATH or ADDRESS:PORT), journal (yes|no|PATH)
  * [history] max_bytes, max_age
  * [guard]   delete_percent (0-100)
+ * [hooks]   folder, timeout
  * [replica] drift (repair|hold), scrub_interval (duration)
  * [limits]  max_sessions, max_sessions_per_source, login_grace, login_attempts,
  *           session_rate, session_rate_per_source, max_unauthenticated,
@@ -63,6 +64,8 @@ struct settings {
     int64_t history_age_ms;
     int64_t delete_guard_percent;
     bool drift_hold;
+    char *hooks_folder;        /* absolute */
+    int64_t hooks_timeout_ms;  /* of one call of one hook */
     int64_t scrub_interval_ms; /* 0: never by itself; default 1 day */
     int64_t max_sessions;
     int64_t max_sessions_per_source;

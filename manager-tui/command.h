@@ -66,6 +66,7 @@ extern const struct command firewall_commands[];
 extern const struct command events_commands[];
 extern const struct command node_commands[];
 extern const struct command key_commands[];
+extern const struct command hook_commands[];
 extern const struct command backup_commands[];
 extern const struct command doctor_commands[];
 

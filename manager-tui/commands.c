@@ -22,6 +22,7 @@ const struct command *const command_tables[] = {
     events_commands,
     node_commands,
     key_commands,
+    hook_commands,
     backup_commands,
     doctor_commands,
     NULL,

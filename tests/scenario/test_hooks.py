@@ -1,0 +1,241 @@
+#!/usr/bin/python3
+"""Hooks: a revision is put into effect, in order, once, and over failures."""
+# timeout: 120
+# parallel-safe
+
+import os
+import signal
+
+from lockstep import check, run, same, scenario, wait_for
+
+# Each call leaves a line; a second one beside it would be seen.
+NOTE = """#!/bin/sh
+dir=%(dir)s
+mkdir "$dir/running" || echo "two at once" >>"$dir/overlap"
+echo "$(basename "$0") $*" >>"$dir/calls"
+%(body)s
+code=$?
+rmdir "$dir/running"
+exit $code
+"""
+
+
+class Hooks:
+    """The hook folder of one node, and what was called in it."""
+
+    def __init__(self, t, node):
+        self.node = node
+        self.directory = os.path.join(t.directory, node.name + ".hooks")
+        self.folder = os.path.join(self.directory, "hooks.d")
+        os.makedirs(self.folder)
+        node.config = (node.config or "") + \
+            "[hooks]\nfolder = %s\ntimeout = 2s\n" % self.folder
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def put(self, name, body="true", mode=0o700):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as f:
+            f.write(NOTE % {"dir": self.directory, "body": body})
+        os.chmod(path, mode)
+        return path
+
+    def calls(self, dataset="config"):
+        """(hook, epoch, revision) in the order of their calls."""
+        try:
+            with open(self.path("calls")) as f:
+                words = [line.split() for line in f]
+        except FileNotFoundError:
+            return []
+        return [(w[0], int(w[2]), int(w[3])) for w in words
+                if w[1] == dataset]
+
+    def forget(self):
+        for name in "calls", "overlap":
+            if os.path.exists(self.path(name)):
+                os.unlink(self.path(name))
+
+    def state(self, dataset="config"):
+        for d in self.node.cli("hook", "list")["datasets"]:
+            if d["name"] == dataset:
+                return d
+
+    def in_effect(self):
+        revision = self.node.dataset()["revision"]
+        state = self.state()
+        return revision > 0 and state["in_effect"] and \
+            state["revision"] == revision
+
+    def wait(self, what="in effect"):
+        wait_for(self.in_effect, 20, what)
+
+
+def publish(node, name):
+    """A user more; the revision that it is in."""
+    node.cli("user", "add", name, "--home", "/home/" + name)
+    node.cli("sync", "now")
+    return node.dataset()["revision"]
+
+
+@scenario
+def hooks_follow_each_revision(t):
+    node = t.node("node", start=False)
+    hooks = Hooks(t, node)
+    hooks.put("20-second")
+    hooks.put("10-first", 'env | sort >"$dir/environment"; pwd; umask')
+    hooks.put("30-off", mode=0o600)
+    hooks.put("40-other.txt")
+    node.start()
+    hooks.wait()
+    with t.promise("they are called in order of name with dataset, epoch and "
+                   "revision"):
+        state = node.dataset()
+        same([c for c in hooks.calls() if c[2] == state["revision"]],
+             [("10-first", state["epoch"], state["revision"]),
+              ("20-second", state["epoch"], state["revision"])], "the calls")
+    with t.promise("their environment is what is documented, and no more"):
+        with open(hooks.path("environment")) as f:
+            found = dict(line.rstrip("\n").split("=", 1) for line in f)
+        for own in "PWD", "_", "OLDPWD", "SHLVL":  # the shell's
+            found.pop(own, None)
+        same(found, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
+                     "LOCKSTEP_STATE_DIR": node.directory,
+                     "LOCKSTEP_DATABASE": found["LOCKSTEP_DATABASE"],
+                     "LOCKSTEP_ROLE": "standalone",
+                     "LOCKSTEP_NODE": "node"}, "the environment")
+    with t.promise("their output is in an event"):
+        texts = [e["text"] for e in node.events("hook")]
+        check(any("/ | 0077" in text for text in texts), texts)
+    with t.promise("revisions that come while they run are one more call"):
+        hooks.put("10-first", 'while [ -e "$dir/hold" ]; do sleep 0.05; done')
+        open(hooks.path("hold"), "w").close()
+        hooks.forget()
+        first = publish(node, "first")
+        wait_for(hooks.calls, 10, "the first call")
+        for name in "second", "third", "fourth":
+            last = publish(node, name)
+        os.unlink(hooks.path("hold"))
+        hooks.wait()
+        same([(c[0], c[2]) for c in hooks.calls()],
+             [(name, revision) for revision in (first, last)
+              for name in ("10-first", "20-second")], "the calls")
+    with t.promise("one at a time"):
+        check(not os.path.exists(hooks.path("overlap")), "two ran at once")
+    with t.promise("what is in effect stays so over a restart, without calls"):
+        hooks.forget()
+        node.restart()
+        check(hooks.in_effect(), "not in effect")
+        same(hooks.calls(), [], "calls")
+    with t.promise("hook run calls them again"):
+        reply = node.cli("hook", "run")
+        check(reply["in_effect"], reply)
+        same([c[0] for c in hooks.calls()], ["10-first", "20-second"],
+             "the calls")
+
+
+def failures(node, kind="hook-failed"):
+    return [e["text"] for e in node.events(kind)]
+
+
+@scenario
+def hooks_that_fail_are_called_again(t):
+    node = t.node("node", start=False)
+    hooks = Hooks(t, node)
+    hooks.put("10-good")
+    hooks.put("20-bad", 'echo no such thing; ! [ -e "$dir/bad" ]')
+    hooks.put("30-late")
+    node.start()
+    hooks.wait()
+    with t.promise("a failure keeps the later ones from nothing, and is shown "
+                   "with the reason"):
+        open(hooks.path("bad"), "w").close()
+        hooks.forget()
+        publish(node, "ann")
+        wait_for(lambda: hooks.state()["error"], 10, "the error")
+        same([c[0] for c in hooks.calls()][:3],
+             ["10-good", "20-bad", "30-late"], "the calls")
+        check(any('"20-bad"' in text and "exit status 1" in text and
+                  "no such thing" in text for text in failures(node)),
+              failures(node))
+        reply = node.run("status", "--check")
+        check(reply.code != 0 and "20-bad" in reply.out + reply.err, reply)
+    with t.promise("the failing one and those after it are called again until "
+                   "they succeed"):
+        hooks.forget()
+        wait_for(hooks.calls, 10, "the next try")
+        os.unlink(hooks.path("bad"))
+        hooks.wait()
+        same([c[0] for c in hooks.calls()][-2:], ["20-bad", "30-late"],
+             "the last calls")
+        check("10-good" not in [c[0] for c in hooks.calls()], "10-good again")
+        check(node.events("hook-recovered"), "no event")
+        same(node.run("status", "--check").code, 0, "status --check")
+    with t.promise("one that takes too long is killed with all it started"):
+        hooks.put("20-bad", """if [ -e "$dir/bad" ]; then
+sleep 1000 & echo $! >"$dir/pid"; wait; fi""")
+        open(hooks.path("bad"), "w").close()
+        publish(node, "bob")
+        wait_for(lambda: "longer than 2 s" in "".join(failures(node)), 10,
+                 "the event")
+        with open(hooks.path("pid")) as f:
+            pid = int(f.read())
+        wait_for(lambda: not is_alive(pid), 10, "the end of its child")
+        os.rmdir(hooks.path("running"))
+        os.unlink(hooks.path("bad"))
+        hooks.wait()
+    for what, spoil in (
+            ("writable by others", lambda p: os.chmod(p, 0o722)),
+            ("another user's", lambda p: os.chown(p, 65534, -1))):
+        with t.promise("one that is %s is not run" % what):
+            path = hooks.put("20-bad", "true")
+            spoil(path)
+            hooks.forget()
+            before = len(failures(node, "hook-refused"))
+            node.cli("hook", "run")
+            same([c[0] for c in hooks.calls()], ["10-good", "30-late"],
+                 "the calls")
+            check(len(failures(node, "hook-refused")) > before, "no event")
+            check(not hooks.in_effect(), "in effect")
+            os.chown(path, 0, -1)
+            os.chmod(path, 0o700)
+            check(node.cli("hook", "run")["in_effect"], "not in effect")
+
+
+def is_alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@scenario
+def a_crash_before_the_hook_is_made_good(t):
+    node = t.node("node", start=False)
+    hooks = Hooks(t, node)
+    hooks.put("10-slow", """echo $$ >"$dir/pid"
+while [ -e "$dir/hold" ]; do sleep 0.05; done""")
+    node.start()
+    hooks.wait()
+    open(hooks.path("hold"), "w").close()
+    hooks.forget()
+    revision = publish(node, "ann")
+    wait_for(hooks.calls, 10, "the call")
+    with t.promise("a hook dies with its engine"):
+        with open(hooks.path("pid")) as f:
+            pid = int(f.read())
+        os.kill(node.pid(), signal.SIGKILL)
+        wait_for(lambda: not is_alive(pid), 10, "its end")
+        node.kill9()
+    with t.promise("after the restart it is called for that revision"):
+        os.unlink(hooks.path("hold"))
+        os.rmdir(hooks.path("running"))
+        hooks.forget()
+        node.start()
+        hooks.wait()
+        same(hooks.calls()[-1][2], revision, "the revision")
+        check(not os.path.exists(hooks.path("overlap")), "two ran at once")
+
+
+run()
