@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/stop.h"
 #include "sync/interrupt.h"
+#include "sync/log_vfs.h"
 
 #define BUSY_STEP_US 500
 /* How often a statement asks whether to go on, in steps of SQLite's machine: a
@@ -300,7 +301,8 @@ database_open(sqlite3 **db, const char *path, enum open_mode mode, int wait_ms,
     int rc;
 
     *db = NULL;
-    rc = sqlite3_open_v2(path, db, flags[mode] | SQLITE_OPEN_NOMUTEX, NULL);
+    rc = sqlite3_open_v2(path, db, flags[mode] | SQLITE_OPEN_NOMUTEX,
+        log_vfs_name());
     if (rc != SQLITE_OK) {
         err_set(e, code_of_result(rc), "could not open \"%s\": %s", path,
             *db != NULL ? sqlite3_errmsg(*db) : sqlite3_errstr(rc));

@@ -1,0 +1,293 @@
+/*
+ * Frames of the log gathered.  Only the log is a file of ours: any other file
+ * is opened as the system's VFS would, with that one's methods.  What SQLite
+ * writes is a header of 24 bytes, then its page; see "WAL-mode File Format" in
+ * SQLite's file format.
+ */
+#include "sync/log_vfs.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FRAME_HEADER 24
+/* Offset of the size in pages that only a committing frame has. */
+#define FRAME_COMMITS 4
+#define GATHER_FIRST ((size_t)32 << 10)
+/* What SQLite's VFS for Unix takes in one write, 17 bits. */
+#define GATHER_MAX (((size_t)128 << 10) - 1)
+
+struct log_file {
+    sqlite3_file base;
+    sqlite3_file *real; /* behind this struct */
+    uint8_t *data;      /* to be written at OFFSET */
+    size_t len;
+    size_t cap;
+    sqlite3_int64 offset;
+    sqlite3_int64 end; /* of what was written since the log began anew */
+    bool header_last;  /* of a frame whose page comes next */
+    bool commits;      /* that frame does */
+};
+
+static void
+drop(struct log_file *f)
+{
+    free(f->data);
+    f->data = NULL;
+    f->len = f->cap = 0;
+    f->header_last = f->commits = false;
+}
+
+/* Writes what was gathered; what cannot be written is not there, as if SQLite
+ * had been told so frame by frame. */
+static int
+flush(struct log_file *f)
+{
+    int rc = SQLITE_OK;
+
+    if (f->len > 0)
+        rc =
+            f->real->pMethods->xWrite(f->real, f->data, (int)f->len, f->offset);
+    f->len = 0;
+    return rc;
+}
+
+/* False when there is no memory: then nothing is gathered. */
+static bool
+has_room(struct log_file *f, size_t amount)
+{
+    size_t cap = f->cap == 0 ? GATHER_FIRST : f->cap;
+    uint8_t *data;
+
+    if (f->len + amount > GATHER_MAX)
+        return false;
+    while (cap < f->len + amount)
+        cap *= 2;
+    if (cap == f->cap)
+        return true;
+    data = realloc(f->data, cap);
+    if (data == NULL)
+        return false;
+    f->data = data;
+    f->cap = cap;
+    return true;
+}
+
+static int
+gather(struct log_file *f, const void *data, size_t amount,
+    sqlite3_int64 offset)
+{
+    int rc;
+
+    if (f->len > 0 &&
+        (offset != f->offset + (sqlite3_int64)f->len || !has_room(f, amount))) {
+        rc = flush(f);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    if (!has_room(f, amount))
+        return f->real->pMethods->xWrite(f->real, data, (int)amount, offset);
+    if (f->len == 0)
+        f->offset = offset;
+    memcpy(f->data + f->len, data, amount);
+    f->len += amount;
+    return SQLITE_OK;
+}
+
+/* A header that is written over an older one, for its checksum, has no page
+ * behind it; neither has the log's own. */
+static bool
+begins_frame(const struct log_file *f, int amount, sqlite3_int64 offset)
+{
+    return amount == FRAME_HEADER && !f->header_last && offset >= f->end;
+}
+
+static int
+log_write(sqlite3_file *file, const void *data, int amount,
+    sqlite3_int64 offset)
+{
+    static const uint8_t none[4];
+    struct log_file *f = (struct log_file *)file;
+    bool header = begins_frame(f, amount, offset);
+    bool ends = !header && (!f->header_last || f->commits);
+    int rc = gather(f, data, (size_t)amount, offset);
+
+    if (offset == 0 || offset + amount > f->end)
+        f->end = offset + amount;
+    f->header_last = header;
+    f->commits = header && memcmp((const uint8_t *)data + FRAME_COMMITS, none,
+                               sizeof(none)) != 0;
+    if (rc == SQLITE_OK && ends)
+        rc = flush(f);
+    if (rc != SQLITE_OK || ends)
+        drop(f);
+    return rc;
+}
+
+/* What is gathered comes before any other use of the file. */
+static int
+settle(sqlite3_file *file, sqlite3_file **real)
+{
+    struct log_file *f = (struct log_file *)file;
+
+    *real = f->real;
+    return flush(f);
+}
+
+static int
+log_close(sqlite3_file *file)
+{
+    struct log_file *f = (struct log_file *)file;
+
+    /* Frames without their commit are nobody's. */
+    drop(f);
+    return f->real->pMethods->xClose(f->real);
+}
+
+static int
+log_read(sqlite3_file *file, void *data, int amount, sqlite3_int64 offset)
+{
+    sqlite3_file *real;
+    int rc = settle(file, &real);
+
+    return rc != SQLITE_OK ? rc
+                           : real->pMethods->xRead(real, data, amount, offset);
+}
+
+static int
+log_truncate(sqlite3_file *file, sqlite3_int64 size)
+{
+    sqlite3_file *real;
+    int rc = settle(file, &real);
+
+    return rc != SQLITE_OK ? rc : real->pMethods->xTruncate(real, size);
+}
+
+static int
+log_sync(sqlite3_file *file, int flags)
+{
+    sqlite3_file *real;
+    int rc = settle(file, &real);
+
+    return rc != SQLITE_OK ? rc : real->pMethods->xSync(real, flags);
+}
+
+static int
+log_file_size(sqlite3_file *file, sqlite3_int64 *size)
+{
+    sqlite3_file *real;
+    int rc = settle(file, &real);
+
+    return rc != SQLITE_OK ? rc : real->pMethods->xFileSize(real, size);
+}
+
+static int
+log_file_control(sqlite3_file *file, int op, void *arg)
+{
+    sqlite3_file *real = ((struct log_file *)file)->real;
+
+    return real->pMethods->xFileControl(real, op, arg);
+}
+
+static int
+log_lock(sqlite3_file *file, int level)
+{
+    sqlite3_file *real = ((struct log_file *)file)->real;
+
+    return real->pMethods->xLock(real, level);
+}
+
+static int
+log_unlock(sqlite3_file *file, int level)
+{
+    sqlite3_file *real = ((struct log_file *)file)->real;
+
+    return real->pMethods->xUnlock(real, level);
+}
+
+static int
+log_check_reserved(sqlite3_file *file, int *result)
+{
+    sqlite3_file *real = ((struct log_file *)file)->real;
+
+    return real->pMethods->xCheckReservedLock(real, result);
+}
+
+static int
+log_sector_size(sqlite3_file *file)
+{
+    sqlite3_file *real = ((struct log_file *)file)->real;
+
+    return real->pMethods->xSectorSize(real);
+}
+
+static int
+log_characteristics(sqlite3_file *file)
+{
+    sqlite3_file *real = ((struct log_file *)file)->real;
+
+    return real->pMethods->xDeviceCharacteristics(real);
+}
+
+static const sqlite3_io_methods log_methods = {
+    .iVersion = 1,
+    .xClose = log_close,
+    .xRead = log_read,
+    .xWrite = log_write,
+    .xTruncate = log_truncate,
+    .xSync = log_sync,
+    .xFileSize = log_file_size,
+    .xLock = log_lock,
+    .xUnlock = log_unlock,
+    .xCheckReservedLock = log_check_reserved,
+    .xFileControl = log_file_control,
+    .xSectorSize = log_sector_size,
+    .xDeviceCharacteristics = log_characteristics,
+};
+
+static sqlite3_vfs vfs;
+
+static int
+log_vfs_open(sqlite3_vfs *self, const char *name, sqlite3_file *file, int flags,
+    int *out_flags)
+{
+    struct log_file *f = (struct log_file *)file;
+    sqlite3_vfs *system = self->pAppData;
+    int rc;
+
+    if ((flags & SQLITE_OPEN_WAL) == 0)
+        return system->xOpen(system, name, file, flags, out_flags);
+    memset(f, 0, sizeof(*f));
+    f->real = (sqlite3_file *)(f + 1);
+    rc = system->xOpen(system, name, f->real, flags, out_flags);
+    if (f->real->pMethods != NULL)
+        f->base.pMethods = &log_methods;
+    return rc;
+}
+
+static void
+register_vfs(void)
+{
+    sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+
+    vfs = *system;
+    vfs.zName = "lockstep-log";
+    vfs.pNext = NULL;
+    vfs.pAppData = system;
+    vfs.szOsFile = (int)sizeof(struct log_file) + system->szOsFile;
+    vfs.xOpen = log_vfs_open;
+    sqlite3_vfs_register(&vfs, 0);
+}
+
+const char *
+log_vfs_name(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, register_vfs);
+    return vfs.zName;
+}

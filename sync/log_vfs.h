@@ -1,0 +1,19 @@
+/*
+ * A VFS for SQLite that writes a transaction's frames to the log together.
+ * SQLite writes each page of a commit with two calls, 24 bytes and the page;
+ * here they are gathered and written when the frame that commits is there, at
+ * the latest every 128 KiB.  Everything else is the system's own VFS.
+ *
+ * Nobody sees the difference: other connections look at frames only once the
+ * index names them, which SQLite does after the committing frame was written
+ * (and, at synchronous FULL, synced); this connection's own reads come after
+ * what was gathered.
+ */
+#ifndef SYNC_LOG_VFS_H
+#define SYNC_LOG_VFS_H
+
+/* The VFS's name for sqlite3_open_v2; registered at the first call, from any
+ * thread. */
+const char *log_vfs_name(void);
+
+#endif
