@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/spill.h"
 #include "daemon/accounts.h"
 #include "daemon/child.h"
 #include "daemon/datasets.h"
@@ -166,6 +167,7 @@ engine_start(struct engine *engine, struct err *e)
 {
     if (take_state_dir(engine, e) != 0)
         return -1;
+    spill_to(engine->settings.state_dir);
     leftovers_remove(engine->settings.state_dir);
     if (start_parts(engine, e) != 0) {
         engine_stop(engine);

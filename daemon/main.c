@@ -27,8 +27,8 @@
 #include "daemon/hook_exec.h"
 #include "daemon/listener.h"
 #include "daemon/options.h"
+#include "sync/database_memory.h"
 #include "sync/interrupt.h"
-#include "sync/open.h"
 
 /* Everything is durable when it is acknowledged, so what is not finished by
  * then can be left to the next start. */

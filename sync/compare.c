@@ -37,7 +37,7 @@ side_next(struct side *s, struct err *e)
     if (step == ROW_SCAN_ROW)
         table_read_row(s->scan.t, s->scan.stmt, &s->key, &s->row);
     else if (s->large)
-        value_put_integer(&s->key, s->scan.rowid);
+        row_scan_large_key(&s->scan, &s->key);
     return step == ROW_SCAN_ERROR ? -1 : 0;
 }
 
@@ -162,8 +162,7 @@ fetch_large(const struct found *f, struct side *s, struct err *e)
     if (!s->large)
         return 0;
     buf_clear(&s->key);
-    if (large_row_read(s->scan.db, f->t, s->scan.rowid, room, &s->key, &s->row,
-            &fits, e) != 0)
+    if (row_scan_large_read(&s->scan, room, &s->key, &s->row, &fits, e) != 0)
         return -1;
     return fits ? 0 : too_much(f, e);
 }

@@ -16,6 +16,36 @@
 
 #define PIECE (64 * 1024)
 
+size_t
+large_row_size_at(const struct table *t, sqlite3_stmt *stmt)
+{
+    size_t size = 0;
+
+    /* The key of a table WITHOUT ROWID is among its columns. */
+    for (int i = 0; i < t->column_count; i++) {
+        sqlite3_value *v = sqlite3_column_value(stmt, t->key_count + i);
+        int type = sqlite3_value_type(v);
+
+        /* Of a number, asking would make a text. */
+        if (type == SQLITE_TEXT || type == SQLITE_BLOB)
+            size += (size_t)sqlite3_value_bytes(v);
+        else
+            size += sizeof(int64_t);
+    }
+    return size;
+}
+
+/* A step whose row is judged once SQLite has read it. */
+static int
+step_whole(const struct table *t, sqlite3_stmt *stmt, int limit)
+{
+    int rc = sqlite3_step(stmt);
+
+    return rc == SQLITE_ROW && large_row_size_at(t, stmt) > (size_t)limit
+               ? SQLITE_TOOBIG
+               : rc;
+}
+
 int
 row_step(const struct table *t, sqlite3_stmt *stmt, int limit)
 {
@@ -23,7 +53,7 @@ row_step(const struct table *t, sqlite3_stmt *stmt, int limit)
     int before, rc;
 
     if (t->without_rowid)
-        return sqlite3_step(stmt);
+        return step_whole(t, stmt, limit);
     before = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, limit);
     rc = sqlite3_step(stmt);
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, before);
@@ -33,7 +63,8 @@ row_step(const struct table *t, sqlite3_stmt *stmt, int limit)
 int
 row_step_key(const struct table *t, sqlite3_stmt *stmt, int limit)
 {
-    return t->filter != NULL ? sqlite3_step(stmt) : row_step(t, stmt, limit);
+    return t->filter != NULL ? step_whole(t, stmt, limit)
+                             : row_step(t, stmt, limit);
 }
 
 /* "SELECT WHAT FROM t", then the rest, prepared. */
@@ -188,6 +219,51 @@ hash_cell(sqlite3 *db, const struct table *t, const char *column, int64_t rowid,
     return r;
 }
 
+/* The value of a column, as value_put_column has it, not copied. */
+static void
+hash_column(sqlite3_stmt *stmt, int column, struct hasher *h)
+{
+    sqlite3_value *v = sqlite3_column_value(stmt, column);
+    int type = sqlite3_value_type(v);
+    struct buf head = BUF_INIT;
+    const void *data;
+
+    if (type != SQLITE_TEXT && type != SQLITE_BLOB) {
+        value_put_column(&head, stmt, column);
+        hasher_update(h, head.data, head.len);
+    } else {
+        data =
+            type == SQLITE_TEXT ? sqlite3_value_text(v) : sqlite3_value_blob(v);
+        buf_put_u8(&head, type == SQLITE_TEXT ? VALUE_TEXT : VALUE_BLOB);
+        buf_put_varint(&head, (uint64_t)sqlite3_value_bytes(v));
+        hasher_update(h, head.data, head.len);
+        if (data != NULL)
+            hasher_update(h, data, (size_t)sqlite3_value_bytes(v));
+    }
+    buf_release(&head);
+}
+
+static void
+hash_table_name(const struct table *t, struct hasher *h)
+{
+    struct buf head = BUF_INIT;
+
+    buf_put_varint(&head, strlen(t->name));
+    buf_put(&head, t->name, strlen(t->name));
+    hasher_update(h, head.data, head.len);
+    buf_release(&head);
+}
+
+void
+large_row_hash_at(const struct table *t, sqlite3_stmt *stmt, struct hasher *h,
+    uint8_t hash[HASH_SIZE])
+{
+    hash_table_name(t, h);
+    for (int i = 0; i < t->key_count + t->column_count; i++)
+        hash_column(stmt, i, h);
+    hasher_finish(h, hash);
+}
+
 int
 large_row_hash(sqlite3 *db, const struct table *t, int64_t rowid,
     struct hasher *h, uint8_t hash[HASH_SIZE], struct err *e)
@@ -195,8 +271,7 @@ large_row_hash(sqlite3 *db, const struct table *t, int64_t rowid,
     struct buf head = BUF_INIT;
     int r = 0;
 
-    buf_put_varint(&head, strlen(t->name));
-    buf_put(&head, t->name, strlen(t->name));
+    hash_table_name(t, h);
     value_put_integer(&head, rowid);
     hasher_update(h, head.data, head.len);
     for (int i = 0; r == 0 && i < t->column_count; i++)
@@ -205,6 +280,40 @@ large_row_hash(sqlite3 *db, const struct table *t, int64_t rowid,
     hasher_finish(h, hash);
     buf_release(&head);
     return r;
+}
+
+/* The row of a table WITHOUT ROWID. */
+static int
+hash_whole(sqlite3 *db, const struct table *t, struct reader *key,
+    struct hasher *h, uint8_t hash[HASH_SIZE], struct err *e)
+{
+    char *sql = table_select_by_key_sql(t);
+    sqlite3_stmt *stmt = NULL;
+    int r = database_prepare(db, sql, &stmt, e);
+
+    free(sql);
+    for (int i = 0; r == 0 && i < t->key_count; i++)
+        r = value_bind(key, stmt, i + 1, e);
+    if (r == 0 && sqlite3_step(stmt) == SQLITE_ROW)
+        large_row_hash_at(t, stmt, h, hash);
+    else if (r == 0)
+        r = database_error(db, e, "could not read a large row");
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+int
+large_row_hash_key(sqlite3 *db, const struct table *t, const void *key,
+    size_t key_len, struct hasher *h, uint8_t hash[HASH_SIZE], struct err *e)
+{
+    struct reader r = reader_over(key, key_len);
+    struct value rowid;
+
+    if (t->without_rowid)
+        return hash_whole(db, t, &r, h, hash, e);
+    if (value_read(&r, &rowid) != 0)
+        return err_set(e, ERR_CORRUPT, "malformed key");
+    return large_row_hash(db, t, (int64_t)rowid.bits, h, hash, e);
 }
 
 int

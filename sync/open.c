@@ -22,8 +22,6 @@
 #define STOP_STEPS 10000
 /* A longer log is left to the next start when there is no time. */
 #define STOP_LOG_MAX (8 * 1024 * 1024)
-/* See database_bound_memory.  A large transaction spills at half of it. */
-#define PAGES_KEPT (32 << 20)
 
 /* The deadline travels as the handler's context, so a connection needs no
  * memory of ours.  A connection waits for one lock at a time, in one thread. */
@@ -240,12 +238,6 @@ database_make_room(sqlite3 *db, bool room)
         return;
     sqlite3_step(stmt);
     database_give(stmt);
-}
-
-void
-database_bound_memory(void)
-{
-    sqlite3_soft_heap_limit64(PAGES_KEPT);
 }
 
 void

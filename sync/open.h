@@ -60,9 +60,6 @@ void database_allow_shadows(sqlite3 *db, bool allow);
 /* Room in memory for the pages of a transaction of some thousand rows, until it
  * is taken back; without it those that were read are read again and again. */
 void database_make_room(sqlite3 *db, bool room);
-/* What all connections of a process together may keep of pages in memory; past
- * it they reuse their own.  For the whole process, once. */
-void database_bound_memory(void);
 /* Pages that are not in use are given up. */
 void database_drop_pages(sqlite3 *db);
 /* Rolls back if a transaction is open. */

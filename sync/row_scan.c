@@ -70,11 +70,24 @@ hash_large(struct row_scan *s, struct err *e)
     return r == 0 ? ROW_SCAN_LARGE : ROW_SCAN_ERROR;
 }
 
+/* SQLite holds the row, and goes on behind it. */
+static enum row_scan_step
+hash_whole(struct row_scan *s)
+{
+    struct hasher *h = hasher_new();
+
+    large_row_hash_at(s->t, s->stmt, h, s->hash);
+    hasher_free(h);
+    return ROW_SCAN_LARGE;
+}
+
 static enum row_scan_step
 pass_large(struct row_scan *s, struct err *e)
 {
     bool found, large;
 
+    if (s->t->without_rowid)
+        return hash_whole(s);
     row_scan_close(s);
     if (large_row_find(s->db, s->t, s->behind ? &s->rowid : NULL, &found,
             &s->rowid, e) != 0)
@@ -107,6 +120,27 @@ row_scan_next(struct row_scan *s, struct err *e)
         return pass_large(s, e);
     database_error(s->db, e, "could not read all rows");
     return ROW_SCAN_ERROR;
+}
+
+void
+row_scan_large_key(const struct row_scan *s, struct buf *key)
+{
+    if (!s->t->without_rowid)
+        value_put_integer(key, s->rowid);
+    for (int i = 0; s->t->without_rowid && i < s->t->key_count; i++)
+        value_put_column(key, s->stmt, i);
+}
+
+int
+row_scan_large_read(const struct row_scan *s, size_t room, struct buf *key,
+    struct buf *row, bool *fits, struct err *e)
+{
+    if (!s->t->without_rowid)
+        return large_row_read(s->db, s->t, s->rowid, room, key, row, fits, e);
+    *fits = large_row_size_at(s->t, s->stmt) <= room;
+    if (*fits)
+        table_read_row(s->t, s->stmt, key, row);
+    return 0;
 }
 
 void

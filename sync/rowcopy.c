@@ -204,7 +204,9 @@ move_rows(struct row_copy *c, struct err *e)
         r = stop_check(e);
         if (r != 0)
             break;
-        rc = row_step(c->t, c->select, ROW_LARGE);
+        /* Without a rowid SQLite holds the row anyhow. */
+        rc = c->t->without_rowid ? sqlite3_step(c->select)
+                                 : row_step(c->t, c->select, ROW_LARGE);
         if (rc == SQLITE_ROW)
             r = copy_row(c, e);
         else if (rc == SQLITE_TOOBIG)

@@ -129,22 +129,18 @@ too_much(struct err *e)
         SOURCE_CHANGES_MAX >> 20);
 }
 
-/* Two large rows of one rowid: 1 they differ, 0 not. */
+/* Two large rows of one key: 1 they differ, 0 not. */
 static int
 compare_large(struct source *s, const struct capture_key *k, struct err *e)
 {
-    struct reader r = reader_over(k->key, k->key_len);
     struct hasher *h = hasher_new();
     uint8_t old[HASH_SIZE], new[HASH_SIZE];
-    struct value rowid;
     int result = -1;
 
-    if (value_read(&r, &rowid) != 0)
-        err_set(e, ERR_CORRUPT, "malformed key");
-    else if (large_row_hash(s->published, k->table, (int64_t)rowid.bits, h, old,
-                 e) == 0 &&
-             large_row_hash(s->live, k->table, (int64_t)rowid.bits, h, new,
-                 e) == 0)
+    if (large_row_hash_key(s->published, k->table, k->key, k->key_len, h, old,
+            e) == 0 &&
+        large_row_hash_key(s->live, k->table, k->key, k->key_len, h, new, e) ==
+            0)
         result = memcmp(old, new, HASH_SIZE) != 0;
     hasher_free(h);
     return result;

@@ -28,9 +28,25 @@ def measure_large(table, fresh, capture):
     test.end()
 
 
+def measure_kind(table, fresh, kind):
+    """Tables whose large rows SQLite has whole."""
+    name = "memory of one 500 MB blob (%s)" % kind
+    if not table.wants(name):
+        return
+    test = fresh()
+    large = Large(test, "compare", 0, 500000000, kind)
+    mib, _ = max(large.peak(change)
+                 for change in (large.insert_blob, large.update_blob))
+    large.check_equal()
+    table.row(name, mib, "MiB", most=64)
+    test.end()
+
+
 def measure(table, fresh):
     for capture in "compare", "triggers":
         measure_large(table, fresh, capture)
+    for kind in "without rowid", "protected":
+        measure_kind(table, fresh, kind)
     measure_processes(table, fresh)
 
 

@@ -12,22 +12,32 @@ from memory import Peaks
 SCHEMA = """
 PRAGMA journal_mode = WAL;
 CREATE TABLE accounts (id INTEGER PRIMARY KEY, name TEXT, used INTEGER,
-    secret TEXT);
-CREATE TABLE pictures (id INTEGER PRIMARY KEY, data BLOB);
+    secret TEXT%(own)s)%(kind)s;
+CREATE TABLE pictures (id INTEGER PRIMARY KEY, data BLOB%(own)s)%(kind)s;
 """
+# Kinds of tables: what is put into their definitions, and the section.
+KINDS = {
+    "rowid": ({"own": "", "kind": ""}, ""),
+    "without rowid": ({"own": "", "kind": " WITHOUT ROWID"}, ""),
+    "protected": ({"own": ", seen INTEGER DEFAULT 7", "kind": ""},
+                  "protect = accounts.seen, pictures.seen\n"),
+}
 
 
 class Large:
-    def __init__(self, t, capture, rows, blob_bytes):
+    def __init__(self, t, capture, rows, blob_bytes, kind="rowid"):
+        definition, protect = KINDS[kind]
         self.directory = t.directory
         self.rows, self.blob_bytes = rows, blob_bytes
-        nodes = [t.node("%s-%s" % (name, capture), start=False)
+        nodes = [t.node("%s-%s-%s" % (name, capture, kind[:4]), start=False)
                  for name in ("primary", "second")]
         self.primary, self.second = nodes
-        self.execute(self.primary, SCHEMA)
+        self.execute(self.primary, SCHEMA % definition)
         for node in nodes:
             node.config = '[guard]\ndelete_percent = 0\n[dataset "app"]\n' \
                 "path = %s\ncapture = %s\n" % (self.path(node), capture)
+            if node is self.primary:
+                node.config += protect
             node.start()
         self.cluster = Cluster(self.primary, [])
         self.cluster.add(self.second)
@@ -50,8 +60,9 @@ class Large:
     def insert_rows(self):
         self.execute(self.primary, """
             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
-                WHERE i < %d) INSERT INTO accounts SELECT i, 'account number '
-                || i, 0, hex(randomblob(40)) FROM n""" % self.rows)
+                WHERE i < %d) INSERT INTO accounts (id, name, used,
+                secret) SELECT i, 'account number ' || i, 0,
+                hex(randomblob(40)) FROM n""" % self.rows)
 
     def update_rows(self):
         self.execute(self.primary, "UPDATE accounts SET used = used + 1")
@@ -63,8 +74,8 @@ class Large:
         self.execute(self.primary, "DELETE FROM accounts")
 
     def insert_blob(self):
-        self.execute(self.primary, "INSERT INTO pictures VALUES (1, "
-                     "randomblob(%d))" % self.blob_bytes)
+        self.execute(self.primary, "INSERT INTO pictures (id, data) "
+                     "VALUES (1, randomblob(%d))" % self.blob_bytes)
 
     def update_blob(self):
         self.execute(self.primary, "UPDATE pictures SET data = randomblob(%d)"

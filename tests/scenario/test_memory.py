@@ -22,6 +22,20 @@ def within(large, t, what, change):
 
 
 @scenario
+def what_sqlite_holds_whole_lies_in_files(t):
+    """Rows without handles to their cells, rows made again in two parts."""
+    for kind in "without rowid", "protected":
+        large = Large(t, "compare", 0, BLOB_BYTES * 2 // 3, kind)
+        for what, change in (("a large value", large.insert_blob),
+                             ("another large value", large.update_blob)):
+            within(large, t, "%s (%s)" % (what, kind), change)
+        with t.promise("all of it arrived (%s)" % kind):
+            large.check_equal()
+        for node in large.cluster.nodes():
+            node.stop()
+
+
+@scenario
 def large_changes_are_not_held_in_memory(t):
     for capture in "compare", "triggers":
         large = Large(t, capture, ROWS, BLOB_BYTES)

@@ -169,18 +169,20 @@ protected_rows_are_left_out(void **state)
 }
 
 static void
-rows_without_rowid_are_read_whole(void **state)
+rows_without_rowid_have_the_same_digest(void **state)
 {
     sqlite3 *db =
-        open_with("CREATE TABLE t(k PRIMARY KEY,v) WITHOUT ROWID;"
-                  "INSERT INTO t VALUES(1,zeroblob(" LARGE ")),(2,2)");
+        open_with("CREATE TABLE t(k PRIMARY KEY,v,w) WITHOUT ROWID;"
+                  "INSERT INTO t VALUES(1,zeroblob(" LARGE "),2),(2,2,x''),"
+                  "('x',NULL,hex(zeroblob(" LARGE "))),(x'01',1.5,"
+                  "zeroblob(1048540)),(hex(zeroblob(" LARGE ")),'a','')");
     struct schema *s = load(db);
     uint64_t rows;
     struct digest piecewise = scan(db, &s->tables[0], &rows);
     struct digest whole = scan_whole(db, &s->tables[0]);
 
     (void)state;
-    assert_int_equal(rows, 2);
+    assert_int_equal(rows, 5);
     assert_true(digest_equal(&piecewise, &whole));
     schema_free(s);
     database_close(db);
@@ -250,6 +252,46 @@ large_rows_that_differ_are_found_if_there_is_room(void **state)
                 (long long)sqlite3_memory_highwater(0));
         err_clear(&e);
         if (compare(a, b, 100 << 20, &count, &e) != 0 || count == 0)
+            fail_msg("case %zu: %zu changes, %s", i, count, e.message);
+        database_close(a);
+        database_close(b);
+    }
+}
+
+#define KEYED                                                                \
+    "CREATE TABLE t(k TEXT PRIMARY KEY, a, b) WITHOUT ROWID; INSERT INTO t " \
+    "VALUES('a','x',1),('b',zeroblob(" LARGE "),2),('c',zeroblob(" LARGE     \
+    "),3),('d','y',4);"
+
+static void
+large_rows_without_rowid_are_found_if_there_is_room(void **state)
+{
+    static const struct {
+        const char *sql;
+        size_t count;
+        bool large;
+    } changes[] = {
+        { KEYED, 0, false },
+        { KEYED "UPDATE t SET b=5 WHERE k IN ('a','d')", 2, false },
+        { KEYED "UPDATE t SET b=5 WHERE k='c'", 1, true },
+        { KEYED "UPDATE t SET a=CAST(a AS TEXT) WHERE k='b'", 1, true },
+        { KEYED "UPDATE t SET a=1 WHERE k='b'", 1, true },
+        { KEYED "DELETE FROM t WHERE k='b'", 1, true },
+        { KEYED "INSERT INTO t VALUES('bb',zeroblob(" LARGE "),1)", 1, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        sqlite3 *a = open_with(KEYED), *b = open_with(changes[i].sql);
+        struct err e = ERR_INIT;
+        size_t count;
+        int r = compare(a, b, 1 << 20, &count, &e);
+
+        if (r != (changes[i].large ? -1 : 0))
+            fail_msg("case %zu: %d, %zu changes", i, r, count);
+        err_clear(&e);
+        if (compare(a, b, 100 << 20, &count, &e) != 0 ||
+            count != changes[i].count)
             fail_msg("case %zu: %zu changes, %s", i, count, e.message);
         database_close(a);
         database_close(b);
@@ -361,9 +403,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digest_is_that_of_the_whole_row),
         cmocka_unit_test(protected_rows_are_left_out),
-        cmocka_unit_test(rows_without_rowid_are_read_whole),
+        cmocka_unit_test(rows_without_rowid_have_the_same_digest),
         cmocka_unit_test(equal_large_rows_are_no_change),
         cmocka_unit_test(large_rows_that_differ_are_found_if_there_is_room),
+        cmocka_unit_test(large_rows_without_rowid_are_found_if_there_is_room),
         cmocka_unit_test(large_rows_are_copied_in_pieces),
         cmocka_unit_test(protected_large_rows_are_not_copied),
     };
