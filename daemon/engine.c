@@ -25,6 +25,7 @@
 #include "daemon/gate.h"
 #include "daemon/hooks.h"
 #include "daemon/inbound.h"
+#include "daemon/key_rotation.h"
 #include "daemon/leftovers.h"
 #include "daemon/listener.h"
 #include "daemon/store.h"
@@ -140,6 +141,7 @@ start_parts(struct engine *engine, struct err *e)
 
     if (keys_load(&engine->keys, dir, true, e) != 0 ||
         node_open(&engine->node, dir, engine->settings.name, e) != 0 ||
+        key_rotation_load(engine, e) != 0 ||
         accounts_first_start(engine, e) != 0 ||
         events_open(&engine->events, dir, engine->node.name, e) != 0)
         return -1;

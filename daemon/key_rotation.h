@@ -20,9 +20,11 @@
 
 struct engine;
 
+/* Which successors an administrator has forced, before anything is checked. */
+int key_rotation_load(struct engine *engine, struct err *e);
 /* Makes a successor unless there is one, and goes on as far as nobody has to
  * be waited for.  With FORCE a primary waits only for servers that it reaches,
- * a secondary for nobody.  WHO is for events. */
+ * a secondary for nobody; that is kept over a restart.  WHO is for events. */
 int key_rotation_start(struct engine *engine, enum key_kind kind, bool force,
     const char *who, struct err *e);
 /* Takes each successor into use that nobody is waited for; whenever somebody

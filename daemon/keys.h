@@ -23,7 +23,7 @@ enum key_kind { KEY_HOST, KEY_LOGIN, KEY_BUNDLE };
 
 struct key_successor {
     bool made;
-    bool forced; /* by an administrator; forgotten when the engine ends */
+    bool forced; /* by an administrator; key_rotation.c keeps it */
     uint8_t public_key[ED25519_PUBLIC_SIZE];
 };
 

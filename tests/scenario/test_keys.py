@@ -5,6 +5,7 @@ count until the next one is used, and a key nobody announced stops everything.""
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import threading
@@ -222,8 +223,18 @@ def one_is_down(t):
         same([k["fingerprint"] for k in show(primary)["keys"]], nexts, "keys")
         cluster.wait_synchronized()
         same(away.sql("SELECT name FROM users"), [("ann",)], "users")
+    with t.promise("force is remembered: restarted before the server was "
+                   "found to be out of reach, the primary goes on without it"):
+        was = key(primary, "bundle")["fingerprint"]
+        os.kill(away.pid(), signal.SIGSTOP)
+        primary.cli("key", "rotate", "bundle", "--force")
+        same(key(primary, "bundle")["fingerprint"], was, "bundle key")
+        primary.kill9()
+        away.kill9()
+        primary.start()
+        wait_for(lambda: key(primary, "bundle")["fingerprint"] != was, 20,
+                 "bundle key", 0.05)
     with t.promise("a server that is removed is waited for no longer"):
-        away.stop()
         wait_for(lambda: primary.state_of(away) == "unreachable", 20, "down")
         was = key(primary, "login")["fingerprint"]
         primary.cli("key", "rotate", "login")
