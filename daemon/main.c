@@ -27,6 +27,7 @@
 #include "daemon/hook_exec.h"
 #include "daemon/listener.h"
 #include "daemon/options.h"
+#include "daemon/service_manager.h"
 #include "sync/database_memory.h"
 #include "sync/interrupt.h"
 
@@ -169,6 +170,7 @@ report_start(struct background *background, const struct err *e)
 static int
 serve(struct engine *engine, struct background *background)
 {
+    struct service_manager *manager;
     struct err e = ERR_INIT;
 
     engine->loop = uv_default_loop();
@@ -188,9 +190,12 @@ serve(struct engine *engine, struct background *background)
     }
     engine_report_start(engine);
     log_info("ready on %s", listener_address(engine->listener));
+    manager =
+        service_manager_ready(engine->loop, listener_address(engine->listener));
     while (!engine->stopping)
         uv_run(engine->loop, UV_RUN_DEFAULT);
     log_info("stopping");
+    service_manager_stopping(manager);
 out_engine:
     begin_stopping();
     engine_stop(engine);
