@@ -31,6 +31,9 @@ struct dataset_view {
     struct replica_status replica; /* replica only */
 };
 
+/* Whether a secondary has what its primary has (daemon/equal_since.h). */
+enum dataset_equal { EQUAL_UNKNOWN, EQUAL_YES, EQUAL_NO };
+
 struct dataset {
     struct engine *engine;
     char name[64];
@@ -42,6 +45,7 @@ struct dataset {
     struct source *source;   /* exactly one of the two; touched only by jobs */
     struct replica *replica; /* on the strand */
     struct dataset_view view;
+    enum dataset_equal equal;
     struct dataset_config config;
     struct dataset_private *private; /* datasets.c's own */
     void *overwriter; /* the push handle whose overwrite is under way; only

@@ -44,6 +44,7 @@ static const struct member members[] = {
     MEMBER("primary.login_next", FORM_BYTES, primary_login_next),
     MEMBER("primary.bundle_next", FORM_BYTES, primary_bundle_next),
     MEMBER("primary.heard_ms", FORM_NUMBER, primary_heard_ms),
+    MEMBER("primary.equal_ms", FORM_NUMBER, primary_equal_ms),
     MEMBER("sync.enabled", FORM_BOOL, sync_enabled),
     MEMBER("sync.instant", FORM_BOOL, instant),
     MEMBER("sync.interval_ms", FORM_NUMBER, interval_ms),

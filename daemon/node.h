@@ -44,6 +44,7 @@ struct node {
     uint8_t primary_bundle_next[ED25519_PUBLIC_SIZE];
     int64_t primary_heard_ms; /* UTC; memory only, saved at most once a
                                       minute and at stop */
+    int64_t primary_equal_ms; /* the same: daemon/equal_since.h */
 
     /* of the primary: how the cluster is synchronized */
     bool sync_enabled;   /* default true */

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "daemon/datasets.h"
 #include "daemon/engine.h"
+#include "daemon/equal_since.h"
 #include "daemon/fleet.h"
 #include "daemon/listener.h"
 
@@ -52,6 +53,7 @@ primary_status(const struct engine *engine)
         json_text(
             node->primary_address[0] != '\0' ? node->primary_address : NULL));
     json_object_set_new(json, "last_heard", json_time(node->primary_heard_ms));
+    json_object_set_new(json, "equal_since", json_time(equal_since_ms(engine)));
     return json;
 }
 

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "daemon/engine.h"
+#include "daemon/equal_since.h"
 #include "daemon/vfs_push.h"
 
 #define GATHERED_MAX ((size_t)64 * 1024 * 1024)
@@ -65,6 +66,7 @@ apply_done(struct dataset *ds, void *arg, const struct err *e)
 {
     struct apply *a = arg;
 
+    equal_note_push(ds, e);
     if (e->code == ERR_NONE) {
         note_epoch(ds);
         push_accept(a->f, a->tag);

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "daemon/engine.h"
+#include "daemon/equal_since.h"
 #include "daemon/vfs_push.h"
 
 struct heartbeat {
@@ -65,6 +66,7 @@ beat_done(struct dataset *ds, void *arg, const struct err *e)
     struct beat *beat = arg;
     struct heartbeat *h = beat->heartbeat;
 
+    equal_note_heartbeat(ds, e);
     note_error(h, ds->name, e);
     free(beat);
     finish(h);

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "daemon/engine.h"
+#include "daemon/equal_since.h"
 #include "daemon/vfs_push.h"
 
 /* Beyond any honest window. */
@@ -87,13 +88,15 @@ stream_work(struct dataset *ds, void *arg, struct err *e)
 }
 
 static void
-answer_chunks(struct stream_job *job, const struct err *e)
+answer_chunks(struct dataset *ds, struct stream_job *job, const struct err *e)
 {
     struct push_chunk *chunk;
-    struct err error = *e;
+    struct err error = *e, done = ERR_INIT;
 
     while ((chunk = job->chunks) != NULL) {
         job->chunks = chunk->next;
+        if (chunk->last || !chunk->written)
+            equal_note_push(ds, chunk->written ? &done : &error);
         if (chunk->written) {
             push_accept(job->f, chunk->tag);
         } else {
@@ -110,8 +113,7 @@ stream_done(struct dataset *ds, void *arg, const struct err *e)
     struct stream_job *job = arg;
     struct push_file *f = job->f;
 
-    (void)ds;
-    answer_chunks(job, e);
+    answer_chunks(ds, job, e);
     f->streaming = false;
     if (f->first != NULL)
         start_job(f);
@@ -197,7 +199,7 @@ push_overwrite_drop(struct push_file *f)
     f->first = NULL;
     f->end = &f->first;
     f->queued_bytes = 0;
-    answer_chunks(&dropped, &e);
+    answer_chunks(f->ds, &dropped, &e);
     if (!f->begun)
         return;
     f->begun = false;

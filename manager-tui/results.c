@@ -18,6 +18,7 @@ static const struct column node_columns[] = {
     { "primary", "cluster.primary.name", COLUMN_TEXT, false },
     { "at", "cluster.primary.address", COLUMN_TEXT, false },
     { "last heard", "cluster.primary.last_heard", COLUMN_AGE, false },
+    { "equal since", "cluster.primary.equal_since", COLUMN_AGE, false },
     { "interval", "sync.interval_ms", COLUMN_MS, false },
     { "sync", "sync.enabled", COLUMN_YES_NO, false },
     { "instant", "sync.instant", COLUMN_YES_NO, false },

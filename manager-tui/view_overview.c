@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "manager-tui/results.h"
 #include "manager-tui/screen_list.h"
 #include "manager-tui/server_list.h"
@@ -70,12 +71,32 @@ number_of(const struct screen *s, const char *path)
     return json_integer_value(view_member(screen_status(s), path));
 }
 
+/* Since when a secondary has what its primary has, as of when that was heard;
+ * the rows that it takes. */
+static int
+draw_equality(struct screen *s, struct area a)
+{
+    const json_t *primary = view_member(screen_status(s), "cluster.primary");
+    const json_t *since = json_member(primary, "equal_since");
+    char *when = screen_time(s, since);
+    char *heard = screen_time(s, json_member(primary, "last_heard"));
+    bool equal = json_is_string(since);
+    char *text = alloc_format("%s%s, primary last heard %s",
+        equal ? "equal with it since " : "not known to be equal with it",
+        equal ? when : "", heard);
+    int rows = area_put_wrapped(a, 0, 0, equal ? STYLE_GOOD : STYLE_WARN, text);
+
+    free(text);
+    free(heard);
+    free(when);
+    return rows;
+}
+
 /* Who this node is to whom; the rows that it takes. */
 static int
 draw_role(struct screen *s, struct area a)
 {
-    int x = area_put(a, 0, 0, STYLE_STRONG, text_of(s, "node.name"));
-    char *heard;
+    int x = area_put(a, 0, 0, STYLE_STRONG, text_of(s, "node.name")), y;
 
     if (screen_is_primary(s)) {
         area_putf(a, 0, x, STYLE_PLAIN,
@@ -91,14 +112,10 @@ draw_role(struct screen *s, struct area a)
     area_putf(a, 0, x, STYLE_PLAIN, " is a secondary of \"%s\" at %s",
         text_of(s, "cluster.primary.name"),
         text_of(s, "cluster.primary.address"));
-    heard = screen_time(s,
-        view_member(screen_status(s), "cluster.primary.last_heard"));
-    area_putf(a, 1, 0, STYLE_PLAIN,
-        "cluster \"%s\", epoch %lld, primary last heard %s",
-        text_of(s, "cluster.name"), (long long)number_of(s, "cluster.epoch"),
-        heard);
-    free(heard);
-    return 2 + area_put_wrapped(area_part(a, 2, 0, a.height, a.width), 0, 0,
+    area_putf(a, 1, 0, STYLE_PLAIN, "cluster \"%s\", epoch %lld",
+        text_of(s, "cluster.name"), (long long)number_of(s, "cluster.epoch"));
+    y = 2 + draw_equality(s, area_part(a, 2, 0, a.height, a.width));
+    return y + area_put_wrapped(area_part(a, y, 0, a.height, a.width), 0, 0,
                    STYLE_WARN,
                    "Read-only: changes are made on the primary and arrive "
                    "here by themselves.");

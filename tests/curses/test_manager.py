@@ -247,6 +247,10 @@ def a_secondary(t):
             with Terminal(node, width, height) as term:
                 term.see('second1 is a secondary of "primary" at 127')
                 term.see("Read-only")
+                term.see(r"equal with it since \d+ \w+ ago, primary last\s"
+                         r"+heard \d+ \w+ ago")
+                term.keys("t")
+                term.see(r"equal with it since \d{4}-\d\d-\d\d \d\d:")
                 for word in "Remove", "Pause", "Interval":
                     check(not term.sees(word), term.text)
 

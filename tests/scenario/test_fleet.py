@@ -168,6 +168,24 @@ def what_a_secondary_knows(t):
         before = status["cluster"]["primary"]["last_heard"]
         wait_for(lambda: node.status()["cluster"]["primary"]["last_heard"] >
                  before, 10, "heard again")
+
+    def equal_since():
+        return node.status()["cluster"]["primary"]["equal_since"]
+
+    with t.promise("and since when it has been equal, also after a restart"):
+        cluster.sync()
+        cluster.wait_synchronized()
+        before = wait_for(equal_since, 20, "equal")
+        node.restart()
+        same(wait_for(equal_since, 20, "equal again"), before, "equal since")
+        primary.cli("user", "add", "newer")
+        cluster.sync()
+        check(wait_for(equal_since, 20, "equal") > before, "no later moment")
+    with t.promise("a row that drifts ends that"):
+        before = equal_since()
+        node.sql("UPDATE users SET comment = 'drifted'")
+        wait_for(lambda: (equal_since() or before) > before, 20,
+                 "equal since the repair")
     with t.promise("the first add made a primary of epoch 1 or more"):
         status = primary.status()
         same(status["node"]["role"], "primary", "role")
