@@ -75,7 +75,8 @@ LIBRARY_SOURCES := $(wildcard base/*.c admin-proto/*.c ipfilter/*.c sync/*.c)
 DAEMON_SOURCES := $(wildcard daemon/*.c)
 TUI_SOURCES := $(wildcard manager-tui/*.c)
 # What makes users of "config" users of the host (docs/openssh.md): two
-# programs, whose main functions are in *_main.c.
+# programs, whose main functions are in *_main.c, and what others share.
+ACCOUNTS_SOURCES := $(wildcard contrib/accounts/*.c)
 OPENSSH_SOURCES := $(filter-out %_main.c,$(wildcard contrib/openssh/*.c))
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
@@ -92,6 +93,7 @@ programs = $(patsubst %.c,$(BUILD)/%,$1)
 LIBRARY_OBJECTS := $(call objects,$(LIBRARY_SOURCES))
 DAEMON_OBJECTS := $(call objects,$(DAEMON_SOURCES))
 TUI_OBJECTS := $(call objects,$(TUI_SOURCES))
+ACCOUNTS_OBJECTS := $(call objects,$(ACCOUNTS_SOURCES))
 OPENSSH_OBJECTS := $(call objects,$(OPENSSH_SOURCES))
 # What tests link: everything but the two main functions, as archives, so
 # that a test takes only what it uses.
@@ -127,7 +129,8 @@ $(BUILD)/lockstep: $(TUI_OBJECTS) \
 
 $(BUILD)/lockstep-openssh: $(BUILD)/contrib/openssh/openssh_main.o
 $(BUILD)/lockstep-authorized-keys: $(BUILD)/contrib/openssh/keys_main.o
-$(OPENSSH_PROGRAMS): $(OPENSSH_OBJECTS) $(BUILD)/liblockstepd.a
+$(OPENSSH_PROGRAMS): $(OPENSSH_OBJECTS) $(ACCOUNTS_OBJECTS) \
+		$(BUILD)/liblockstepd.a
 	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -o $@ \
 		-Wl,--start-group $^ -Wl,--end-group $(LIBS)
 
@@ -263,5 +266,6 @@ clean:
 	rm -rf $(BUILD) build-asan build-fuzz
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(DAEMON_OBJECTS) \
-	$(TUI_OBJECTS) $(OPENSSH_OBJECTS)) $(addsuffix .d,$(UNIT_PROGRAMS) $(TOOL_PROGRAMS) \
+	$(TUI_OBJECTS) $(ACCOUNTS_OBJECTS) $(OPENSSH_OBJECTS)) \
+	$(addsuffix .d,$(UNIT_PROGRAMS) $(TOOL_PROGRAMS) \
 	$(FUZZ_PROGRAMS))

@@ -17,9 +17,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "contrib/openssh/account.h"
-#include "contrib/openssh/locals.h"
-#include "contrib/openssh/policy.h"
+#include "contrib/accounts/account.h"
+#include "contrib/accounts/locals.h"
+#include "contrib/openssh/openssh_policy.h"
 #include "sync/open.h"
 
 #define WAIT_MS 2000
@@ -128,7 +128,7 @@ main(int argc, char **argv)
     static const struct option options[] = { { "config", 1, NULL, 'c' },
         { "root", 1, NULL, 'r' }, { NULL, 0, NULL, 0 } };
     const char *file = NULL, *root = NULL;
-    struct policy policy;
+    struct openssh_policy policy;
     struct question q;
     struct err e = ERR_INIT;
     char *end;
@@ -147,12 +147,12 @@ main(int argc, char **argv)
         return usage();
     if (!account_name_ok(q.name, strlen(q.name)))
         return 0;
-    policy_init(&policy);
-    if (policy_load(&policy, file, root, &e) == 0 &&
-        answer(&q, &policy, &e) == 0 && fflush(stdout) == 0)
+    openssh_policy_init(&policy);
+    if (policy_load(&policy.accounts, file, root, &e) == 0 &&
+        answer(&q, &policy.accounts, &e) == 0 && fflush(stdout) == 0)
         status = 0;
     else
         fprintf(stderr, "lockstep-authorized-keys: %s\n", e.message);
-    policy_release(&policy);
+    policy_release(&policy.accounts);
     return status;
 }

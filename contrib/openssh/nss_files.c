@@ -177,7 +177,7 @@ write_changed(const char *folder, const char *name, const struct buf *wanted,
 
 int
 nss_files_write(const struct people *p, const struct policy *policy,
-    struct err *e)
+    const char *folder, struct err *e)
 {
     struct buf passwd = BUF_INIT, group = BUF_INIT, shadow = BUF_INIT;
     int r = -1;
@@ -191,9 +191,9 @@ nss_files_write(const struct people *p, const struct policy *policy,
     }
     put_marker_group(&group, p, policy);
     buf_put(&group, p->groups.data, p->groups.len);
-    if (write_changed(policy->extrausers, "group", &group, 0644, e) == 0 &&
-        write_changed(policy->extrausers, "shadow", &shadow, 0600, e) == 0 &&
-        write_changed(policy->extrausers, "passwd", &passwd, 0644, e) == 0)
+    if (write_changed(folder, "group", &group, 0644, e) == 0 &&
+        write_changed(folder, "shadow", &shadow, 0600, e) == 0 &&
+        write_changed(folder, "passwd", &passwd, 0644, e) == 0)
         r = 0;
     explicit_bzero(shadow.data, shadow.len);
     buf_release(&passwd);

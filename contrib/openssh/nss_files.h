@@ -11,8 +11,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "contrib/openssh/people.h"
-#include "contrib/openssh/policy.h"
+#include "contrib/accounts/people.h"
+#include "contrib/accounts/policy.h"
 
 /* The passwd that was there, line by line. */
 struct nss_before {
@@ -33,6 +33,6 @@ bool nss_before_is_same(const struct nss_before *b, const struct account *a,
 /* Makes FOLDER's files those of P: each changes at once or not at all, is on
  * disk on return, and is left alone when nothing in it changes. */
 int nss_files_write(const struct people *p, const struct policy *policy,
-    struct err *e);
+    const char *folder, struct err *e);
 
 #endif

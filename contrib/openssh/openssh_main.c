@@ -22,11 +22,11 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "contrib/openssh/homes.h"
-#include "contrib/openssh/locals.h"
+#include "contrib/accounts/homes.h"
+#include "contrib/accounts/locals.h"
 #include "contrib/openssh/nss_files.h"
-#include "contrib/openssh/people.h"
-#include "contrib/openssh/policy.h"
+#include "contrib/accounts/people.h"
+#include "contrib/openssh/openssh_policy.h"
 #include "contrib/openssh/sessions.h"
 
 /* Of the homes that cannot be made so many are named. */
@@ -74,30 +74,32 @@ make_homes(const struct people *p, const struct nss_before *before,
 }
 
 static int
-apply(const struct policy *policy, bool all, struct err *e)
+apply(const struct openssh_policy *openssh, bool all, struct err *e)
 {
+    const struct policy *policy = &openssh->accounts;
     struct locals locals = { 0 };
     struct people people = { 0 };
     struct nss_before before = { 0 };
     size_t ended = 0;
-    int r = -1, lock = lock_folder(policy->extrausers, e);
+    int r = -1, lock = lock_folder(openssh->extrausers, e);
 
     if (lock < 0)
         return -1;
     if (locals_read(&locals, policy->passwd, policy->group, e) != 0 ||
-        nss_before_read(&before, policy->extrausers, e) != 0 ||
+        nss_before_read(&before, openssh->extrausers, e) != 0 ||
         people_read(&people, policy, &locals, clock_utc_ms() / 1000, e) != 0)
         goto out;
     if (locals_have_group(&locals, policy->marker_group) ||
         locals_have_gid(&locals, policy->marker_gid)) {
         err_set(e, ERR_EXISTS, "this host has group \"%s\" or gid %lu already",
             policy->marker_group, (unsigned long)policy->marker_gid);
-        err_hint(e, "Set marker_group and marker_gid in " POLICY_FILE ".");
+        err_hint(e,
+            "Set marker_group and marker_gid in " OPENSSH_POLICY_FILE ".");
         goto out;
     }
     umask(022);
     if (make_homes(&people, &before, policy, all, e) != 0 ||
-        nss_files_write(&people, policy, e) != 0)
+        nss_files_write(&people, policy, openssh->extrausers, e) != 0)
         goto out;
     if (policy->end_sessions &&
         sessions_end(&people, &before, policy, &ended, e) != 0)
@@ -111,18 +113,6 @@ out:
     locals_release(&locals);
     close(lock);
     return r;
-}
-
-/* lockstepd says in the environment of its hooks where the database is. */
-static void
-take_database(struct policy *policy, bool is_hook)
-{
-    const char *path = getenv("LOCKSTEP_DATABASE");
-
-    if (!is_hook || path == NULL || path[0] == '\0')
-        return;
-    free(policy->database);
-    policy->database = alloc_string(path);
 }
 
 static int
@@ -142,7 +132,7 @@ main(int argc, char **argv)
         { NULL, 0, NULL, 0 } };
     const char *file = NULL, *root = NULL;
     bool all = false;
-    struct policy policy;
+    struct openssh_policy policy;
     struct err e = ERR_INIT;
     int c, status = 1;
 
@@ -160,14 +150,15 @@ main(int argc, char **argv)
         return usage();
     if (argc - optind == 3 && strcmp(argv[optind], "config") != 0)
         return 0;
-    policy_init(&policy);
-    if (policy_load(&policy, file, root, &e) == 0) {
-        take_database(&policy, argc - optind == 3);
+    openssh_policy_init(&policy);
+    if (policy_load(&policy.accounts, file, root, &e) == 0) {
+        if (argc - optind == 3)
+            policy_take_environment(&policy.accounts);
         status = apply(&policy, all, &e) == 0 ? 0 : 1;
     }
     if (status != 0)
         fprintf(stderr, "lockstep-openssh: %s\n%s%s", e.message, e.hint,
             e.hint[0] != '\0' ? "\n" : "");
-    policy_release(&policy);
+    policy_release(&policy.accounts);
     return status;
 }

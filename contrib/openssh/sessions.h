@@ -9,8 +9,8 @@
 
 #include "base/err.h"
 #include "contrib/openssh/nss_files.h"
-#include "contrib/openssh/people.h"
-#include "contrib/openssh/policy.h"
+#include "contrib/accounts/people.h"
+#include "contrib/accounts/policy.h"
 
 /* Ends them, and waits until they are gone; *ENDED is how many.  ERR_TIMEOUT
  * when one stays after SIGKILL.  Whose they are is told by what sshd's own

@@ -2,7 +2,7 @@
  * Reads passwd and group themselves, not NSS, which would give us our own users
  * back.  Of a line only the name and the third field are looked at.
  */
-#include "contrib/openssh/locals.h"
+#include "contrib/accounts/locals.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
- * Reads the options: one table says what there is, what it is by default and
- * what it may be.
+ * Reads the options: tables say what there is, what it is by default and what
+ * it may be.
  */
-#include "contrib/openssh/policy.h"
+#include "contrib/accounts/policy.h"
 
 #include <ini.h>
 #include <stdbool.h>
@@ -18,48 +18,27 @@
 #define FILE_MAX (64 * 1024)
 #define ROOTS_MAX 64
 
-enum kind {
-    KIND_PATH,
-    KIND_PATH_OR_NONE,
-    KIND_WORD,
-    KIND_ID,
-    KIND_YES,
-    KIND_ROOTS
+static const struct policy_option options[] = {
+    POLICY_OPTION(struct policy, database, POLICY_PATH, true,
+        "/var/lib/lockstep/config.db"),
+    POLICY_OPTION(struct policy, passwd, POLICY_PATH, true, "/etc/passwd"),
+    POLICY_OPTION(struct policy, group, POLICY_PATH, true, "/etc/group"),
+    POLICY_OPTION(struct policy, marker_group, POLICY_WORD, false,
+        "lockstep-sftp"),
+    POLICY_OPTION(struct policy, marker_gid, POLICY_NUMBER, false, "14983"),
+    POLICY_OPTION(struct policy, id_min, POLICY_NUMBER, false, "1000"),
+    POLICY_OPTION(struct policy, id_max, POLICY_NUMBER, false, "4294967293"),
+    POLICY_OPTION(struct policy, home_roots, POLICY_ROOTS, true, "/srv/sftp"),
+    POLICY_OPTION(struct policy, folder, POLICY_WORD, false, "files"),
+    POLICY_OPTION(struct policy, shell, POLICY_PATH, false,
+        "/usr/sbin/nologin"),
+    POLICY_OPTION(struct policy, end_sessions, POLICY_YES, false, "yes"),
+    { .name = NULL },
 };
-
-static const struct option {
-    const char *name;
-    size_t offset;
-    enum kind kind;
-    bool moves; /* with the root folder */
-    const char *standard;
-} options[] = {
-#define OPTION(name, kind, moves, standard)                         \
-    {                                                               \
-#name, offsetof(struct policy, name), kind, moves, standard \
-    }
-    OPTION(database, KIND_PATH, true, "/var/lib/lockstep/config.db"),
-    OPTION(extrausers, KIND_PATH, true, "/var/lib/extrausers"),
-    OPTION(passwd, KIND_PATH, true, "/etc/passwd"),
-    OPTION(group, KIND_PATH, true, "/etc/group"),
-    OPTION(marker_group, KIND_WORD, false, "lockstep-sftp"),
-    OPTION(marker_gid, KIND_ID, false, "14983"),
-    OPTION(id_min, KIND_ID, false, "1000"),
-    OPTION(id_max, KIND_ID, false, "4294967293"),
-    OPTION(home_roots, KIND_ROOTS, true, "/srv/sftp"),
-    OPTION(folder, KIND_WORD, false, "files"),
-    OPTION(shell, KIND_PATH, false, "/usr/sbin/nologin"),
-    OPTION(sshd, KIND_PATH, true, "/usr/sbin/sshd"),
-    OPTION(end_sessions, KIND_YES, false, "yes"),
-    OPTION(nftables, KIND_PATH_OR_NONE, true, ""),
-    OPTION(port, KIND_ID, false, "22"),
-    OPTION(nft, KIND_PATH_OR_NONE, true, ""),
-#undef OPTION
-};
-#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+#define OPTION_COUNT (sizeof(options) / sizeof(options[0]) - 1)
 
 static void *
-field(struct policy *p, const struct option *o)
+field(struct policy *p, const struct policy_option *o)
 {
     return (char *)p + o->offset;
 }
@@ -73,11 +52,11 @@ free_roots(char **roots)
 }
 
 static void
-release_field(struct policy *p, const struct option *o)
+release_field(struct policy *p, const struct policy_option *o)
 {
-    if (o->kind == KIND_ROOTS)
+    if (o->kind == POLICY_ROOTS)
         free_roots(*(char ***)field(p, o));
-    else if (o->kind != KIND_ID && o->kind != KIND_YES)
+    else if (o->kind != POLICY_NUMBER && o->kind != POLICY_YES)
         free(*(char **)field(p, o));
 }
 
@@ -164,42 +143,64 @@ take_text(char **text, const char *value, bool good, struct err *e)
 }
 
 static int
-take(struct policy *p, const struct option *o, const char *value, struct err *e)
+take(struct policy *p, const struct policy_option *o, const char *value,
+    struct err *e)
 {
     switch (o->kind) {
-    case KIND_ROOTS:
+    case POLICY_ROOTS:
         return take_roots(field(p, o), value, e);
-    case KIND_ID:
+    case POLICY_NUMBER:
         return take_number(field(p, o), value, e);
-    case KIND_YES:
+    case POLICY_YES:
         return take_yes(field(p, o), value, e);
-    case KIND_WORD:
+    case POLICY_WORD:
         return take_text(field(p, o), value, word_is_plain(value), e);
-    case KIND_PATH_OR_NONE:
+    case POLICY_PATH_OR_NONE:
         return take_text(field(p, o), value,
             value[0] == '\0' || path_is_plain(value), e);
-    case KIND_PATH:
+    case POLICY_PATH:
         break;
     }
     return take_text(field(p, o), value, path_is_plain(value), e);
 }
 
-void
-policy_init(struct policy *p)
+/* The options one by one, P's and then the program's own: begins with NULL, and
+ * NULL ends. */
+static const struct policy_option *
+next_option(const struct policy *p, const struct policy_option *o)
 {
+    o = o == NULL ? options : o + 1;
+    if (o->name == NULL && o == &options[OPTION_COUNT])
+        o = p->more;
+    return o->name != NULL ? o : NULL;
+}
+
+void
+policy_init(struct policy *p, const char *file,
+    const struct policy_option *more)
+{
+    const struct policy_option *o = NULL;
     struct err e = ERR_INIT;
 
     memset(p, 0, sizeof(*p));
-    for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (take(p, &options[i], options[i].standard, &e) != 0)
+    p->file = file;
+    p->more = more;
+    while ((o = next_option(p, o)) != NULL) {
+        memset(field(p, o), 0,
+            o->kind == POLICY_NUMBER || o->kind == POLICY_YES ? sizeof(uint32_t)
+                                                              : sizeof(char *));
+        if (take(p, o, o->standard, &e) != 0)
             abort();
+    }
 }
 
 void
 policy_release(struct policy *p)
 {
-    for (size_t i = 0; i < OPTION_COUNT; i++)
-        release_field(p, &options[i]);
+    const struct policy_option *o = NULL;
+
+    while ((o = next_option(p, o)) != NULL)
+        release_field(p, o);
 }
 
 struct parse {
@@ -211,14 +212,13 @@ static int
 take_line(void *ctx, const char *section, const char *name, const char *value)
 {
     struct parse *parse = ctx;
+    const struct policy_option *o = NULL;
 
     if (parse->e->code != ERR_NONE)
         return 0;
-    if (section[0] == '\0') {
-        for (size_t i = 0; i < OPTION_COUNT; i++)
-            if (strcmp(options[i].name, name) == 0)
-                return take(parse->policy, &options[i], value, parse->e) == 0;
-    }
+    while (section[0] == '\0' && (o = next_option(parse->policy, o)) != NULL)
+        if (strcmp(o->name, name) == 0)
+            return take(parse->policy, o, value, parse->e) == 0;
     err_set(parse->e, ERR_INVALID, "unknown option \"%s\"", name);
     return 0;
 }
@@ -262,16 +262,18 @@ move_path(char **path, const char *root)
 static void
 move_policy(struct policy *p, const char *root)
 {
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
+    const struct policy_option *o = NULL;
+
+    while ((o = next_option(p, o)) != NULL) {
         char **roots;
 
-        if (!options[i].moves)
+        if (!o->moves)
             continue;
-        if (options[i].kind != KIND_ROOTS) {
-            move_path(field(p, &options[i]), root);
+        if (o->kind != POLICY_ROOTS) {
+            move_path(field(p, o), root);
             continue;
         }
-        roots = *(char ***)field(p, &options[i]);
+        roots = *(char ***)field(p, o);
         for (size_t j = 0; roots[j] != NULL; j++)
             move_path(&roots[j], root);
     }
@@ -280,8 +282,7 @@ move_policy(struct policy *p, const char *root)
 int
 policy_load(struct policy *p, const char *file, const char *root, struct err *e)
 {
-    char *standard =
-        alloc_format("%s%s", root != NULL ? root : "", POLICY_FILE);
+    char *standard = alloc_format("%s%s", root != NULL ? root : "", p->file);
     int r = 0;
 
     if (file != NULL || file_exists(standard))
@@ -290,4 +291,15 @@ policy_load(struct policy *p, const char *file, const char *root, struct err *e)
         move_policy(p, root);
     free(standard);
     return r;
+}
+
+void
+policy_take_environment(struct policy *p)
+{
+    const char *path = getenv("LOCKSTEP_DATABASE");
+
+    if (path == NULL || path[0] == '\0')
+        return;
+    free(p->database);
+    p->database = alloc_string(path);
 }

@@ -2,7 +2,7 @@
  * Goes down from the root folder by folder, by descriptor and never through a
  * link, so that what was looked at is what is used.
  */
-#include "contrib/openssh/homes.h"
+#include "contrib/accounts/homes.h"
 
 #include <errno.h>
 #include <fcntl.h>

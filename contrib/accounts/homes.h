@@ -3,14 +3,14 @@
  * root and writable by nobody else, and within the home one folder that is the
  * user's.  What is there already is never changed, and nothing is removed.
  */
-#ifndef CONTRIB_OPENSSH_HOMES_H
-#define CONTRIB_OPENSSH_HOMES_H
+#ifndef CONTRIB_ACCOUNTS_HOMES_H
+#define CONTRIB_ACCOUNTS_HOMES_H
 
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "contrib/openssh/account.h"
-#include "contrib/openssh/policy.h"
+#include "contrib/accounts/account.h"
+#include "contrib/accounts/policy.h"
 
 /* Makes what is missing of A's home, and sets *MADE then.  ERR_PERMISSION when
  * something is in the way: a link, a folder of somebody else's.  Nothing is

@@ -2,17 +2,17 @@
  * Everybody whom dataset "config" makes a user of this host, with their groups,
  * read in one transaction; and whom the rules refuse, told on standard error.
  */
-#ifndef CONTRIB_OPENSSH_PEOPLE_H
-#define CONTRIB_OPENSSH_PEOPLE_H
+#ifndef CONTRIB_ACCOUNTS_PEOPLE_H
+#define CONTRIB_ACCOUNTS_PEOPLE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "contrib/openssh/account.h"
-#include "contrib/openssh/locals.h"
-#include "contrib/openssh/policy.h"
+#include "contrib/accounts/account.h"
+#include "contrib/accounts/locals.h"
+#include "contrib/accounts/policy.h"
 
 struct people {
     struct account *accounts; /* by name, as strcmp has it */

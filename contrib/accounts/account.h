@@ -6,8 +6,8 @@
  * The rules trust nothing that the schema of "config" promises: a replicated
  * row is applied without its CHECKs.
  */
-#ifndef CONTRIB_OPENSSH_ACCOUNT_H
-#define CONTRIB_OPENSSH_ACCOUNT_H
+#ifndef CONTRIB_ACCOUNTS_ACCOUNT_H
+#define CONTRIB_ACCOUNTS_ACCOUNT_H
 
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "contrib/openssh/locals.h"
-#include "contrib/openssh/policy.h"
+#include "contrib/accounts/locals.h"
+#include "contrib/accounts/policy.h"
 
 #define ACCOUNT_NAME_MAX 32
 

@@ -1,5 +1,5 @@
 /* Reads users and groups of the local database, and judges each. */
-#include "contrib/openssh/people.h"
+#include "contrib/accounts/people.h"
 
 #include <sqlite3.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  * The users and groups that are this host's own, by its passwd and group files:
  * none of them is ever replaced, and none shares an id with a user from us.
  */
-#ifndef CONTRIB_OPENSSH_LOCALS_H
-#define CONTRIB_OPENSSH_LOCALS_H
+#ifndef CONTRIB_ACCOUNTS_LOCALS_H
+#define CONTRIB_ACCOUNTS_LOCALS_H
 
 #include <stdbool.h>
 #include <stddef.h>

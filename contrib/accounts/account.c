@@ -1,5 +1,5 @@
 /* Who may be a user of this host, judged row by row. */
-#include "contrib/openssh/account.h"
+#include "contrib/accounts/account.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,20 @@
+/* The options that only OpenSSH's programs have. */
+#include "contrib/openssh/openssh_policy.h"
+
+static const struct policy_option options[] = {
+    POLICY_OPTION(struct openssh_policy, extrausers, POLICY_PATH, true,
+        "/var/lib/extrausers"),
+    POLICY_OPTION(struct openssh_policy, sshd, POLICY_PATH, true,
+        "/usr/sbin/sshd"),
+    POLICY_OPTION(struct openssh_policy, nftables, POLICY_PATH_OR_NONE, true,
+        ""),
+    POLICY_OPTION(struct openssh_policy, port, POLICY_NUMBER, false, "22"),
+    POLICY_OPTION(struct openssh_policy, nft, POLICY_PATH_OR_NONE, true, ""),
+    { .name = NULL },
+};
+
+void
+openssh_policy_init(struct openssh_policy *p)
+{
+    policy_init(&p->accounts, OPENSSH_POLICY_FILE, options);
+}
