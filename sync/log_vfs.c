@@ -1,8 +1,11 @@
 /*
- * Frames of the log gathered.  Only the log is a file of ours: any other file
- * is opened as the system's VFS would, with that one's methods.  What SQLite
- * writes is a header of 24 bytes, then its page; see "WAL-mode File Format" in
- * SQLite's file format.
+ * Frames of the log gathered.  What SQLite writes is a header of 24 bytes, then
+ * its page; see "WAL-mode File Format" in SQLite's file format.
+ *
+ * The log is a file of ours.  A database is the system's own file with one
+ * method replaced: where its write lock is let go, frames that are still
+ * gathered were rolled back, and their place in the log is the next writer's.
+ * Any other file is the system's.
  */
 #include "sync/log_vfs.h"
 
@@ -17,7 +20,10 @@
 #define FRAME_HEADER 24
 /* Offset of the size in pages that only a committing frame has. */
 #define FRAME_COMMITS 4
+/* The lock that a writer holds; "The WAL-Index File Format". */
+#define WRITE_LOCK 0
 #define GATHER_FIRST ((size_t)32 << 10)
+#define ALIGNED(size) (((size_t)(size) + 15) & ~(size_t)15)
 /* What SQLite's VFS for Unix takes in one write, 17 bits. */
 #define GATHER_MAX (((size_t)128 << 10) - 1)
 
@@ -31,7 +37,17 @@ struct log_file {
     sqlite3_int64 end; /* of what was written since the log began anew */
     bool header_last;  /* of a frame whose page comes next */
     bool commits;      /* that frame does */
+    struct main_file *main;
 };
+
+/* Stands behind the system's file of a database. */
+struct main_file {
+    sqlite3_io_methods methods; /* the system's, but for one */
+    const sqlite3_io_methods *real;
+    struct log_file *log; /* NULL: not open */
+};
+
+static sqlite3_vfs vfs;
 
 static void
 drop(struct log_file *f)
@@ -145,6 +161,8 @@ log_close(sqlite3_file *file)
 
     /* Frames without their commit are nobody's. */
     drop(f);
+    if (f->main != NULL)
+        f->main->log = NULL;
     return f->real->pMethods->xClose(f->real);
 }
 
@@ -249,24 +267,75 @@ static const sqlite3_io_methods log_methods = {
     .xDeviceCharacteristics = log_characteristics,
 };
 
-static sqlite3_vfs vfs;
+static struct main_file *
+main_of(sqlite3_file *file)
+{
+    const sqlite3_vfs *system = vfs.pAppData;
+
+    return (struct main_file *)((char *)file + ALIGNED(system->szOsFile));
+}
+
+static int
+main_shm_lock(sqlite3_file *file, int first, int count, int flags)
+{
+    struct main_file *m = main_of(file);
+
+    if (m->log != NULL && first == WRITE_LOCK &&
+        (flags & SQLITE_SHM_UNLOCK) != 0)
+        drop(m->log);
+    return m->real->xShmLock(file, first, count, flags);
+}
+
+static int
+open_main(sqlite3_vfs *system, const char *name, sqlite3_file *file, int flags,
+    int *out_flags)
+{
+    struct main_file *m = main_of(file);
+    int rc = system->xOpen(system, name, file, flags, out_flags);
+
+    if (file->pMethods != NULL && file->pMethods->iVersion >= 2) {
+        m->real = file->pMethods;
+        m->methods = *m->real;
+        m->methods.xShmLock = main_shm_lock;
+        m->log = NULL;
+        file->pMethods = &m->methods;
+    }
+    return rc;
+}
+
+static int
+open_log(sqlite3_vfs *system, const char *name, sqlite3_file *file, int flags,
+    int *out_flags)
+{
+    sqlite3_file *database = sqlite3_database_file_object(name);
+    struct main_file *m = main_of(database);
+    struct log_file *f = (struct log_file *)file;
+    int rc;
+
+    if (database->pMethods != &m->methods)
+        return system->xOpen(system, name, file, flags, out_flags);
+    memset(f, 0, sizeof(*f));
+    f->real = (sqlite3_file *)((char *)f + ALIGNED(sizeof(*f)));
+    rc = system->xOpen(system, name, f->real, flags, out_flags);
+    if (f->real->pMethods != NULL) {
+        f->base.pMethods = &log_methods;
+        f->main = m;
+        m->log = f;
+    }
+    return rc;
+}
 
 static int
 log_vfs_open(sqlite3_vfs *self, const char *name, sqlite3_file *file, int flags,
     int *out_flags)
 {
-    struct log_file *f = (struct log_file *)file;
     sqlite3_vfs *system = self->pAppData;
-    int rc;
 
-    if ((flags & SQLITE_OPEN_WAL) == 0)
-        return system->xOpen(system, name, file, flags, out_flags);
-    memset(f, 0, sizeof(*f));
-    f->real = (sqlite3_file *)(f + 1);
-    rc = system->xOpen(system, name, f->real, flags, out_flags);
-    if (f->real->pMethods != NULL)
-        f->base.pMethods = &log_methods;
-    return rc;
+    if ((flags & SQLITE_OPEN_WAL) != 0)
+        return open_log(system, name, file, flags, out_flags);
+    if ((flags & SQLITE_OPEN_MAIN_DB) != 0)
+        return open_main(system, name, file, flags, out_flags);
+    return system->xOpen(system, name, file, flags, out_flags);
 }
 
 static void
@@ -278,7 +347,9 @@ register_vfs(void)
     vfs.zName = "lockstep-log";
     vfs.pNext = NULL;
     vfs.pAppData = system;
-    vfs.szOsFile = (int)sizeof(struct log_file) + system->szOsFile;
+    vfs.szOsFile =
+        (int)(ALIGNED(system->szOsFile) + ALIGNED(sizeof(struct main_file)) +
+              ALIGNED(sizeof(struct log_file)));
     vfs.xOpen = log_vfs_open;
     sqlite3_vfs_register(&vfs, 0);
 }
