@@ -25,7 +25,9 @@
 #define PUSH_FRAME_PAYLOAD_MAX (240 * 1024)
 #define PUSH_HEARTBEAT_MAX 64 /* datasets in one heartbeat */
 /* An OK's text is the number of the secondary's newest event and perhaps, after
- * a blank, this: the primary has yet to pin its next host key. */
+ * a blank each, these, in this order: what it holds is not in effect there; the
+ * primary has yet to pin its next host key. */
+#define PUSH_NOTICE_EFFECT "EFFECT"
 #define PUSH_NOTICE_KEYS "KEYS"
 #define PUSH_NOTICE_MAX 64
 

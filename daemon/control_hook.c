@@ -18,10 +18,9 @@ static void
 run_run(struct control_call *call)
 {
     struct hooks *hooks = control_engine(call)->hooks;
-    uint64_t before = hooks_changes(hooks);
 
     hooks_run_all(hooks);
-    hooks_wait(hooks, call, before, WAIT_MOST_S * 1000);
+    hooks_wait(hooks, call, WAIT_MOST_S * 1000);
 }
 
 static void
@@ -29,25 +28,22 @@ run_wait(struct control_call *call)
 {
     const json_t *args = control_args(call);
     struct err e = ERR_INIT;
-    int64_t after = 0, seconds = WAIT_MOST_S;
+    int64_t seconds = WAIT_MOST_S;
 
-    if (json_member_int(args, "after", false, &after, &e) != 0 ||
-        json_member_int(args, "timeout_s", false, &seconds, &e) != 0)
+    if (json_member_int(args, "timeout_s", false, &seconds, &e) != 0)
         goto fail;
-    if (after < 0 || seconds < 0 || seconds > WAIT_MOST_S) {
-        err_set(&e, ERR_INVALID,
-            "\"after\" is 0 or more, \"timeout_s\" 0 to %d", WAIT_MOST_S);
+    if (seconds < 0 || seconds > WAIT_MOST_S) {
+        err_set(&e, ERR_INVALID, "\"timeout_s\" is 0 to %d", WAIT_MOST_S);
         goto fail;
     }
-    hooks_wait(control_engine(call)->hooks, call, (uint64_t)after,
-        seconds * 1000);
+    hooks_wait(control_engine(call)->hooks, call, seconds * 1000);
     return;
 fail:
     control_fail(call, &e);
 }
 
 static const char *const no_arguments[] = { NULL };
-static const char *const wait_arguments[] = { "after", "timeout_s", NULL };
+static const char *const wait_arguments[] = { "timeout_s", NULL };
 
 const struct control_command control_hook_commands[] = {
     { "hook list", 0, ROLE_VIEWER, no_arguments, run_list },

@@ -132,6 +132,8 @@ read_held(struct fleet_facts *facts, const json_t *object, struct err *e)
             0 ||
         read_time(object, "verified", &facts->verified_ms, e) != 0 ||
         read_time(object, "time", &facts->time_ms, e) != 0 ||
+        json_member_bool(object, "in_effect", false, &facts->in_effect, e) !=
+            0 ||
         json_member_bool(object, "drifted", false, &facts->drifted, e) != 0 ||
         json_member_bool(object, "needs_overwrite", false,
             &facts->needs_overwrite, e) != 0 ||
@@ -139,6 +141,7 @@ read_held(struct fleet_facts *facts, const json_t *object, struct err *e)
             e) != 0 ||
         read_keys(facts, object, e) != 0)
         return -1;
+    facts->tells_effect = json_member(object, "in_effect") != NULL;
     return read_rows(facts, object, e);
 }
 

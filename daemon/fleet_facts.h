@@ -38,6 +38,8 @@ struct fleet_facts {
     struct digest digest;
     bool drifted;
     bool needs_overwrite;
+    bool tells_effect; /* else IN_EFFECT says nothing: an older version */
+    bool in_effect;
     struct buf drift_keys; /* as source_repair takes them; empty: not known */
     int64_t verified_ms;   /* UTC; 0: never */
     int64_t time_ms;       /* UTC, by its clock; 0: it did not say */

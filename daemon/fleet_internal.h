@@ -4,7 +4,8 @@
  * fleet_watch.c (instant), fleet_server.c (links), fleet_lane.c (one dataset on
  * one server), fleet_facts.c (what it says it holds), fleet_send.c (bytes of a
  * bundle), fleet_overwrite.c (streams), fleet_wait.c (calls that wait),
- * fleet_tell.c (commands to all), fleet_keys.c (keys of both sides),
+ * fleet_tell.c (commands to all), fleet_effect.c (hooks there),
+ * fleet_keys.c (keys of both sides),
  * fleet_json.c, fleet_diff.c, fleet_commands.c, fleet_remove.c, fleet_sync.c,
  * fleet_register.c, fleet_add.c, fleet_rules.c.
  *
@@ -95,6 +96,14 @@ struct server_key_work {
     struct err error; /* of the last try */
 };
 
+/* fleet_effect.c's, of one server and one link. */
+struct server_effect {
+    bool known; /* it told of it: no older version */
+    bool in_effect;
+    struct err error;            /* its failing hook's, or ERR_NONE */
+    struct link_control *asking; /* under way, or NULL */
+};
+
 struct server {
     struct fleet *fleet;
     unsigned references; /* jobs and the fleet's list */
@@ -134,6 +143,7 @@ struct server {
     unsigned batches;                /* asked for since it told */
     struct link_control *collecting; /* under way, or NULL */
     struct server_key_work keys;
+    struct server_effect effect;
 };
 
 /* Publishing of one dataset. */
@@ -313,6 +323,16 @@ void server_keys_link_down(struct server *server);
 void server_keys_round(struct server *server); /* a new one begins */
 /* Looks whether it has something to tell. */
 void server_keys_noticed(struct server *server, const struct link_reply *reply);
+
+/* fleet_effect.c */
+struct fleet_facts;
+void server_effect_facts(struct server *server,
+    const struct fleet_facts *facts);
+/* An OK came. */
+void server_effect_heard(struct server *server, const struct link_reply *reply);
+void server_effect_link_down(struct server *server);
+/* Whether the newest revisions are in effect there; null: not known. */
+json_t *server_effect_json(const struct server *server);
 
 /* fleet_commands.c */
 /* The server that argument "name" names; fails the call and returns NULL

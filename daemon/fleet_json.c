@@ -50,6 +50,8 @@ server_error_json(const struct server *server)
                 ds->name);
         return json_error(&e);
     }
+    if (server->effect.error.code != ERR_NONE)
+        return json_error(&server->effect.error);
     return json_null();
 }
 
@@ -86,6 +88,11 @@ server_json(const struct server *server)
         (json_int_t)server_bytes_sent(server), "fingerprint", fingerprint,
         "version", r->version[0] == '\0' ? json_null() : json_text(r->version),
         "error", server_error_json(server));
+    json_object_set_new(json, "in_effect", server_effect_json(server));
+    json_object_set_new(json, "effect_error",
+        server->effect.error.code != ERR_NONE
+            ? json_error(&server->effect.error)
+            : json_null());
     json_object_set_new(json, "seen_from",
         json_text(r->seen_address[0] != '\0' ? r->seen_address : NULL));
     json_object_set_new(json, "connected_to",
@@ -120,6 +127,12 @@ fleet_primary_json(struct fleet *fleet)
         "round_trip_ms", "overwrites", 0, "pushes", 0, "bytes_sent", 0,
         "fingerprint", engine->keys.fingerprint, "version", LOCKSTEP_VERSION,
         "error");
+    json_object_set_new(json, "in_effect",
+        json_boolean(hooks_all_in_effect(engine->hooks)));
+    json_object_set_new(json, "effect_error",
+        hooks_error(engine->hooks) != NULL
+            ? json_error(hooks_error(engine->hooks))
+            : json_null());
     free(host);
     return json;
 }
@@ -204,12 +217,18 @@ fleet_healthy(struct fleet *fleet, char *why, size_t why_size)
         return false;
     }
     for (size_t i = 0; i < fleet->server_count; i++) {
-        enum peer_state state = server_state(fleet->servers[i]);
+        const struct server *server = fleet->servers[i];
+        enum peer_state state = server_state(server);
 
+        if (server->effect.error.code != ERR_NONE) {
+            snprintf(why, why_size, "server \"%s\": %s", server->record.name,
+                server->effect.error.message);
+            return false;
+        }
         if (state >= PEER_PAUSED)
             continue;
-        snprintf(why, why_size, "server \"%s\" is %s",
-            fleet->servers[i]->record.name, peer_state_name(state));
+        snprintf(why, why_size, "server \"%s\" is %s", server->record.name,
+            peer_state_name(state));
         return false;
     }
     return true;
@@ -225,6 +244,9 @@ fleet_metrics(struct fleet *fleet, struct buf *out)
 
         buf_printf(out, "lockstep_server_synchronized{server=\"%s\"} %d\n",
             r->name, server_state(server) == PEER_SYNCHRONIZED);
+        if (server->effect.known)
+            buf_printf(out, "lockstep_server_in_effect{server=\"%s\"} %d\n",
+                r->name, server->effect.in_effect && server_equal(server));
         buf_printf(out,
             "lockstep_server_last_synchronized_seconds"
             "{server=\"%s\"} %.3f\n",

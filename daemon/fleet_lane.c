@@ -235,6 +235,7 @@ lane_take_facts(struct lane *lane, const struct fleet_facts *facts)
     snprintf(record->seen_address, sizeof(record->seen_address), "%s",
         facts->seen_address);
     server_check_rules(lane->server);
+    server_effect_facts(lane->server, facts);
     if (lane->drifted || (lane->needs_overwrite && lane->revision != 0))
         lane_report_drift(lane, facts);
 }

@@ -69,6 +69,20 @@ by_interval(const struct server *a, const struct server *b)
 }
 
 static int
+effect_rank(const struct server *s)
+{
+    return !s->effect.known                         ? 0
+           : s->effect.in_effect && server_equal(s) ? 2
+                                                    : 1;
+}
+
+static int
+by_in_effect(const struct server *a, const struct server *b)
+{
+    return effect_rank(a) - effect_rank(b);
+}
+
+static int
 by_round_trip(const struct server *a, const struct server *b)
 {
     return compare_numbers((int64_t)a->round_trip_us,
@@ -89,6 +103,7 @@ static const struct {
     { "name", by_name },
     { "address", by_address },
     { "last_synchronized", by_last_synchronized },
+    { "in_effect", by_in_effect },
     { "behind", by_behind },
     { "interval_s", by_interval },
     { "round_trip_ms", by_round_trip },

@@ -90,10 +90,12 @@ send_answered(void *ctx, const struct link_reply *reply)
     send->unanswered--;
     send->lane->server->round_trip_us = reply->round_trip_us;
     server_keys_noticed(send->lane->server, reply);
-    if (reply->status != SFTP_OK && send->error.code == ERR_NONE)
+    if (reply->status != SFTP_OK && send->error.code == ERR_NONE) {
         send->error = reply->error;
-    else if (reply->status == SFTP_OK && send->unanswered == 0)
+    } else if (reply->status == SFTP_OK && send->unanswered == 0) {
         server_hear_events(send->lane->server, reply);
+        server_effect_heard(send->lane->server, reply);
+    }
     if (send->error.code == ERR_NONE && send->offset < send->bundle->bytes.len)
         send_pump(send);
     if (send->unanswered == 0)

@@ -193,6 +193,7 @@ server_link_down(struct server *server)
     server->heartbeat = NULL;
     server_forget_collecting(server);
     server_keys_link_down(server);
+    server_effect_link_down(server);
     for (size_t i = 0; i < server->lane_count; i++)
         lane_reset(server->lanes[i]);
 }
@@ -354,6 +355,7 @@ heartbeat_answered(void *ctx, const struct link_reply *reply)
             lane_confirmed(h->named[i].lane, h->named[i].revision,
                 &h->named[i].digest, h->sent_us);
         server_hear_events(server, reply);
+        server_effect_heard(server, reply);
         server_pump(server);
     }
     free(h);

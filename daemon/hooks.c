@@ -59,13 +59,6 @@ state_of(struct hooks *h, const char *name)
     return s;
 }
 
-static void
-changed(struct hooks *h)
-{
-    h->changes++;
-    hooks_waits_check(h);
-}
-
 static bool
 is_wanted(const struct dataset *ds, const struct hook_state *s,
     const struct hook_mark *mark)
@@ -100,7 +93,7 @@ static void
 round_over(struct hooks *h)
 {
     h->round.state = NULL;
-    changed(h);
+    hooks_waits_check(h);
     look_in(h, 0);
 }
 
@@ -404,7 +397,6 @@ hooks_run_all(struct hooks *h)
 
     for (size_t i = 0; i < datasets_count(all); i++)
         state_of(h, datasets_at(all, i)->name)->again = true;
-    changed(h);
     look_in(h, 0);
 }
 

@@ -38,15 +38,14 @@ bool hooks_in_effect(const struct hooks *hooks, const struct dataset *ds);
 bool hooks_all_in_effect(const struct hooks *hooks);
 /* The first failure that lasts; NULL when there is none. */
 const struct err *hooks_error(const struct hooks *hooks);
-/* Grows whenever something of these answers may have changed. */
-uint64_t hooks_changes(const struct hooks *hooks);
+/* Whether a hook runs or is to be called now. */
+bool hooks_are_busy(const struct hooks *hooks);
 
-/* "hook wait": finishes CALL with hooks_state_json once hooks_changes is above
- * AFTER and no hook runs or is about to, or after TIMEOUT_MS. */
-void hooks_wait(struct hooks *hooks, struct control_call *call, uint64_t after,
+/* Finishes CALL with hooks_state_json when no hook runs or is to be called, or
+ * after TIMEOUT_MS. */
+void hooks_wait(struct hooks *hooks, struct control_call *call,
     int64_t timeout_ms);
-
-/* {"in_effect","effect_error","changes"} of this node. */
+/* {"in_effect","effect_error","busy"} of this node. */
 json_t *hooks_state_json(const struct hooks *hooks);
 /* {"folder","hooks":[{"name","error"}],"datasets":[{"name","revision",
  * "in_effect","attempts","next_attempt","error"}]}. */

@@ -49,15 +49,11 @@ struct hooks {
     size_t next_dataset; /* where the next look begins */
     struct hook_round round;
     json_t *marks;
-    uint64_t changes;
     struct hook_wait *waits;
 };
 
 struct hook_mark hooks_mark_of(const struct dataset *ds);
 struct hook_state *hooks_find_state(const struct hooks *h, const char *name);
-/* Whether a hook runs or is to be called now. */
-bool hooks_are_busy(const struct hooks *h);
-
 /* hooks_wait.c */
 void hooks_waits_check(struct hooks *h);
 void hooks_waits_close(struct hooks *h);

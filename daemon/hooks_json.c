@@ -53,12 +53,6 @@ hooks_error(const struct hooks *h)
     return NULL;
 }
 
-uint64_t
-hooks_changes(const struct hooks *h)
-{
-    return h->changes;
-}
-
 static json_t *
 error_or_null(const struct err *e)
 {
@@ -68,9 +62,9 @@ error_or_null(const struct err *e)
 json_t *
 hooks_state_json(const struct hooks *h)
 {
-    return json_pack("{s:b, s:o, s:I}", "in_effect", hooks_all_in_effect(h),
-        "effect_error", error_or_null(hooks_error(h)), "changes",
-        (json_int_t)h->changes);
+    return json_pack("{s:b, s:o, s:b}", "in_effect", hooks_all_in_effect(h),
+        "effect_error", error_or_null(hooks_error(h)), "busy",
+        hooks_are_busy(h));
 }
 
 static json_t *

@@ -13,7 +13,6 @@ struct hook_wait {
     struct hook_wait *next;
     struct hooks *hooks;
     struct control_call *call;
-    uint64_t after;
     uv_timer_t limit;
 };
 
@@ -41,41 +40,31 @@ on_limit(uv_timer_t *limit)
     finish(limit->data);
 }
 
-/* Something ended, and nothing happens before the next try or revision. */
-static bool
-is_over(const struct hooks *h, uint64_t after)
-{
-    return h->changes > after && !hooks_are_busy(h);
-}
-
 void
 hooks_waits_check(struct hooks *h)
 {
-    struct hook_wait *wait = h->waits;
+    struct hook_wait *wait = hooks_are_busy(h) ? NULL : h->waits;
 
     while (wait != NULL) {
         struct hook_wait *next = wait->next;
 
-        if (is_over(h, wait->after))
-            finish(wait);
+        finish(wait);
         wait = next;
     }
 }
 
 void
-hooks_wait(struct hooks *h, struct control_call *call, uint64_t after,
-    int64_t timeout_ms)
+hooks_wait(struct hooks *h, struct control_call *call, int64_t timeout_ms)
 {
     struct hook_wait *wait;
 
-    if (is_over(h, after)) {
+    if (!hooks_are_busy(h)) {
         control_finish(call, hooks_state_json(h));
         return;
     }
     wait = alloc_zeroed(1, sizeof(*wait));
     wait->hooks = h;
     wait->call = call;
-    wait->after = after;
     uv_timer_init(h->engine->loop, &wait->limit);
     wait->limit.data = wait;
     uv_timer_start(&wait->limit, on_limit, (uint64_t)timeout_ms, 0);

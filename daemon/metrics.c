@@ -7,6 +7,7 @@
 #include "daemon/engine.h"
 #include "daemon/fleet.h"
 #include "daemon/gate.h"
+#include "daemon/hooks.h"
 #include "daemon/inbound.h"
 #include "daemon/status.h"
 
@@ -105,6 +106,9 @@ metrics_render(struct engine *engine, struct buf *out)
     put_gauge(out, "healthy", "1 while this node is as it should be");
     buf_printf(out, "lockstep_healthy %d\n",
         fleet_healthy(engine->fleet, why, sizeof(why)));
+    put_gauge(out, "in_effect", "1 while hooks have put all into effect");
+    buf_printf(out, "lockstep_in_effect %d\n",
+        hooks_all_in_effect(engine->hooks));
     put_gauge(out, "epoch", "Epoch of the cluster");
     buf_printf(out, "lockstep_epoch %llu\n", (unsigned long long)node->epoch);
     put_gauge(out, "sessions", "Sessions on the admin port");

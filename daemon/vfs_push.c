@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "daemon/engine.h"
 #include "daemon/events.h"
+#include "daemon/hooks.h"
 
 /* The first bytes of a bundle, see sync/bundle.h. */
 #define BUNDLE_MAGIC "LSB1"
@@ -32,6 +33,8 @@ push_accept(struct push_file *f, uint32_t tag)
 {
     const struct vfs_session *s = f->file.session;
     struct node *node = &f->ds->engine->node;
+    const struct engine *engine = f->ds->engine;
+    bool primary = s->role == ROLE_PUSH;
     char text[PUSH_NOTICE_MAX];
 
     if (s->role == ROLE_PUSH && node->role == NODE_SECONDARY) {
@@ -39,13 +42,14 @@ push_accept(struct push_file *f, uint32_t tag)
         snprintf(node->primary_address, sizeof(node->primary_address), "%s",
             s->address);
     }
-    /* The number of our newest event, which a primary collects, and whether it
-     * is to ask about keys. */
-    snprintf(text, sizeof(text), "%llu%s",
-        (unsigned long long)events_newest(f->ds->engine->events),
-        s->role == ROLE_PUSH && f->ds->engine->keys.next[KEY_HOST].made
-            ? " " PUSH_NOTICE_KEYS
-            : "");
+    /* The number of our newest event, which a primary collects, and what else
+     * it is to ask about. */
+    snprintf(text, sizeof(text), "%llu%s%s",
+        (unsigned long long)events_newest(engine->events),
+        primary && !hooks_all_in_effect(engine->hooks) ? " " PUSH_NOTICE_EFFECT
+                                                       : "",
+        primary && engine->keys.next[KEY_HOST].made ? " " PUSH_NOTICE_KEYS
+                                                    : "");
     vfs_reply_status(f->file.session, tag, SFTP_OK, text);
 }
 

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "daemon/engine.h"
+#include "daemon/hooks.h"
 #include "daemon/vfs_push.h"
 
 #define DRIFT_KEYS_MAX 10000
@@ -98,6 +99,8 @@ add_dataset(json_t *json, const struct dataset *ds)
     json_object_set_new(json, "drift_hold",
         json_boolean(ds->engine->settings.drift_hold));
     json_object_set_new(json, "verified", json_time(state->verified_ms));
+    json_object_set_new(json, "in_effect",
+        json_boolean(hooks_in_effect(ds->engine->hooks, ds)));
 }
 
 static json_t *

@@ -17,6 +17,7 @@ static const struct column fields[] = {
     { "error", "error.message", COLUMN_TEXT, false },
     { "what to do", "error.hint", COLUMN_TEXT, false },
     { "last synchronized", "last_synchronized", COLUMN_AGE, false },
+    { "in effect", "in_effect", COLUMN_YES_NO, false },
     { "last verified", "last_verified", COLUMN_AGE, false },
     { "last attempt", "last_attempt", COLUMN_AGE, false },
     { "next attempt", "next_attempt", COLUMN_AGE, false },

@@ -45,10 +45,10 @@ OVERVIEW_80 = """\
   config  1  0  2 h ago  no  SIZE  -
   admins  1  0  2 h ago  no  SIZE  -
 
-  NAME  STATE  LAST SYNCHRONIZED  BEHIND  ADDRESS  ERROR
-> primary  ★ primary  -  0  ADDRESS-primary  -
-  second1  ● synchronized  2 h ago  0  ADDRESS-second1  -
-  second2  ● synchronized  2 h ago  0  ADDRESS-second2  -
+  NAME  STATE  LAST SYNCHRONIZED  IN EFFECT  BEHIND  ERROR
+> primary  ★ primary  -  yes  0  -
+  second1  ● synchronized  2 h ago  yes  0  -
+  second2  ● synchronized  2 h ago  yes  0  -
 """
 
 
@@ -84,8 +84,8 @@ def screens(t):
             term.see("NAME +STATE +LAST SYNCHRONIZED")
             check(not term.sees("ROUND TRIP"), term.text)
             term.resize(200, 50)
-            term.see("NAME +STATE +LAST SYNCHRONIZED +BEHIND +ADDRESS +"
-                     "INTERVAL +ROUND TRIP +ERROR")
+            term.see("NAME +STATE +LAST SYNCHRONIZED +IN EFFECT +BEHIND +"
+                     "ADDRESS +INTERVAL +ROUND TRIP +ERROR")
     with t.promise("below 60x16 there is a plain message, above all is back"):
         with Terminal(node, 80, 24, frozen=frozen) as term:
             term.see("second2")

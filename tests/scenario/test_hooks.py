@@ -6,7 +6,8 @@
 import os
 import signal
 
-from lockstep import check, run, same, scenario, wait_for
+from admin import Admin
+from lockstep import Cluster, check, run, same, scenario, wait_for
 
 # Each call leaves a line; a second one beside it would be seen.
 NOTE = """#!/bin/sh
@@ -36,9 +37,10 @@ class Hooks:
 
     def put(self, name, body="true", mode=0o700):
         path = os.path.join(self.folder, name)
-        with open(path, "w") as f:
+        with open(path + ".new", "w") as f:
             f.write(NOTE % {"dir": self.directory, "body": body})
-        os.chmod(path, mode)
+        os.chmod(path + ".new", mode)
+        os.rename(path + ".new", path)
         return path
 
     def calls(self, dataset="config"):
@@ -50,6 +52,14 @@ class Hooks:
             return []
         return [(w[0], int(w[2]), int(w[3])) for w in words
                 if w[1] == dataset]
+
+    def number(self, name):
+        """What a hook wrote there, or None for nothing yet."""
+        try:
+            with open(self.path(name)) as f:
+                return int(f.read() or 0) or None
+        except FileNotFoundError:
+            return None
 
     def forget(self):
         for name in "calls", "overlap":
@@ -178,8 +188,7 @@ sleep 1000 & echo $! >"$dir/pid"; wait; fi""")
         publish(node, "bob")
         wait_for(lambda: "longer than 2 s" in "".join(failures(node)), 10,
                  "the event")
-        with open(hooks.path("pid")) as f:
-            pid = int(f.read())
+        pid = hooks.number("pid")
         wait_for(lambda: not is_alive(pid), 10, "the end of its child")
         os.rmdir(hooks.path("running"))
         os.unlink(hooks.path("bad"))
@@ -214,17 +223,15 @@ def is_alive(pid):
 def a_crash_before_the_hook_is_made_good(t):
     node = t.node("node", start=False)
     hooks = Hooks(t, node)
-    hooks.put("10-slow", """echo $$ >"$dir/pid"
+    hooks.put("10-slow", """echo $$ >"$dir/pid.$3"
 while [ -e "$dir/hold" ]; do sleep 0.05; done""")
     node.start()
     hooks.wait()
     open(hooks.path("hold"), "w").close()
     hooks.forget()
     revision = publish(node, "ann")
-    wait_for(hooks.calls, 10, "the call")
+    pid = wait_for(lambda: hooks.number("pid.%d" % revision), 10, "the call")
     with t.promise("a hook dies with its engine"):
-        with open(hooks.path("pid")) as f:
-            pid = int(f.read())
         os.kill(node.pid(), signal.SIGKILL)
         wait_for(lambda: not is_alive(pid), 10, "its end")
         node.kill9()
@@ -236,6 +243,68 @@ while [ -e "$dir/hold" ]; do sleep 0.05; done""")
         hooks.wait()
         same(hooks.calls()[-1][2], revision, "the revision")
         check(not os.path.exists(hooks.path("overlap")), "two ran at once")
+
+
+@scenario
+def the_primary_knows_what_is_in_effect(t):
+    primary = t.node("primary", start=False)
+    hooks = {"primary": Hooks(t, primary)}
+    cluster = Cluster(primary.start(), [])
+    for name in "good", "bad":
+        node = t.node(name, start=False)
+        hooks[name] = Hooks(t, node)
+        cluster.secondaries.append(node.start())
+    for node in hooks.values():
+        node.put("10-x", '! [ -e "$dir/bad" ]')
+    for node in cluster.secondaries:
+        cluster.add(node)
+    bad = hooks["bad"]
+
+    def in_effect():
+        return {s["name"]: s["in_effect"] for s in primary.servers()}
+
+    with t.promise("what is synchronized and in effect is two columns"):
+        wait_for(lambda: all(in_effect().values()), 20, "in effect everywhere")
+        head = primary.run("server", "list").out.split("\n")[0]
+        check("LAST SYNCHRONIZED" in head and "IN EFFECT" in head, head)
+    with t.promise("a hook that fails on one node is shown on the primary, the "
+                   "others are in effect"):
+        open(bad.path("bad"), "w").close()
+        revision = publish(primary, "ann")
+        cluster.sync()
+        wait_for(lambda: primary.server("bad")["effect_error"], 20,
+                 "the error on the primary")
+        wait_for(lambda: in_effect() == {"primary": True, "good": True,
+                                         "bad": False}, 20, "the others")
+        server = primary.server("bad")
+        same(server["state"], "synchronized", "its state")
+        check("10-x" in server["effect_error"]["message"], server)
+        reply = primary.run("status", "--check")
+        check(reply.code != 0 and "bad" in reply.out + reply.err, reply)
+        same(hooks["good"].calls()[-1][2], revision, "the other's revision")
+        with Admin(primary) as admin:
+            text = admin.read("/metrics.prom").decode()
+        for line in ('lockstep_in_effect 1\n',
+                     'lockstep_server_in_effect{server="bad"} 0\n',
+                     'lockstep_server_in_effect{server="good"} 1\n'):
+            check(line in text, text)
+    with t.promise("its recovery is known there without another change"):
+        os.unlink(bad.path("bad"))
+        bad.node.cli("hook", "run")
+        primary.cli("sync", "now")
+        wait_for(lambda: all(in_effect().values()), 20, "in effect everywhere")
+        same(primary.server("bad")["effect_error"], None, "the error")
+    with t.promise("an answer that takes a while is waited for, not asked for "
+                   "again and again"):
+        bad.put("10-x", 'while [ -e "$dir/hold" ]; do sleep 0.02; done')
+        open(bad.path("hold"), "w").close()
+        primary.cli("sync", "config", "--interval", "1h")
+        publish(primary, "bob")
+        wait_for(lambda: in_effect() == {"primary": True, "good": True,
+                                         "bad": False}, 20, "the others")
+        same(primary.server("bad")["effect_error"], None, "the error")
+        os.unlink(bad.path("hold"))
+        wait_for(lambda: all(in_effect().values()), 20, "in effect everywhere")
 
 
 run()
