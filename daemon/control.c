@@ -28,34 +28,14 @@ struct control_call {
     void *ready_arg;
 };
 
-/* Each table ends with a command without a name. */
-static const struct control_command *const families[] = {
-    control_node_commands,
-    control_fleet_commands,
-    control_dataset_commands,
-    control_diff_commands,
-    control_dataset_use_commands,
-    control_user_commands,
-    control_group_commands,
-    control_folder_commands,
-    control_setting_commands,
-    control_admin_commands,
-    control_filter_commands,
-    control_gate_commands,
-    control_firewall_commands,
-    control_key_commands,
-    control_hook_commands,
-    control_backup_commands,
-};
-
 static const struct control_command *
 find_command(const char *name)
 {
     const struct control_command *command;
     size_t i;
 
-    for (i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-        for (command = families[i]; command->name != NULL; command++) {
+    for (i = 0; control_families[i] != NULL; i++) {
+        for (command = control_families[i]; command->name != NULL; command++) {
             if (strcmp(command->name, name) == 0)
                 return command;
         }

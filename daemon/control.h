@@ -76,6 +76,8 @@ void control_fail(struct control_call *call, const struct err *e);
 struct dataset;
 struct dataset *control_dataset(struct control_call *call);
 
+/* control_families.c: the tables below, ended by NULL. */
+extern const struct control_command *const control_families[];
 /* The tables, one per family, each ended by an entry without a name. */
 /* control_node.c: status, events list, node *, doctor */
 extern const struct control_command control_node_commands[];

@@ -79,29 +79,18 @@ run_primary(struct control_call *call)
 
 static const char *const arguments[] = { "name", "count", "force", NULL };
 
-const struct control_command control_node_commands[] = {
+static const struct control_command any_role[] = {
     { "any", CONTROL_ANY_ROLE, ROLE_ADMIN, arguments, run_any },
     { "view", 0, ROLE_VIEWER, arguments, run_viewer },
     { 0 },
 };
-const struct control_command control_fleet_commands[] = {
+static const struct control_command some_roles[] = {
     { "change", CONTROL_CHANGES, ROLE_ADMIN, arguments, run_change },
     { "primary", CONTROL_PRIMARY, ROLE_ADMIN, arguments, run_primary },
     { 0 },
 };
-const struct control_command control_dataset_commands[] = { { 0 } };
-const struct control_command control_dataset_use_commands[] = { { 0 } };
-const struct control_command control_diff_commands[] = { { 0 } };
-const struct control_command control_user_commands[] = { { 0 } };
-const struct control_command control_group_commands[] = { { 0 } };
-const struct control_command control_folder_commands[] = { { 0 } };
-const struct control_command control_setting_commands[] = { { 0 } };
-const struct control_command control_admin_commands[] = { { 0 } };
-const struct control_command control_filter_commands[] = { { 0 } };
-const struct control_command control_gate_commands[] = { { 0 } };
-const struct control_command control_firewall_commands[] = { { 0 } };
-const struct control_command control_key_commands[] = { { 0 } };
-const struct control_command control_backup_commands[] = { { 0 } };
+const struct control_command *const control_families[] = { any_role, some_roles,
+    NULL };
 
 static void
 take_line(void *ctx, const char *line, size_t len, bool last)
