@@ -1,5 +1,5 @@
 /*
- * sd_notify(3) in a few lines: docs/decisions/0019-notify-without-libsystemd.md
+ * sd_notify(3) in a few lines: docs/decisions/0022-notify-without-libsystemd.md
  * says why not the library's.
  */
 #include "daemon/service_manager.h"

@@ -78,15 +78,15 @@ move(void *block, int size)
 static void *
 resize(void *block, int size)
 {
-    struct head *h = head_of(block);
+    struct head *h = head_of(block), *resized;
 
     if (h->in_file || size >= DATABASE_SPILL_FROM)
         return move(block, size);
-    h = realloc(h, sizeof(*h) + (size_t)size);
-    if (h == NULL)
+    resized = realloc(h, sizeof(*h) + (size_t)size);
+    if (resized == NULL)
         return NULL;
-    h->size = (uint32_t)size;
-    return h + 1;
+    resized->size = (uint32_t)size;
+    return resized + 1;
 }
 
 static int

@@ -36,6 +36,7 @@ CLOCK = re.compile(
     r"|(?<![\w.>])time\s*\(\s*(?:NULL|0|&)")
 # The return type is on a line of its own, so this is a definition.
 LIBSSH_NAME = re.compile(r"(?:ssh|sftp)_\w+\(")
+DECISION = re.compile(r"docs/(decisions/[\w-]+\.md)")
 SLEEP = re.compile(r"\b(?:u?sleep|nanosleep)\s*\(")
 
 
@@ -127,6 +128,19 @@ def check_c_file(findings, path, lines):
     check_functions(findings, path, lines)
 
 
+def check_decisions(findings, root):
+    """Each has a number of its own, and says it."""
+    owners = {}
+    for path in sorted(glob.glob(os.path.join(root, "docs/decisions/*.md"))):
+        number = os.path.basename(path)[:4]
+        with open(path, encoding="utf-8") as f:
+            if not f.readline().startswith("# %d. " % int(number)):
+                findings.add(path, 1, "does not begin with its number")
+        if number in owners:
+            findings.add(path, 1, "the number of %s, too" % owners[number])
+        owners[number] = os.path.basename(path)
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     root = os.path.abspath(
@@ -143,8 +157,12 @@ def main():
         for number, line in enumerate(lines, 1):
             if PROMISES.search(line):
                 findings.add(path, number, "a word that promises later work")
+            for page in DECISION.findall(line) if path in files else ():
+                if not os.path.exists(os.path.join(root, "docs", page)):
+                    findings.add(path, number, "there is no docs/" + page)
         if path in files:
             check_c_file(findings, path, lines)
+    check_decisions(findings, root)
     if not files:
         findings.add(root, 1, "there is nothing to check")
     sys.exit(1 if findings.count else 0)

@@ -82,9 +82,15 @@ def lint_finds_each_fault():
         "a unit test sleeps": ("tests/unit/a.c", "/* a */\nsleep(1);\n"),
         "a .c file is included": ("tests/unit/a.c",
                                   '/* a */\n#include "base/b.c"\n'),
+        "there is no docs/decisions/1-x.md": (
+            "base/a.c", "/* docs/decisions/" "1-x.md */\n"),
+        "not begin with its number": ("docs/decisions/0002-x.md", "# 3. X\n"),
+        "the number of 0001-b.md, too": ("docs/decisions/0001-c.md",
+                                         "# 1. C\n"),
     }
     for expected, (path, text) in faults.items():
-        code, said = lint({path: text, "base/b.c": "/* b */\n"})
+        code, said = lint({path: text, "base/b.c": "/* b */\n",
+                           "docs/decisions/0001-b.md": "# 1. B\n"})
         if code != 1 or expected not in said:
             return "%s: exit %d, %r" % (expected, code, said)
     code, said = lint({"base/a.c": "/* a */" + body % ("\n" * 100)})
