@@ -204,6 +204,7 @@ fleet_open(struct fleet **fleetp, struct engine *engine, struct err *e)
     random_bytes(&fleet->next_bundle_id, sizeof(fleet->next_bundle_id));
     fleet->publish_due_ms = clock_mono_ms() + engine->node.interval_ms;
     if (outbound_new(&fleet->out, engine->loop, e) != 0) {
+        free(fleet->cancelled);
         free(fleet);
         return -1;
     }
@@ -245,6 +246,7 @@ fleet_release(struct fleet *fleet)
         return;
     fleet_publications_close(fleet);
     free(fleet->servers);
+    free(fleet->cancelled);
     free(fleet);
 }
 

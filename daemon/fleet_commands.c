@@ -151,12 +151,12 @@ static const char *const list_arguments[] = { "filter", "sort", "descending",
     "offset", "limit", NULL };
 static const char *const name_argument[] = { "name", NULL };
 static const char *const remove_arguments[] = { "name", "force", NULL };
-static const char *const probe_arguments[] = { "host", "port", NULL };
+static const char *const probe_arguments[] = { "host", "port", "ticket", NULL };
 static const char *const facts_arguments[] = { "host", "port", "user",
-    "password", "fingerprint", "trust_on_first_use", NULL };
+    "password", "fingerprint", "trust_on_first_use", "ticket", NULL };
 static const char *const add_arguments[] = { "host", "port", "user", "password",
     "fingerprint", "trust_on_first_use", "name", "cluster_name", "narrow",
-    NULL };
+    "ticket", NULL };
 static const char *const trust_arguments[] = { "name", "fingerprint", NULL };
 static const char *const sync_now_arguments[] = { "servers", "wait", "dry_run",
     "timeout_ms", NULL };

@@ -184,6 +184,7 @@ struct fleet {
     uint64_t next_bundle_id;
     struct waiter *waiters;
     struct registration *registrations;
+    struct ticket_list *cancelled; /* fleet_cancel.c; NULL: none yet */
     struct tell *tells;
     bool bundle_key_rotated; /* since the start */
     bool closing;

@@ -29,6 +29,7 @@ registration_free(uv_handle_t *handle)
     free(r->fingerprint);
     free(r->name);
     free(r->cluster_name);
+    free(r->ticket);
     free(r->host_key);
     json_decref(r->facts);
     fleet_release(r->fleet);
@@ -223,6 +224,7 @@ registration_read(struct registration *r, const json_t *args, struct err *e)
     const char *fingerprint = NULL;
     const char *name = NULL;
     const char *cluster_name = NULL;
+    const char *ticket = NULL;
     int64_t port = ADMIN_PORT;
     bool login = r->aim == AIM_FACTS || r->aim == AIM_ADD;
 
@@ -235,7 +237,9 @@ registration_read(struct registration *r, const json_t *args, struct err *e)
             e) != 0 ||
         json_member_bool(args, "narrow", false, &r->narrow, e) != 0 ||
         json_member_string(args, "name", false, &name, e) != 0 ||
-        json_member_string(args, "cluster_name", false, &cluster_name, e) != 0)
+        json_member_string(args, "cluster_name", false, &cluster_name, e) !=
+            0 ||
+        json_member_string(args, "ticket", false, &ticket, e) != 0)
         return -1;
     if (port < 1 || port > 65535)
         return err_set(e, ERR_INVALID, "there is no port %lld",
@@ -247,6 +251,9 @@ registration_read(struct registration *r, const json_t *args, struct err *e)
     r->fingerprint = alloc_string(fingerprint);
     r->name = alloc_string(name);
     r->cluster_name = alloc_string(cluster_name);
+    r->ticket = alloc_string(ticket);
+    if (registration_check_ticket(r, e) != 0)
+        return -1;
     return r->aim == AIM_ADD ? check_not_adding(r->fleet, r, e) : 0;
 }
 
@@ -299,34 +306,6 @@ void
 command_server_add(struct control_call *call)
 {
     command_register(call, AIM_ADD);
-}
-
-/* Ends whatever is under way with a host, unless it was enrolled. */
-void
-command_server_cancel(struct control_call *call)
-{
-    struct fleet *fleet = control_engine(call)->fleet;
-    struct registration *r = fleet->registrations, *next;
-    const char *host = NULL;
-    int64_t port = ADMIN_PORT;
-    int cancelled = 0;
-    struct err e = ERR_INIT;
-
-    if (json_member_string(control_args(call), "host", true, &host, &e) != 0 ||
-        json_member_int(control_args(call), "port", false, &port, &e) != 0) {
-        control_fail(call, &e);
-        return;
-    }
-    err_set(&e, ERR_CANCELLED, "cancelled, nothing was changed");
-    for (; r != NULL; r = next) {
-        next = r->next;
-        if (r->enrolling || r->aim == AIM_TRUST || r->port != port ||
-            strcmp(r->host, host) != 0)
-            continue;
-        registration_fail(r, &e);
-        cancelled++;
-    }
-    control_finish(call, json_pack("{s:i}", "cancelled", cancelled));
 }
 
 void

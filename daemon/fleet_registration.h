@@ -29,6 +29,7 @@ struct registration {
     bool narrow;    /* its filter to the address that it sees us come from */
     char *name;
     char *cluster_name;
+    char *ticket; /* by which it can be cancelled; NULL */
     uint8_t *host_key;
     size_t host_key_len;
     char shown[64]; /* fingerprint shown */
@@ -42,6 +43,10 @@ void registration_finish(struct registration *r, json_t *result);
 void registration_end(struct registration *r);
 void registration_step(struct registration *r, const char *step,
     const char *text);
+
+/* fleet_cancel.c: refuses what was cancelled before it arrived, and a ticket
+ * that is none. */
+int registration_check_ticket(const struct registration *r, struct err *e);
 
 /* fleet_add.c: what follows a login, and whether a name is free and fit. */
 void registration_ready(void *ctx);

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "manager-tui/form_internal.h"
 #include "manager-tui/manager.h"
@@ -131,6 +132,12 @@ const char *
 form_step(const struct form *f)
 {
     return f->step;
+}
+
+const char *
+form_ticket(const struct form *f)
+{
+    return f->ticket;
 }
 
 const char *
@@ -321,6 +328,17 @@ finish(struct form *f, const json_t *result)
     screen_refresh(manager_screen(m));
 }
 
+/* Another one each time: what was cancelled once stays so. */
+static void
+give_ticket(struct form *f, json_t *args)
+{
+    uint8_t bytes[(sizeof(f->ticket) - 1) / 2];
+
+    random_bytes(bytes, sizeof(bytes));
+    hex_encode(bytes, sizeof(bytes), f->ticket);
+    json_object_set_new(args, "ticket", json_string(f->ticket));
+}
+
 void
 form_submit(struct form *f)
 {
@@ -340,6 +358,8 @@ form_submit(struct form *f)
         finish(f, args);
         goto out;
     }
+    if (f->spec->cancel != NULL)
+        give_ticket(f, args);
     call = call_new(command, args, f->id, 0);
     call->urgent = true;
     call->wait_ms = f->spec->takes_long ? LONG_WAIT_MS : 0;

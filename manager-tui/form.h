@@ -70,7 +70,7 @@ struct form_spec {
     void (*failed)(struct form *f, const struct err *error);
     /* Instead of closing on Esc. */
     void (*back)(struct form *f);
-    /* Instead of closing on Esc while the command runs. */
+    /* Instead of closing on Esc while the command runs, which gets a ticket. */
     void (*cancel)(struct form *f);
     const char *cancel_label;      /* what Esc does then */
     const struct form_step *steps; /* of the progress; NULL */
@@ -99,6 +99,8 @@ void form_set_error(struct form *f, const struct err *error);
 void form_focus(struct form *f, const char *member);
 /* The step that the command is in; "" before the first. */
 const char *form_step(const struct form *f);
+/* The "ticket" that the command was sent with, by which it can be cancelled. */
+const char *form_ticket(const struct form *f);
 /* What was typed into the field of that member, borrowed. */
 const char *form_typed(const struct form *f, const char *member);
 

@@ -23,6 +23,7 @@ struct form {
     char *title;
     char *text;
     json_t *fixed;
+    char ticket[33]; /* of what runs and can be cancelled */
     char *must_type;
     const char *command; /* instead of the spec's; NULL */
     struct line_edit *lines;

@@ -54,7 +54,9 @@ cancel_call(struct form *f)
             json_integer(strtol(form_typed(f, "port"), NULL, 10)));
     }
     keep_only(args, names);
-    screen_act(form_screen(f), "server cancel", args, "Cancelled.");
+    json_object_set_new(args, "ticket", json_string(form_ticket(f)));
+    screen_act(form_screen(f), "server cancel", args,
+        "Cancelled, unless it is a secondary already.");
 }
 
 /* 1. Details. */

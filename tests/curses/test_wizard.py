@@ -2,6 +2,7 @@
 """Pages of "Add a server" in every size, and leaving them halfway."""
 # parallel-safe
 
+import contextlib
 import os
 import re
 import signal
@@ -9,7 +10,18 @@ import signal
 from terminal import (SIZES, Terminal, check, fill_details, password,
                       wait_for)
 
+from admin import Admin, Refused
 from lockstep import run, same, scenario
+
+
+@contextlib.contextmanager
+def stopped(node):
+    pid = node.pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @scenario
@@ -18,22 +30,36 @@ def cancelling(t):
     with Terminal(node) as term:
         term.see("To begin, press a")
         term.keys("a")
-        fill_details(term, other.address, password(other))
+        with t.promise("cancelled before it has arrived, it ends too"):
+            with stopped(other):
+                fill_details(term, other.address, password(other))
+                term.keys("Escape")
+                term.see("Error: cancelled, nothing was changed")
+            with Admin(node) as admin:
+                where = {"host": other.address, "ticket": "one"}
+                same(admin.control("server cancel", **where),
+                     {"cancelled": 0}, "nothing yet")
+                try:
+                    admin.control("server probe", **where)
+                    check(False, "it went on")
+                except Refused as why:
+                    same(why.code, "CANCELLED", "code")
+                where["ticket"] = "two"
+                same(admin.control("server probe", **where)["fingerprint"],
+                     other.fingerprint(), "another")
+        term.keys("Enter")
         term.see(r"Add a server \(2 of 3\)")
         term.keys("Enter")
         term.see(r"Add a server \(3 of 3\)")
         term.keys("Enter", "Enter")
         with t.promise("it can be cancelled before it is a secondary"):
-            os.kill(other.pid(), signal.SIGSTOP)
-            try:
+            with stopped(other):
                 term.type("beta")
                 term.keys("Enter")
                 term.see("> connect")
                 term.see("Esc: cancel, until it is made a secondary")
                 term.keys("Escape")
                 term.see("Error: cancelled, nothing was changed")
-            finally:
-                os.kill(other.pid(), signal.SIGCONT)
             same(node.status()["node"]["role"], "standalone", "role")
         with t.promise("then it is added after all"):
             term.keys("Enter")
