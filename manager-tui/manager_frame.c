@@ -14,6 +14,10 @@
 
 /* Seconds without an answer after which it is said. */
 #define SILENCE_TICKS 3
+/* Columns of a tab's title; fewer than the least say nothing. */
+#define TITLE_MAX 20
+#define TITLE_MIN 3
+#define BRAND_WIDTH 11 /* "Lockstep" and what is around it */
 
 static const struct screen_view *
 tab_view(size_t i)
@@ -21,48 +25,74 @@ tab_view(size_t i)
     return screen_views[i];
 }
 
+/* Columns of the tabs when each title but the open one's has at most LONGEST
+ * columns. */
 static int
-tabs_width(bool titles)
+tabs_width(const struct manager *m, int longest)
 {
     int width = 0;
 
-    for (size_t i = 0; screen_views[i] != NULL; i++)
-        width += 3 + (titles ? (int)text_width(tab_view(i)->title) : 0);
+    for (size_t i = 0; screen_views[i] != NULL; i++) {
+        int title = (int)text_width(tab_view(i)->title);
+
+        if (i != m->tab && title > longest)
+            title = longest;
+        width += 2 + (title > 0 ? 1 + title : 0);
+    }
     return width;
 }
 
+/* "office, primary", or only what must be seen of a long name; fresh. */
+static char *
+who_text(const struct manager *m, int width, bool ascii)
+{
+    const char *name = json_string_value(view_member(m->status, "node.name"));
+    const char *role = json_string_value(view_member(m->status, "node.role"));
+    char *safe = screen_text(name != NULL ? name : "", ascii);
+    char *end = alloc_format(", %s", role != NULL ? role : "");
+    int fits = width - (int)text_width(end);
+    bool cut = (int)text_width(safe) > fits;
+    char *text;
+
+    if (cut)
+        safe[text_fit(safe, fits > 1 ? (size_t)fits - 1 : 0)] = '\0';
+    text = alloc_format("%s%s%s", safe, cut ? "~" : "", end);
+    free(end);
+    free(safe);
+    return text;
+}
+
+/* The node's name and role are always seen: titles give way to them. */
 static void
 draw_tabs(struct manager *m, struct area row)
 {
-    bool titles = tabs_width(true) <= row.width;
-    int x = area_put(row, 0, 1, STYLE_TITLE, "Lockstep") + 2;
+    int longest = TITLE_MAX, room = row.width, x = 0;
+    char *who = NULL;
 
-    if (tabs_width(titles) + x > row.width)
-        x = 0;
+    if (m->status != NULL) {
+        who = who_text(m, row.width - tabs_width(m, 0) - 2, row.canvas->ascii);
+        room -= (int)text_width(who) + 2;
+    }
+    while (longest > 0 && tabs_width(m, longest) > room)
+        longest--;
+    if (longest < TITLE_MIN)
+        longest = 0;
+    if (tabs_width(m, longest) + BRAND_WIDTH <= room)
+        x = area_put(row, 0, 1, STYLE_TITLE, "Lockstep") + 2;
     for (size_t i = 0; screen_views[i] != NULL; i++) {
-        bool here = i == m->tab;
-        int style = here ? STYLE_TAB : STYLE_TITLE, begin = x;
+        const char *title = tab_view(i)->title;
+        int style = i == m->tab ? STYLE_TAB : STYLE_TITLE, begin = x;
+        int length =
+            (int)text_fit(title, i == m->tab ? TITLE_MAX : (size_t)longest);
 
-        x += area_putf(row, 0, x, style, " %zu", i + 1);
-        if (titles || here)
-            x += area_putf(row, 0, x, style, " %s", tab_view(i)->title);
+        x += area_putf(row, 0, x, style, " %zu%s%.*s", i + 1,
+            length > 0 ? " " : "", length, title);
         m->tab_spots[i] = (struct bar_spot){ begin, x, (int)i };
     }
-    if (m->status != NULL) {
-        const char *name =
-            json_string_value(view_member(m->status, "node.name"));
-        const char *role =
-            json_string_value(view_member(m->status, "node.role"));
-        char *text = alloc_format("%s, %s", name != NULL ? name : "",
-            role != NULL ? role : "");
-        char *safe = screen_text(text, row.canvas->ascii);
-        int width = (int)text_width(safe);
-
-        if (x + 2 + width < row.width)
-            area_put(row, 0, row.width - width - 1, STYLE_TITLE, safe);
-        free(safe);
-        free(text);
-    }
+    if (who != NULL)
+        area_put(row, 0, row.width - (int)text_width(who) - 1, STYLE_TITLE,
+            who);
+    free(who);
 }
 
 /* How old what is seen is: "; this is 12 s old". */

@@ -69,6 +69,8 @@ def screens(t):
             with Terminal(node, width, height, frozen=frozen) as term:
                 term.see("second2 +. synchronized +2 h ago")
                 check(term.screen()[-1].startswith(KEYS), term.text)
+                check(term.screen()[0].endswith(" primary, primary"),
+                      term.text)
                 term.keys("2")
                 term.see_no("all is well")
                 term.see("second2 +. synchronized +2 h ago")
@@ -164,7 +166,7 @@ def handling(t):
             term.see("^> second2")
             term.click_on("second2")
             term.see("^Server second2")
-            term.click_on("2 Servers")
+            term.click_on("2 Serve")
             term.see("^> primary")
             term.click_on("F1 Help")
             term.see("synchronize every server now")
