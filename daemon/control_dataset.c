@@ -156,8 +156,36 @@ static int
 accept_work(struct dataset *ds, void *arg, struct err *e)
 {
     struct dataset_call *dc = arg;
+    struct err ignored = ERR_INIT;
 
-    return source_accept(ds->source, &dc->published, e);
+    if (source_accept(ds->source, &dc->published, e) != 0)
+        return -1;
+    /* It is done; what it was is only told. */
+    if (dc->published.published)
+        source_history(ds->source, 1, &dc->history, &ignored);
+    return 0;
+}
+
+/* What was accepted; null of what is not known, because it was sent whole. */
+static json_t *
+accepted_json(const struct dataset_call *dc, const struct dataset_state *state)
+{
+    static const char *const counts[] = { "added", "changed", "removed" };
+    const json_t *entry = json_array_get(dc->history, 0);
+    bool published = dc->published.published;
+    json_t *json =
+        json_pack("{s:I, s:b, s:I}", "revision", (json_int_t)state->revision,
+            "published", published ? 1 : 0, "rows", (json_int_t)state->rows);
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        json_t *count = json_object_get(entry, counts[i]);
+
+        json_object_set_new(json, counts[i],
+            !published      ? json_integer(0)
+            : count != NULL ? json_incref(count)
+                            : json_null());
+    }
+    return json;
 }
 
 static void
@@ -166,6 +194,7 @@ accept_done(struct dataset *ds, void *arg, const struct err *e)
     const struct dataset_state *state = &ds->view.state;
     struct engine *engine = ds->engine;
     struct dataset_call *dc = arg;
+    json_t *result;
 
     if (e->code == ERR_NONE) {
         events_add(engine->events, "info", "accepted", NULL, ds->name,
@@ -174,10 +203,9 @@ accept_done(struct dataset *ds, void *arg, const struct err *e)
         if (engine->fleet != NULL)
             fleet_changed(engine->fleet, ds->name);
     }
-    finish(dc,
-        json_pack("{s:I, s:I}", "revision", (json_int_t)state->revision, "rows",
-            (json_int_t)dc->published.changed_rows),
-        e);
+    result = accepted_json(dc, state);
+    json_decref(dc->history);
+    finish(dc, result, e);
 }
 
 static void

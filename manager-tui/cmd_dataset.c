@@ -84,8 +84,12 @@ static const struct view verify_views[] = {
 };
 
 static const struct column accept_columns[] = {
+    { "published", "published", COLUMN_YES_NO, false },
     { "revision", "revision", COLUMN_TEXT, false },
-    { "rows", "rows", COLUMN_TEXT, false },
+    { "rows added", "added", COLUMN_TEXT, false },
+    { "rows changed", "changed", COLUMN_TEXT, false },
+    { "rows removed", "removed", COLUMN_TEXT, false },
+    { "rows now", "rows", COLUMN_TEXT, false },
     COLUMNS_END,
 };
 
@@ -125,6 +129,12 @@ run_accept(struct cli *cli, const struct command *command, json_t *args,
         cli_control(cli, "dataset accept", args, LONG_WAIT_MS, &result, e) != 0)
         return -1;
     cli_show(cli, result, command->views);
+    if (json_integer_value(json_object_get(result, "removed")) > 0)
+        cli_say(cli,
+            "What was removed stays in history: lockstep dataset show %s "
+            "--revision %lld",
+            name,
+            (long long)json_integer_value(json_object_get(result, "revision")));
     json_decref(result);
     return 0;
 }

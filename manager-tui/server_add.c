@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/escape.h"
+#include "manager-tui/host_key.h"
 #include "manager-tui/results.h"
 #include "manager-tui/text.h"
 
@@ -50,13 +51,8 @@ review_key(struct cli *cli, json_t *args, struct err *e)
         cli_control(cli, "server probe", where, 0, &probe, e) != 0 ||
         json_member_string(probe, "fingerprint", true, &shown, e) != 0)
         goto out;
-    if (wanted != NULL && strcmp(wanted, shown) != 0) {
-        err_set(e, ERR_KEY_CHANGED, "%s shows the host key %s, not %s", host,
-            shown, wanted);
-        err_hint(e, "No password was sent.  Compare with what \"lockstep "
-                    "status\" says there.");
+    if (host_key_compare(host, shown, wanted, e) != 0)
         goto out;
-    }
     if (wanted == NULL && !trust) {
         if (!cli_can_ask(cli)) {
             err_set(e, ERR_KEY_CHANGED,

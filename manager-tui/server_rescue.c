@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "manager-tui/form.h"
+#include "manager-tui/host_key.h"
 #include "manager-tui/view.h"
 
 static const struct form_field name_fields[] = {
@@ -28,14 +29,30 @@ text_of(const json_t *object, const char *path)
 
 /* A changed host key: read it, compare it, trust it. */
 
+static const struct form_field trust_fields[] = {
+    EXPECTED_KEY_FIELD,
+    { "confirm", "Type the name", FIELD_CONFIRM, NULL,
+        "Enter trusts it, Esc changes nothing", true },
+    FIELDS_END,
+};
+
+static int
+check_trust(struct form *f, json_t *args, struct err *e)
+{
+    json_object_del(args, "expected");
+    return host_key_compare(text_of(args, "name"), text_of(args, "fingerprint"),
+        form_typed(f, "expected"), e);
+}
+
 static void
 key_read(struct form *f, const json_t *result)
 {
     static const struct form_spec spec = { .title = "Trust a new host key",
         .submit = "Trust",
-        .fields = name_fields,
+        .fields = trust_fields,
         .command = "server trust",
         .takes_long = true,
+        .check = check_trust,
         .done = "The new host key is trusted." };
     const json_t *known = form_fixed(f);
     const char *shown = text_of(result, "fingerprint");
@@ -126,6 +143,25 @@ number_of(const json_t *object, const char *member)
 }
 
 static void
+accepted(struct form *f, const json_t *result)
+{
+    struct screen *s = form_screen(f);
+    long long revision = number_of(result, "revision");
+
+    if (json_is_false(json_object_get(result, "published")))
+        screen_say(s, "Nothing differed: revision %lld stands.", revision);
+    else if (json_is_null(json_object_get(result, "removed")))
+        screen_say(s, "Published whole as revision %lld, %lld rows.", revision,
+            number_of(result, "rows"));
+    else
+        screen_say(s,
+            "Published as revision %lld: %lld rows added, %lld changed, %lld "
+            "removed.",
+            revision, number_of(result, "added"), number_of(result, "changed"),
+            number_of(result, "removed"));
+}
+
+static void
 diff_read(struct form *f, const json_t *result)
 {
     static const struct form_spec spec = { .title = "Accept what is held",
@@ -133,7 +169,7 @@ diff_read(struct form *f, const json_t *result)
         .fields = name_fields,
         .command = "dataset accept",
         .takes_long = true,
-        .done = "It is published." };
+        .finish = accepted };
     const char *name = text_of(form_fixed(f), "name");
     struct buf b = BUF_INIT;
     char *text;

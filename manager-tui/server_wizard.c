@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "manager-tui/form.h"
+#include "manager-tui/host_key.h"
 #include "manager-tui/secret.h"
 #include "manager-tui/text.h"
 #include "manager-tui/view.h"
@@ -144,8 +145,7 @@ open_details(struct screen *s, const json_t *typed)
 /* 2. The host key. */
 
 static const struct form_field key_fields[] = {
-    { "expected", "Expected key", FIELD_TEXT, NULL,
-        "paste it to have it compared; empty: you have compared it", false },
+    EXPECTED_KEY_FIELD,
     FIELDS_END,
 };
 
@@ -154,16 +154,11 @@ check_key(struct form *f, json_t *args, struct err *e)
 {
     static const char *const names[] = { "host", "port", "user", "password",
         "fingerprint", NULL };
-    const char *expected = form_typed(f, "expected");
     const char *shown = text_of(args, "shown");
 
-    if (expected[0] != '\0' && strcmp(expected, shown) != 0) {
-        err_set(e, ERR_KEY_CHANGED, "%s shows the host key %s, not %s",
-            text_of(args, "host"), shown, expected);
-        err_hint(e, "No password was sent.  Compare with what \"lockstep "
-                    "status\" says there.");
+    if (host_key_compare(text_of(args, "host"), shown,
+            form_typed(f, "expected"), e) != 0)
         return -1;
-    }
     json_object_set_new(args, "fingerprint", json_string(shown));
     keep_only(args, names);
     return 0;

@@ -204,6 +204,8 @@ def old_database(t, term, node, old):
         term.see("3 REMOVED")
         term.type("config")
         term.keys("Enter")
+        term.see(r"Published as revision \d+: 0 rows added, 0 changed, 3 "
+                 "removed")
         term.see("^. berlin +. synchronized")
         term.see("^. third +. synchronized")
         term.view("Users")

@@ -117,7 +117,8 @@ def a_damaged_database_is_held(t):
                 if os.path.exists(primary.live() + suffix):
                     os.unlink(primary.live() + suffix)
             os.rename(good, primary.live())
-            primary.cli("dataset", "accept", "config")
+            same(primary.cli("dataset", "accept", "config")["removed"], 0,
+                 "rows removed")
             primary.sql("UPDATE users SET comment = ? WHERE id = 1", what)
             cluster.sync()
             same(names(cluster.secondaries[0]), newest, "users")
@@ -136,7 +137,9 @@ def a_mass_deletion_is_held_until_accepted(t):
         cluster.primary.restart()
         held(cluster, before)
     with t.promise("dataset accept carries the deletion out"):
-        cluster.primary.cli("dataset", "accept", "config")
+        found = cluster.primary.cli("dataset", "accept", "config")
+        same((found["published"], found["removed"], found["rows"]),
+             (True, len(before), 0), "what was accepted")
         cluster.sync()
         for node in cluster.secondaries:
             same(names(node), [], "users of " + node.name)
