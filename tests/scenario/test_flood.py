@@ -3,106 +3,19 @@
 
 A tenth of it in every run; whole with LOCKSTEP_FLOOD=whole.
 """
-# alone: it takes what others need
 # timeout: 240
 
 import contextlib
-import multiprocessing
 import os
-import random
-import socket
 import time
 
-import paramiko
-
 from admin import Admin
-from lockstep import (PORT, SLOW, check, children, descendants, run, same,
-                      scenario, wait_for)
+from attackers import ATTACKER, Flood, push_one
+from lockstep import (check, children, descendants, run, same, scenario,
+                      wait_for)
 
-PART = 1 if os.environ.get("LOCKSTEP_FLOOD") == "whole" else 10
-LOGINS = 2000 // PART
-SILENT_SOURCES, SILENT_EACH = 50 // min(PART, 5), 10
-CUT = 1000 // PART
-SLOW_ONES = 50 // min(PART, 5)
-GRACE = 5 if PART == 1 else 3
-ATTACKER = "127.0.100.1"
-
+FLOOD = Flood(1 if os.environ.get("LOCKSTEP_FLOOD") == "whole" else 10)
 GROWTH_KIB = 4096  # tables of sources have their bounds; this is above them
-
-
-def connect(address, source):
-    s = socket.socket()
-    s.settimeout(20 * SLOW)
-    s.bind((source, 0))
-    s.connect((address, PORT))
-    return s
-
-
-def bad_logins(address):
-    """From one source: three passwords a connection, until it is banned;
-    then connections that get nothing."""
-    left = LOGINS
-    while left > 0:
-        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-            s = connect(address, ATTACKER)
-            s.settimeout(0.5)
-            try:
-                spoken = s.recv(1, socket.MSG_PEEK) != b""
-            except socket.timeout:
-                spoken = True
-            if not spoken:
-                left -= 1
-                s.close()
-                continue
-            transport = paramiko.Transport(s)
-            try:
-                transport.start_client(timeout=20 * SLOW)
-                for _ in range(3):
-                    left -= 1
-                    with contextlib.suppress(paramiko.AuthenticationException):
-                        transport.auth_password("admin", "wrong")
-            finally:
-                transport.close()
-
-
-def silent(address):
-    """Connect, say nothing, stay until shut out."""
-    held = []
-    for source in range(SILENT_SOURCES):
-        for _ in range(SILENT_EACH):
-            with contextlib.suppress(OSError):
-                held.append(connect(address, "127.0.101.%d" % (source + 1)))
-    for s in held:
-        with contextlib.suppress(OSError):
-            while s.recv(4096):
-                pass
-        s.close()
-
-
-def cut(address):
-    """Begin the key exchange and leave in its middle."""
-    r = random.Random(7)
-    for number in range(CUT):
-        with contextlib.suppress(OSError):
-            with connect(address, "127.0.102.%d" % (number % 100 + 1)) as s:
-                s.sendall(b"SSH-2.0-flood\r\n" +
-                          b"\0\0\1\xfc\x0a\x14" + r.randbytes(r.randrange(200)))
-
-
-def slow(address):
-    """A byte of the greeting now and then."""
-    held = []
-    for source in range(SLOW_ONES):
-        with contextlib.suppress(OSError):
-            held.append(connect(address, "127.0.103.%d" % (source + 1)))
-    greeting = b"SSH-2.0-slow_and_never_at_an_end"
-    for byte in greeting:
-        time.sleep(GRACE * 1.2 / len(greeting))  # too slow
-        for s in held:
-            with contextlib.suppress(OSError):
-                s.send(bytes([byte]))
-    for s in held:
-        s.close()
 
 
 def resident(node):
@@ -143,28 +56,10 @@ def what_is_open(node):
     return "\n".join(lines)
 
 
-def push(primary, admin, number):
-    """Seconds from a commit until the secondary has proved it."""
-    primary.sql("UPDATE users SET comment = ? WHERE name = 'ann'",
-                str(number))
-    began = time.monotonic()
-    admin.control("sync now", wait=True, timeout_ms=int(10000 * SLOW))
-    return time.monotonic() - began
-
-
-def flood(node):
-    context = multiprocessing.get_context("fork")
-    attackers = [context.Process(target=f, args=(node.address,), daemon=True)
-                 for f in (bad_logins, silent, cut, slow)]
-    for process in attackers:
-        process.start()
-    return attackers
-
-
 @scenario
 def pushes_go_on_in_a_flood(t):
     cluster = t.cluster(
-        1, secondary_config="[limits]\nlogin_grace = %ds\n" % GRACE)
+        1, secondary_config="[limits]\nlogin_grace = %ds\n" % FLOOD.grace)
     primary, node = cluster.primary, cluster.secondaries[0]
     primary.cli("user", "add", "ann", "--home", "/srv/ann")
     cluster.sync()
@@ -174,10 +69,10 @@ def pushes_go_on_in_a_flood(t):
     before, memory = len(descriptors(node)), resident(node)
     took = []
     with t.promise("a push every second is proved, whoever knocks"):
-        attackers = flood(node)
+        attackers = FLOOD.start(node)
         with Admin(primary) as admin:
             while any(a.is_alive() for a in attackers) or len(took) < 5:
-                took.append(push(primary, admin, len(took)))
+                took.append(push_one(primary, admin, len(took)))
                 check(len(children(node, "session")) <= 110, "too many")
                 time.sleep(max(0, 1 - took[-1]))  # one a second
         for process in attackers:
@@ -198,7 +93,7 @@ def pushes_go_on_in_a_flood(t):
                    for line in metrics.splitlines()
                    if line.startswith("lockstep_refused_total{")}
         print("# refused: %s" % refused, flush=True)
-        check(refused["ban"] > LOGINS // 2, refused)
+        check(refused["ban"] > FLOOD.logins // 2, refused)
         check(refused["limit"] > 0, refused)
     with t.promise("descriptors and children return to the start"):
         wait_for(lambda: one_session_left(node) and
