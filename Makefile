@@ -1,5 +1,5 @@
 # Lockstep: lockstepd (daemon/), lockstep (manager-tui/), and what joins them to
-# OpenSSH (contrib/openssh/).
+# OpenSSH (contrib/openssh/) and ProFTPD (contrib/proftpd/).
 #
 #   make               both programs, in build/
 #   make check         every test; the last line counts them (TESTS=base: some)
@@ -78,6 +78,7 @@ TUI_SOURCES := $(wildcard manager-tui/*.c)
 # programs, whose main functions are in *_main.c, and what others share.
 ACCOUNTS_SOURCES := $(wildcard contrib/accounts/*.c)
 OPENSSH_SOURCES := $(filter-out %_main.c,$(wildcard contrib/openssh/*.c))
+PROFTPD_SOURCES := $(wildcard contrib/proftpd/*.c)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 # Programs and preloaded libraries (preload_*.c) that tests are helped by.
@@ -95,6 +96,7 @@ DAEMON_OBJECTS := $(call objects,$(DAEMON_SOURCES))
 TUI_OBJECTS := $(call objects,$(TUI_SOURCES))
 ACCOUNTS_OBJECTS := $(call objects,$(ACCOUNTS_SOURCES))
 OPENSSH_OBJECTS := $(call objects,$(OPENSSH_SOURCES))
+PROFTPD_OBJECTS := $(call objects,$(PROFTPD_SOURCES))
 # What tests link: everything but the two main functions, as archives, so
 # that a test takes only what it uses.
 ARCHIVES := $(BUILD)/liblockstepd.a $(BUILD)/liblockstep.a
@@ -108,13 +110,14 @@ PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(PRELOAD_SOURCES))
 PROGRAMS := $(if $(wildcard daemon/main.c),$(BUILD)/lockstepd) \
 	$(if $(wildcard manager-tui/main.c),$(BUILD)/lockstep)
 OPENSSH_PROGRAMS := $(BUILD)/lockstep-openssh $(BUILD)/lockstep-authorized-keys
+PROFTPD_PROGRAM := $(BUILD)/lockstep-proftpd
 
 .PHONY: all tests check check-asan check-faults check-equality soak bench \
 	fuzz fuzz-programs lint screens demo man install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS) $(OPENSSH_PROGRAMS)
+all: $(PROGRAMS) $(OPENSSH_PROGRAMS) $(PROFTPD_PROGRAM)
 
 tests: all $(UNIT_PROGRAMS) $(TOOL_PROGRAMS) $(PRELOADS)
 
@@ -130,6 +133,11 @@ $(BUILD)/lockstep: $(TUI_OBJECTS) \
 $(BUILD)/lockstep-openssh: $(BUILD)/contrib/openssh/openssh_main.o
 $(BUILD)/lockstep-authorized-keys: $(BUILD)/contrib/openssh/keys_main.o
 $(OPENSSH_PROGRAMS): $(OPENSSH_OBJECTS) $(ACCOUNTS_OBJECTS) \
+		$(BUILD)/liblockstepd.a
+	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -o $@ \
+		-Wl,--start-group $^ -Wl,--end-group $(LIBS)
+
+$(PROFTPD_PROGRAM): $(PROFTPD_OBJECTS) $(ACCOUNTS_OBJECTS) \
 		$(BUILD)/liblockstepd.a
 	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -o $@ \
 		-Wl,--start-group $^ -Wl,--end-group $(LIBS)
@@ -171,7 +179,8 @@ $(FUZZ_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
 # What of it lists commands, options and keys is made of the tables by which
 # the programs read them.
 MAN_SOURCES := docs/lockstep.1 docs/lockstepd.8 docs/lockstepd.conf.5 \
-	docs/lockstep-openssh.8 docs/lockstep-authorized-keys.8
+	docs/lockstep-openssh.8 docs/lockstep-authorized-keys.8 \
+	docs/lockstep-proftpd.8
 MAN_PAGES := $(patsubst docs/%,$(BUILD)/man/%,$(MAN_SOURCES)) \
 	$(BUILD)/man/lockstep-protocol.7
 
@@ -243,13 +252,18 @@ install: all man
 	install -m 755 $(BUILD)/lockstepd $(DESTDIR)$(PREFIX)/sbin/lockstepd
 	install -m 755 $(BUILD)/lockstep-openssh \
 		$(DESTDIR)$(PREFIX)/sbin/lockstep-openssh
-	install -d $(DESTDIR)$(PREFIX)/lib/lockstep $(SHARE)/lockstep/openssh
+	install -m 755 $(BUILD)/lockstep-proftpd \
+		$(DESTDIR)$(PREFIX)/sbin/lockstep-proftpd
+	install -d $(DESTDIR)$(PREFIX)/lib/lockstep $(SHARE)/lockstep/openssh \
+		$(SHARE)/lockstep/proftpd
 	install -m 755 $(BUILD)/lockstep-authorized-keys \
 		$(DESTDIR)$(PREFIX)/lib/lockstep/lockstep-authorized-keys
 	sed 's|/usr/lib/|$(PREFIX)/lib/|' \
 		contrib/openssh/sshd_config.d/lockstep.conf \
 		> $(SHARE)/lockstep/openssh/sshd_config
 	install -m 644 contrib/openssh/openssh.conf $(SHARE)/lockstep/openssh
+	install -m 644 contrib/proftpd/lockstep.conf contrib/proftpd/proftpd.conf \
+		$(SHARE)/lockstep/proftpd
 	install -d $(SHARE)/bash-completion/completions \
 		$(SHARE)/zsh/$(ZSH_FOLDER) $(SHARE)/fish/vendor_completions.d
 	install -m 644 contrib/completion/lockstep.bash \
@@ -266,6 +280,7 @@ clean:
 	rm -rf $(BUILD) build-asan build-fuzz
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(DAEMON_OBJECTS) \
-	$(TUI_OBJECTS) $(ACCOUNTS_OBJECTS) $(OPENSSH_OBJECTS)) \
+	$(TUI_OBJECTS) $(ACCOUNTS_OBJECTS) $(OPENSSH_OBJECTS) \
+	$(PROFTPD_OBJECTS)) \
 	$(addsuffix .d,$(UNIT_PROGRAMS) $(TOOL_PROGRAMS) \
 	$(FUZZ_PROGRAMS))

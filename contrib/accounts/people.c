@@ -166,26 +166,29 @@ read_groups(struct people *p, sqlite3 *db, const struct policy *policy,
 }
 
 int
-people_read(struct people *p, const struct policy *policy,
+people_open(sqlite3 **db, const struct policy *policy, struct err *e)
+{
+    if (database_open(db, policy->database, OPEN_READ, WAIT_MS, e) == 0 &&
+        database_exec(*db, "BEGIN", e) == 0)
+        return 0;
+    database_close(*db);
+    *db = NULL;
+    return -1;
+}
+
+int
+people_read(struct people *p, sqlite3 *db, const struct policy *policy,
     const struct locals *locals, int64_t now_s, struct err *e)
 {
-    sqlite3 *db = NULL;
-    int r = -1;
-
     memset(p, 0, sizeof(*p));
-    if (database_open(&db, policy->database, OPEN_READ, WAIT_MS, e) != 0 ||
-        database_exec(db, "BEGIN", e) != 0 ||
-        read_users(p, db, policy, locals, now_s, e) != 0 ||
-        read_groups(p, db, policy, locals, e) != 0)
-        goto out;
+    if (read_users(p, db, policy, locals, now_s, e) != 0 ||
+        read_groups(p, db, policy, locals, e) != 0) {
+        people_release(p);
+        return -1;
+    }
     if (p->refused > TOLD_MAX)
         fprintf(stderr, "and %zu more\n", p->refused - TOLD_MAX);
-    r = 0;
-out:
-    database_close(db);
-    if (r != 0)
-        people_release(p);
-    return r;
+    return 0;
 }
 
 void

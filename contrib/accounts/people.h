@@ -5,6 +5,7 @@
 #ifndef CONTRIB_ACCOUNTS_PEOPLE_H
 #define CONTRIB_ACCOUNTS_PEOPLE_H
 
+#include <sqlite3.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,8 +22,11 @@ struct people {
     struct buf groups; /* lines of group(5) */
 };
 
-/* Reads who may log in at NOW_S (UTC).  Blocks for locks of the database. */
-int people_read(struct people *p, const struct policy *policy,
+/* Opens the local database and begins the transaction in which all is read.
+ * Blocks for locks.  database_close() ends it. */
+int people_open(sqlite3 **db, const struct policy *policy, struct err *e);
+/* Reads who may log in at NOW_S (UTC). */
+int people_read(struct people *p, sqlite3 *db, const struct policy *policy,
     const struct locals *locals, int64_t now_s, struct err *e);
 void people_release(struct people *p);
 /* Borrowed; NULL when there is none of that name. */

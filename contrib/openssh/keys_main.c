@@ -18,46 +18,22 @@
 
 #include "base/clock.h"
 #include "contrib/accounts/account.h"
+#include "contrib/accounts/key.h"
 #include "contrib/accounts/locals.h"
 #include "contrib/openssh/openssh_policy.h"
 #include "sync/open.h"
 
 #define WAIT_MS 2000
-#define KEYS_MAX 1000
-#define KEY_MAX 8192
 
 static const char keys_sql[] =
     "SELECT " ACCOUNT_COLUMNS ", k.type, k.key FROM users AS u"
     " JOIN user_keys AS k ON k.user_id = u.id"
     " WHERE u.name = ?2 AND " ACCOUNT_ACTIVE " LIMIT ?3";
 
-static const char *const key_types[] = { "ssh-ed25519", "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa" };
-
 struct question {
     const char *name;
     uint32_t uid;
 };
-
-/* Neither of the two can hold anything that a line of authorized_keys would
- * read as an option. */
-static bool
-key_is_plain(const char *type, const char *key)
-{
-    size_t len;
-
-    if (type == NULL || key == NULL)
-        return false;
-    len = strlen(key);
-    if (len == 0 || len > KEY_MAX ||
-        strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                    "0123456789+/=") != len)
-        return false;
-    for (size_t i = 0; i < sizeof(key_types) / sizeof(key_types[0]); i++)
-        if (strcmp(type, key_types[i]) == 0)
-            return true;
-    return false;
-}
 
 /* Prints the keys of the rows; the account is the same in each. */
 static int

@@ -13,40 +13,23 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "contrib/accounts/homes.h"
 #include "contrib/accounts/locals.h"
 #include "contrib/openssh/nss_files.h"
 #include "contrib/accounts/people.h"
+#include "contrib/accounts/turn.h"
 #include "contrib/openssh/openssh_policy.h"
 #include "contrib/openssh/sessions.h"
+#include "sync/open.h"
 
 /* Of the homes that cannot be made so many are named. */
 #define TOLD_MAX 20
-
-/* Two runs at once would each undo the other's; waits.  A descriptor. */
-static int
-lock_folder(const char *folder, struct err *e)
-{
-    int fd;
-
-    if (file_make_folder(folder, 0755, e) != 0)
-        return -1;
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && flock(fd, LOCK_EX) == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return err_set(e, ERR_IO, "could not lock folder \"%s\"", folder);
-}
 
 /* Homes of everybody who is new or moved, or of ALL.  One that cannot be made
  * keeps its user out, and no other. */
@@ -80,15 +63,20 @@ apply(const struct openssh_policy *openssh, bool all, struct err *e)
     struct locals locals = { 0 };
     struct people people = { 0 };
     struct nss_before before = { 0 };
+    sqlite3 *db = NULL;
     size_t ended = 0;
-    int r = -1, lock = lock_folder(openssh->extrausers, e);
+    int r = -1, lock = turn_take(openssh->extrausers, 0755, e);
 
     if (lock < 0)
         return -1;
     if (locals_read(&locals, policy->passwd, policy->group, e) != 0 ||
         nss_before_read(&before, openssh->extrausers, e) != 0 ||
-        people_read(&people, policy, &locals, clock_utc_ms() / 1000, e) != 0)
+        people_open(&db, policy, e) != 0 ||
+        people_read(&people, db, policy, &locals, clock_utc_ms() / 1000, e) !=
+            0)
         goto out;
+    database_close(db);
+    db = NULL;
     if (locals_have_group(&locals, policy->marker_group) ||
         locals_have_gid(&locals, policy->marker_gid)) {
         err_set(e, ERR_EXISTS, "this host has group \"%s\" or gid %lu already",
@@ -108,6 +96,7 @@ apply(const struct openssh_policy *openssh, bool all, struct err *e)
         printf("ended %zu session%s\n", ended, ended == 1 ? "" : "s");
     r = 0;
 out:
+    database_close(db);
     people_release(&people);
     nss_before_release(&before);
     locals_release(&locals);

@@ -10,7 +10,10 @@ and processes of its own, /etc copied, users by libnss-extrausers.
 import glob
 import os
 import shutil
+import socket
 import subprocess
+
+import paramiko
 
 from lockstep import (BUILD, ROOT, Failed, Skipped, check, descendants,
                       wait_for)
@@ -46,15 +49,17 @@ def need_sshd():
 
 
 class Host:
+    programs = ("lockstep-openssh", "lockstep-authorized-keys")
+
     def __init__(self, t, node, config=""):
         self.node, self.address = node, node.address
         self.directory = os.path.join(t.directory, node.name + ".host")
-        self.sshd = None
+        self.server = None
         for part in "srv", "run/sshd", "extrausers", "opt":
             os.makedirs(self.path(part))
         shutil.copytree("/etc", self.path("etc"), symlinks=True,
                         ignore_dangling_symlinks=True)
-        for program in "lockstep-openssh", "lockstep-authorized-keys":
+        for program in self.programs:
             shutil.copy(os.path.join(BUILD, program), self.path("opt"))
         self.write_configuration(config)
         self.holder = subprocess.Popen(
@@ -66,6 +71,9 @@ class Host:
                   (self.holder.pid, self.holder.pid)) as f:
             self.init = f.read().split()[0]
         self.prefix = ["nsenter", "-t", self.init, "-m", "-p"]
+        self.make_host_keys()
+
+    def make_host_keys(self):
         self.run("ssh-keygen", "-A")
 
     def path(self, *parts):
@@ -99,7 +107,7 @@ class Host:
 
     def start_sshd(self):
         with open(self.path("sshd.log"), "ab") as log:
-            self.sshd = subprocess.Popen(
+            self.server = subprocess.Popen(
                 [*self.prefix, "/usr/sbin/sshd", "-D", "-e", "-o",
                  "ListenAddress=%s:%d" % (self.address, SSHD_PORT), "-o",
                  "PidFile=none", "-o", "LogLevel=VERBOSE"],
@@ -107,7 +115,7 @@ class Host:
         wait_for(self.listens, 20, "sshd of %s listens" % self.node.name)
 
     def listens(self):
-        check(self.sshd.poll() is None, self.log)
+        check(self.server.poll() is None, self.log)
         return "Server listening" in self.log()
 
     def log(self):
@@ -125,8 +133,8 @@ class Host:
         # The first process of its kind takes all others with it.
         self.holder.kill()
         self.holder.wait()
-        if self.sshd is not None:
-            self.sshd.wait()
+        if self.server is not None:
+            self.server.wait()
 
 
 def make_key(t, name):
@@ -135,6 +143,20 @@ def make_key(t, name):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path,
                     "-C", name], check=True)
     return path
+
+
+def password_login(host, user, password):
+    """Whether that password is taken."""
+    with socket.create_connection((host.address, SSHD_PORT), 20) as s:
+        transport = paramiko.Transport(s)
+        try:
+            transport.start_client(timeout=60)
+            transport.auth_password(user, password)
+            return transport.is_authenticated()
+        except paramiko.AuthenticationException:
+            return False
+        finally:
+            transport.close()
 
 
 def sftp_command(host, key, user):

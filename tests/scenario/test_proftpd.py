@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+"""A user of the cluster logs in to a real ProFTPD on every node, as long as the
+primary says so."""
+# timeout: 120
+
+from lockstep import check, run, same, scenario, wait_for
+from proftpd_host import ProftpdHost, need_proftpd
+from sshd_host import Session, make_key, password_login, sftp
+
+
+def hosts_of(t, count):
+    """A cluster whose nodes have ProFTPD."""
+    nodes = [t.node("ftp%d" % (i + 1), start=False) for i in range(count)]
+    hosts = [ProftpdHost(t, node) for node in nodes]
+    for node in nodes:
+        node.start()
+    for node in nodes[1:]:
+        nodes[0].cli("server", "add", node.address, "--name", node.name,
+                     "--password-file", node.password_file(),
+                     "--fingerprint", node.fingerprint())
+    for host in hosts:
+        host.apply()
+        host.start()
+    return hosts
+
+
+def put_into_effect(hosts):
+    hosts[0].node.cli("sync", "now", "--wait")
+    return [host.apply() for host in hosts]
+
+
+def password(t, name):
+    path = t.directory + "/" + name
+    with open(path, "w") as f:
+        f.write(name + "\n")
+    return path
+
+
+@scenario
+def users_log_in_on_every_node(t):
+    with t.promise("two hosts with lockstepd and ProFTPD"):
+        need_proftpd()
+        hosts = hosts_of(t, 2)
+        primary = hosts[0].node
+    if t.failures or "hosts" not in locals():
+        return
+    old, new = make_key(t, "old"), make_key(t, "new")
+    primary.cli("user", "add", "ann", "--uid", "5001")
+    primary.cli("user", "key", "add", "ann", old + ".pub")
+    primary.cli("user", "add", "bob", "--password-file",
+                password(t, "first password"))
+    put_into_effect(hosts)
+    with t.promise("a user with a key logs in on both, without a reload"):
+        for host in hosts:
+            same(sftp(host, old, "ann"),
+                 "sftp> pwd\nRemote working directory: /files\n", "the answer")
+            found = sftp(host, old, "ann", "put /etc/hostname x\nls -ln\n")
+            check(found and " 5001 " in found.splitlines()[-1], found)
+    with t.promise("a user with a password too, and with no other"):
+        for host in hosts:
+            check(password_login(host, "bob", "first password"), host.log())
+            check(not password_login(host, "bob", "!"), "a wrong password")
+            check(not password_login(host, "ann", "!"), "no password")
+    with t.promise("a key that was changed: the old is refused, the new taken"):
+        primary.cli("user", "key", "remove", "ann", "old")
+        primary.cli("user", "key", "add", "ann", new + ".pub")
+        put_into_effect(hosts)
+        for host in hosts:
+            same(sftp(host, old, "ann"), None, "a login with the old key")
+            check(sftp(host, new, "ann"), "the new key is refused")
+    with t.promise("another's session stays when a user is disabled, whose "
+                   "session ends"):
+        primary.cli("user", "key", "add", "bob", old + ".pub")
+        put_into_effect(hosts)
+        ann = [Session(t, host, new, "ann") for host in hosts]
+        bob = [Session(t, host, old, "bob") for host in hosts]
+        primary.cli("user", "set", "ann", "--enabled", "no")
+        for said in put_into_effect(hosts):
+            same(said, "ended 1 session\n", "what the hook says")
+        wait_for(lambda: not any(s.is_open() for s in ann), 10,
+                 "the end of the sessions")
+        check(all(s.is_open() for s in bob), "bob's session was ended")
+        for host in hosts:
+            same(sftp(host, new, "ann"), None, "a login when disabled")
+    with t.promise("logins go on while the daemon is down"):
+        hosts[1].node.kill9()
+        check(sftp(hosts[1], old, "bob"), "refused")
+
+
+if __name__ == "__main__":
+    run()
