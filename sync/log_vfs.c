@@ -27,6 +27,11 @@
 /* What SQLite's VFS for Unix takes in one write, 17 bits. */
 #define GATHER_MAX (((size_t)128 << 10) - 1)
 
+/* A log that grows changes its inode too, which the sync has to wait for; one
+ * that is written over does not. */
+#define AHEAD ((sqlite3_int64)256 << 10)
+#define ZEROS ((int)16 << 10)
+
 struct log_file {
     sqlite3_file base;
     sqlite3_file *real; /* behind this struct */
@@ -70,6 +75,22 @@ flush(struct log_file *f)
             f->real->pMethods->xWrite(f->real, f->data, (int)f->len, f->offset);
     f->len = 0;
     return rc;
+}
+
+/* Room for the next commits behind the one that ends at END.  Nobody needs what
+ * is there: the log's writer is us, and frames end here.  Only a wish. */
+static void
+make_room_ahead(struct log_file *f, sqlite3_int64 end)
+{
+    static const uint8_t zeros[ZEROS];
+    const sqlite3_io_methods *real = f->real->pMethods;
+    sqlite3_int64 size;
+
+    if (real->xFileSize(f->real, &size) != SQLITE_OK || size > end)
+        return;
+    for (sqlite3_int64 at = end; at < end + AHEAD; at += ZEROS)
+        if (real->xWrite(f->real, zeros, ZEROS, at) != SQLITE_OK)
+            return;
 }
 
 /* False when there is no memory: then nothing is gathered. */
@@ -129,7 +150,8 @@ log_write(sqlite3_file *file, const void *data, int amount,
     static const uint8_t none[4];
     struct log_file *f = (struct log_file *)file;
     bool header = begins_frame(f, amount, offset);
-    bool ends = !header && (!f->header_last || f->commits);
+    bool commits = !header && f->header_last && f->commits;
+    bool ends = commits || (!header && !f->header_last);
     int rc = gather(f, data, (size_t)amount, offset);
 
     if (offset == 0 || offset + amount > f->end)
@@ -139,6 +161,8 @@ log_write(sqlite3_file *file, const void *data, int amount,
                                sizeof(none)) != 0;
     if (rc == SQLITE_OK && ends)
         rc = flush(f);
+    if (rc == SQLITE_OK && commits)
+        make_room_ahead(f, offset + amount);
     if (rc != SQLITE_OK || ends)
         drop(f);
     return rc;

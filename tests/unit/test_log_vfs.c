@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -151,6 +152,41 @@ a_commit_takes_few_writes(void **state)
     assert_true(writes_done() - before < 40);
 }
 
+static int64_t
+log_size(const struct world *w)
+{
+    char path[128];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "%s-wal", w->path);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+/* Also where the log began anew, and when another connection shortened it. */
+static void
+small_commits_do_not_make_the_log_longer(void **state)
+{
+    struct world *w = *state;
+    sqlite3 *other;
+
+    assert_int_equal(sqlite3_open(w->path, &other), SQLITE_OK);
+    for (int turn = 0; turn < 3; turn++) {
+        int64_t size;
+
+        if (turn > 0)
+            run(turn == 1 ? w->db : other, "PRAGMA wal_checkpoint(TRUNCATE)");
+        run(w->db, "UPDATE t SET n=n+1 WHERE id=1");
+        size = log_size(w);
+        for (int i = 0; i < 20; i++)
+            run(w->db, "UPDATE t SET n=n+1 WHERE id=1");
+        assert_int_equal(log_size(w), size);
+        assert_int_equal(number(other, "SELECT n FROM t WHERE id=1"),
+            21 * (turn + 1));
+    }
+    sqlite3_close(other);
+}
+
 /* Pages that do not fit memory go to the log before their commit, are read
  * back from it and written over. */
 static void
@@ -235,6 +271,8 @@ main(void)
             teardown),
         cmocka_unit_test_setup_teardown(a_commit_takes_few_writes, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(
+            small_commits_do_not_make_the_log_longer, setup, teardown),
         cmocka_unit_test_setup_teardown(what_spills_is_read_back, setup,
             teardown),
         cmocka_unit_test_setup_teardown(what_is_rolled_back_is_gone, setup,
