@@ -14,8 +14,8 @@
 #define GROW_AFTER (1024u * 1024)
 #define READ_SIZE (32u * 1024) /* below libssh's first window */
 /* libssh keeps two buffers as large as the largest packet, rounded up to a
- * power of two, for as long as a link lives: 8 KiB each, with its frame. */
-#define WRITE_SIZE (8u * 1024 - 64)
+ * power of two, for as long as a link lives: 16 KiB each, with its frame. */
+#define WRITE_SIZE (16u * 1024 - 64)
 #define IDLE_CAPACITY 4096 /* of our own output, once all is answered */
 #define BYTES_EVERY_MS 1000
 #define REPLY_MS 30000
