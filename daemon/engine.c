@@ -23,6 +23,7 @@
 #include "daemon/filter_confirm.h"
 #include "daemon/fleet.h"
 #include "daemon/gate.h"
+#include "daemon/health.h"
 #include "daemon/hooks.h"
 #include "daemon/inbound.h"
 #include "daemon/key_rotation.h"
@@ -161,7 +162,9 @@ start_parts(struct engine *engine, struct err *e)
             0 ||
         engine_write_local(engine, e) != 0)
         return -1;
-    return fleet_open(&engine->fleet, engine, e);
+    if (fleet_open(&engine->fleet, engine, e) != 0)
+        return -1;
+    return health_open(&engine->health, engine, e);
 }
 
 int
@@ -197,6 +200,8 @@ engine_stop(struct engine *engine)
     engine->listener = NULL;
     engine->inbounds = NULL;
     inbounds_free(inbounds);
+    health_close(engine->health);
+    engine->health = NULL;
     hooks_close(engine->hooks);
     engine->hooks = NULL;
     fleet_close(engine->fleet);
@@ -263,6 +268,17 @@ check_datasets(const struct engine *engine, struct settings *read,
     return r;
 }
 
+static void
+follow_health(struct engine *engine)
+{
+    struct err e = ERR_INIT;
+
+    health_close(engine->health);
+    if (health_open(&engine->health, engine, &e) != 0)
+        events_add(engine->events, "error", "config-error", NULL, NULL, "%s",
+            e.message);
+}
+
 int
 engine_reload(struct engine *engine, struct err *e)
 {
@@ -295,6 +311,7 @@ engine_reload(struct engine *engine, struct err *e)
     follow_outlets(engine);
     datasets_follow_settings(engine->datasets);
     hooks_run_all(engine->hooks);
+    follow_health(engine);
     events_add(engine->events, "info", "reloaded", NULL, NULL,
         "the configuration was read again");
     return 0;

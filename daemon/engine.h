@@ -29,6 +29,7 @@ struct engine {
     struct listener *listener; /* daemon/listener.h */
     struct inbounds *inbounds; /* daemon/inbound.h: sessions */
     struct hooks *hooks;       /* daemon/hooks.h */
+    struct health *health;     /* daemon/health.h, or NULL */
     struct fleet *fleet;       /* daemon/fleet.h: servers, pushes */
     struct vfs *vfs;           /* daemon/vfs.h: the file tree */
     bool stopping;

@@ -28,6 +28,10 @@ void fleet_changed(struct fleet *fleet, const char *dataset);
 /* True when this node is as it should be: for "status --check" and status.json;
  * WHY gets a sentence otherwise. */
 bool fleet_healthy(struct fleet *fleet, char *why, size_t why_size);
+/* The same of this node alone, whatever its servers are. */
+bool fleet_node_healthy(struct fleet *fleet, char *why, size_t why_size);
+/* On a secondary: its primary has not been heard of for "[health] stale". */
+bool fleet_is_silent(const struct fleet *fleet);
 /* Prometheus text of the servers, appended to OUT. */
 struct buf;
 void fleet_metrics(struct fleet *fleet, struct buf *out);

@@ -12,9 +12,6 @@
 #include "daemon/hooks.h"
 #include "daemon/listener.h"
 
-/* A secondary that has not heard of its primary for this long is not well. */
-#define SILENCE_MS (5 * 60 * 1000)
-
 /* A UTC stamp for a moment of the monotonic clock. */
 static json_t *
 json_monotonic(int64_t mono_ms)
@@ -197,10 +194,18 @@ datasets_healthy(const struct fleet *fleet, char *why, size_t why_size)
 }
 
 bool
-fleet_healthy(struct fleet *fleet, char *why, size_t why_size)
+fleet_is_silent(const struct fleet *fleet)
 {
-    const struct node *node = &fleet->engine->node;
+    const struct engine *engine = fleet->engine;
 
+    return engine->node.role == NODE_SECONDARY &&
+           clock_utc_ms() - engine->node.primary_heard_ms >
+               engine->settings.health_stale_ms;
+}
+
+bool
+fleet_node_healthy(struct fleet *fleet, char *why, size_t why_size)
+{
     const struct err *hook = hooks_error(fleet->engine->hooks);
 
     why[0] = '\0';
@@ -210,12 +215,19 @@ fleet_healthy(struct fleet *fleet, char *why, size_t why_size)
         snprintf(why, why_size, "%s", hook->message);
         return false;
     }
-    if (node->role == NODE_SECONDARY &&
-        clock_utc_ms() - node->primary_heard_ms > SILENCE_MS) {
+    if (fleet_is_silent(fleet)) {
         snprintf(why, why_size, "the primary \"%s\" has not been heard from",
-            node->primary_name);
+            fleet->engine->node.primary_name);
         return false;
     }
+    return true;
+}
+
+bool
+fleet_healthy(struct fleet *fleet, char *why, size_t why_size)
+{
+    if (!fleet_node_healthy(fleet, why, why_size))
+        return false;
     for (size_t i = 0; i < fleet->server_count; i++) {
         const struct server *server = fleet->servers[i];
         enum peer_state state = server_state(server);

@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "admin-proto/ssh_client.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -220,6 +221,29 @@ read_address(const struct key *key, const char *value, void *field,
     return 0;
 }
 
+/* An address and a port, both in numbers, or nothing. */
+static int
+read_endpoint(const struct key *key, const char *value, void *field,
+    struct err *e)
+{
+    struct ip_address a;
+    uint16_t port;
+    char *host = NULL;
+    int r = -1;
+
+    if (value[0] == '\0') {
+        set_text(field, value);
+        return 0;
+    }
+    if (admin_address_parse(value, &host, &port, e) == 0 &&
+        ip_address_parse(host, &a, e) == 0) {
+        set_text(field, value);
+        r = 0;
+    }
+    free(host);
+    return r == 0 ? 0 : err_wrap(e, "\"%s\"", key->name);
+}
+
 /* Replaces the list, also by an empty one. */
 static int
 read_ranges(const struct key *key, const char *value, void *field,
@@ -299,6 +323,12 @@ const struct key settings_keys[] = {
         "/etc/lockstep/hooks.d", "DIR" },
     { "hooks", "timeout", read_duration, FIELD(hooks_timeout_ms), 100,
         3600 * 1000, "30s", "DURATION" },
+    { "health", "listen", read_endpoint, FIELD(health_listen), 0, 0, "",
+        "ADDRESS:PORT" },
+    { "health", "service", read_endpoint, FIELD(health_service), 0, 0,
+        "127.0.0.1:22", "ADDRESS:PORT" },
+    { "health", "stale", read_duration, FIELD(health_stale_ms), 1000, 30 * DAY,
+        "5m", "DURATION" },
     { "limits", "max_sessions", read_integer, FIELD(max_sessions), 1, 100000,
         "1000", "N" },
     { "limits", "max_sessions_per_source", read_integer,
@@ -463,6 +493,8 @@ settings_release(struct settings *s)
     free(s->syslog);
     free(s->journal);
     free(s->hooks_folder);
+    free(s->health_listen);
+    free(s->health_service);
     free(s->monitors.ranges);
     settings_datasets_release(s);
     memset(s, 0, sizeof(*s));

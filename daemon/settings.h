@@ -9,6 +9,7 @@
  * [history] max_bytes, max_age
  * [guard]   delete_percent (0-100)
  * [hooks]   folder, timeout
+ * [health]  listen (ADDR:PORT or nothing), service (ADDR:PORT), stale
  * [replica] drift (repair|hold), scrub_interval (duration)
  * [limits]  max_sessions, max_sessions_per_source, login_grace, login_attempts,
  *           session_rate, session_rate_per_source, max_unauthenticated,
@@ -64,7 +65,10 @@ struct settings {
     int64_t history_age_ms;
     int64_t delete_guard_percent;
     bool drift_hold;
-    char *hooks_folder;        /* absolute */
+    char *hooks_folder;   /* absolute */
+    char *health_listen;  /* the agent-check, or "" */
+    char *health_service; /* the SFTP service that it looks at */
+    int64_t health_stale_ms;
     int64_t hooks_timeout_ms;  /* of one call of one hook */
     int64_t scrub_interval_ms; /* 0: never by itself; default 1 day */
     int64_t max_sessions;

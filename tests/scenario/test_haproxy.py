@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+"""A real HAProxy drains a stale node, and takes it back."""
+# timeout: 120
+# parallel-safe
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+
+from lockstep import (BUILD, ROOT, Cluster, Skipped, check, run, same,
+                      scenario, wait_for)
+
+AGENT, SERVICE, FRONT = 14984, 14922, 14921
+GENERATOR = os.path.join(ROOT, "contrib/haproxy/lockstep-haproxy")
+GLOBAL = """global
+    stats socket %s mode 600
+"""
+
+
+class Service:
+    """What an SFTP service begins with, and then its own name."""
+
+    def __init__(self, address):
+        self.address = address
+        self.start()
+
+    def start(self):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind((self.address, SERVICE))
+        self.socket.listen(50)
+        threading.Thread(target=self.serve, args=(self.socket,),
+                         daemon=True).start()
+
+    def serve(self, listener):
+        while True:
+            try:
+                peer, _ = listener.accept()
+                peer.sendall(b"SSH-2.0-%s\r\n" % self.address.encode())
+                peer.close()
+            except OSError:
+                if listener.fileno() < 0:
+                    return
+
+    def stop(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+def ask_agent(node):
+    with socket.create_connection((node.address, AGENT), 10) as s:
+        return s.makefile().read()
+
+
+def greeting(address):
+    with socket.create_connection((address, FRONT), 10) as s:
+        return s.makefile().read().strip().rpartition("-")[2]
+
+
+class Proxy:
+    def __init__(self, t, config):
+        self.path = os.path.join(t.directory, "haproxy.stats")
+        file = os.path.join(t.directory, "haproxy.cfg")
+        with open(file, "w") as f:
+            f.write(GLOBAL % self.path + config)
+        self.process = subprocess.Popen(["haproxy", "-db", "-f", file])
+        t.ending.callback(self.end)
+        wait_for(self.states, 10, "HAProxy answers")
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+    def states(self):
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(self.path)
+                s.sendall(b"show stat\n")
+                lines = s.makefile().read().lstrip("# ").split("\n")
+        except OSError:
+            return {}
+        head = lines[0].split(",")
+        rows = [dict(zip(head, line.split(","))) for line in lines[1:] if line]
+        return {r["svname"]: r["status"] for r in rows
+                if r["svname"] not in ("FRONTEND", "BACKEND")}
+
+
+@scenario
+def haproxy_follows_the_nodes(t):
+    if not shutil.which("haproxy"):
+        raise Skipped("haproxy is not installed")
+    cluster = Cluster(None, [])
+    services = {}
+    for name in "primary", "second1", "second2":
+        node = t.node(name, start=False)
+        node.config = "[health]\nlisten = %s:%d\nservice = %s:%d\n" \
+            "stale = 2s\n" % (node.address, AGENT, node.address, SERVICE)
+        services[name] = Service(node.address)
+        node.start()
+        if cluster.primary is None:
+            cluster.primary = node
+        else:
+            cluster.secondaries.append(node)
+            cluster.add(node)
+    primary = cluster.primary
+    primary.cli("sync", "config", "--interval", "1s")
+    first, second = cluster.secondaries
+    front = t.addresses.get(7)
+    made = subprocess.run(
+        [GENERATOR, "--bind", "%s:%d" % (front, FRONT), "--inter", "200ms",
+         "--port", str(SERVICE), "--backup", "primary",
+         "--", "--state-dir", primary.directory],
+        stdout=subprocess.PIPE, text=True,
+        env=dict(os.environ, PATH="%s:%s" % (BUILD, os.environ["PATH"])))
+    same(made.returncode, 0, "its exit code")
+    proxy = Proxy(t, made.stdout)
+
+    with t.promise("all that is well takes logins"):
+        same(ask_agent(first), "up ready\n", "the answer")
+        wait_for(lambda: set(proxy.states().values()) == {"UP"}, 20,
+                 "all are up")
+        same({greeting(front) for _ in range(4)},
+             {first.address, second.address}, "who serves")
+    with t.promise("a stale node is drained, the others go on"):
+        primary.cli("server", "pause", "second1")
+        wait_for(lambda: "DRAIN" in proxy.states()["second1"], 20, "DRAIN")
+        check(ask_agent(first).startswith("drain"), "it does not say so")
+        check(first.run("status", "--check").code != 0, "status --check")
+        same({greeting(front) for _ in range(4)}, {second.address},
+             "who serves")
+        check(first.events("health"), "no event")
+    with t.promise("it is taken back when it is synchronized again"):
+        primary.cli("server", "resume", "second1")
+        wait_for(lambda: proxy.states()["second1"] == "UP", 20, "UP")
+        wait_for(lambda: greeting(front) == first.address, 20, "it serves")
+    with t.promise("one whose SFTP service does not answer is down"):
+        services["second2"].stop()
+        wait_for(lambda: ask_agent(second) == "down\n", 20, "the answer")
+        wait_for(lambda: proxy.states()["second2"].startswith("DOWN"), 20,
+                 "DOWN")
+        services["second2"].start()
+        wait_for(lambda: proxy.states()["second2"] == "UP", 20, "UP")
+    with t.promise("whom the filter denies is told nothing"):
+        second.cli("ipfilter", "add", "deny", front, "--position", "1")
+        with socket.create_connection((second.address, AGENT), 10,
+                                      (front, 0)) as s:
+            same(s.recv(10), b"", "what was said")
+
+
+run()
