@@ -216,7 +216,8 @@ run_accept(struct control_call *call)
 
 static const char *const no_arguments[] = { NULL };
 static const char *const name_arguments[] = { "name", NULL };
-static const char *const show_arguments[] = { "name", "revision", NULL };
+static const char *const show_arguments[] = { "name", "revision", "limit",
+    NULL };
 
 const struct control_command control_dataset_commands[] = {
     { "dataset list", 0, ROLE_VIEWER, no_arguments, run_list },

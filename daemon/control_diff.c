@@ -118,7 +118,7 @@ run_history(struct control_call *call)
             .arg = h });
 }
 
-static const char *const diff_arguments[] = { "name", "server", NULL };
+static const char *const diff_arguments[] = { "name", "server", "limit", NULL };
 static const char *const history_arguments[] = { "name", "limit", NULL };
 
 const struct control_command control_diff_commands[] = {

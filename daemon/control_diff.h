@@ -45,8 +45,11 @@ struct diff_units {
 struct diff_unit *diff_units_add(struct diff_units *units);
 void diff_units_release(struct diff_units *units);
 
+/* Rows that a unit gives at most, and without "limit". */
+#define DIFF_ROWS_MAX 100000
 /* Answers CALL with the units, taken over: DIFF_ONE with the summary of the
- * only one as the result, DIFF_LIST with a line for each summary. */
+ * only one as the result, DIFF_LIST with a line for each summary.  Of the
+ * call's arguments, "limit" is how many rows each gives. */
 enum diff_answer { DIFF_ONE, DIFF_LIST };
 void diff_run(struct control_call *call, struct diff_units *units,
     enum diff_answer answer);

@@ -10,16 +10,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/escape.h"
 #include "base/json.h"
 #include "daemon/config_secrets.h"
-#include "daemon/diff_spool.h"
+#include "daemon/diff_lines.h"
 #include "daemon/engine.h"
-
-/* Rows are gathered into lines of about this size. */
-#define LINE_BYTES 16384
-/* Of a statement that is shown. */
-#define SQL_SHOWN 2000
 
 struct diff_run {
     struct control_call *call;
@@ -27,15 +21,10 @@ struct diff_run {
     struct diff_units units;
     enum diff_answer answer;
     size_t at; /* the unit under way */
-    struct diff_spool spool;
+    uint64_t limit;
     /* The unit under way, while its job runs on the strand only. */
-    struct change_secrets secrets;
+    struct diff_lines lines;
     char *extra_secrets; /* of the dataset's settings, which may be reloaded */
-    struct buf line;     /* begun, without its end */
-    size_t line_rows;
-    struct err line_error;
-    uint64_t added, changed, removed, drifted, statements;
-    bool in_drift;
     struct diff_summary summary;
 };
 
@@ -66,8 +55,6 @@ unit_now(struct diff_run *run)
     return &run->units.items[run->at];
 }
 
-/* Lines of rows, on the strand. */
-
 static json_t *
 unit_json(const struct diff_unit *unit)
 {
@@ -78,111 +65,18 @@ unit_json(const struct diff_unit *unit)
     return json;
 }
 
-static int
-end_line(struct diff_run *run, struct err *e)
-{
-    int r;
-
-    if (run->line_rows == 0)
-        return 0;
-    buf_printf(&run->line, "]}}\n");
-    r = diff_spool_put(&run->spool, run->line.data, run->line.len, e);
-    buf_clear(&run->line);
-    run->line_rows = 0;
-    return r;
-}
-
-/* Takes ROW over. */
-static int
-put_row(struct diff_run *run, json_t *row, struct err *e)
-{
-    json_t *unit;
-    char *text;
-
-    if (run->line_rows == 0) {
-        unit = unit_json(unit_now(run));
-        text = json_write(unit);
-        json_decref(unit);
-        /* Without its closing brace: the rows follow. */
-        buf_printf(&run->line, "{\"progress\": %.*s, \"rows\": [",
-            (int)strlen(text) - 1, text);
-        free(text);
-    }
-    text = json_write(row);
-    json_decref(row);
-    buf_printf(&run->line, "%s%s", run->line_rows++ > 0 ? ", " : "", text);
-    free(text);
-    return run->line.len < LINE_BYTES ? 0 : end_line(run, e);
-}
-
-/* A statement without what stands between its quotes, if it has to do with
- * secrets. */
+/* What each line of rows begins with: the unit without its closing brace. */
 static char *
-shown_sql(const struct change_secrets *secrets, const char *sql, size_t len)
+line_head(const struct diff_unit *unit)
 {
-    char shown[SQL_SHOWN + 1];
-    struct buf text = BUF_INIT;
-    bool hide = secrets->statement(secrets->ctx, sql, len);
-    bool inside = false;
-    size_t n;
+    json_t *json = unit_json(unit);
+    char *text = json_write(json);
+    char *head = alloc_format("{\"progress\": %.*s, \"rows\": [",
+        (int)strlen(text) - 1, text);
 
-    for (size_t i = 0; i < len && text.len < SQL_SHOWN; i++) {
-        if (sql[i] == '\'')
-            inside = !inside;
-        if (!hide || !inside || sql[i] == '\'')
-            buf_put_u8(&text, (uint8_t)sql[i]);
-        else if (sql[i - 1] == '\'')
-            buf_printf(&text, "...");
-    }
-    escape_text((const char *)text.data, text.len, shown, sizeof(shown));
-    buf_release(&text);
-    n = strlen(shown);
-    return alloc_format("%s%s", shown, n >= SQL_SHOWN - 1 ? "..." : "");
-}
-
-static void
-take_statement(void *ctx, char op, const char *sql, size_t len)
-{
-    struct diff_run *run = ctx;
-    char name[2] = { op, '\0' };
-    char *text = shown_sql(&run->secrets, sql, len);
-
-    run->statements++;
-    put_row(run, json_pack("{s:s, s:s}", "op", name, "schema", text),
-        &run->line_error);
     free(text);
-}
-
-/* A drifted key, with the row as it is published. */
-static json_t *
-drifted_json(struct diff_run *run, const struct change *c,
-    const struct shape *shape)
-{
-    json_t *row = change_key_json(c->table, c->old_key, c->old_key_len, shape,
-        &run->secrets);
-
-    run->drifted++;
-    json_object_set_new(row, "op", json_string(c->new_row != NULL ? "~" : "-"));
-    json_object_set_new(row, "drifted", json_true());
-    return row;
-}
-
-static int
-take_change(void *ctx, const struct change *c, const struct shape *old,
-    const struct shape *new, struct err *e)
-{
-    struct diff_run *run = ctx;
-
-    if (run->line_error.code != ERR_NONE) {
-        *e = run->line_error;
-        return -1;
-    }
-    if (run->in_drift)
-        return put_row(run, drifted_json(run, c, new), e);
-    run->added += c->old_row == NULL;
-    run->removed += c->new_row == NULL;
-    run->changed += c->old_row != NULL && c->new_row != NULL;
-    return put_row(run, change_json(c, old, new, &run->secrets), e);
+    json_decref(json);
+    return head;
 }
 
 /* One unit, from its beginning on the strand to its last line. */
@@ -208,6 +102,7 @@ work_server(struct diff_run *run, struct source *source,
 
         source_state(source, &state);
         run->summary = (struct diff_summary){ .whole = true,
+            .total = state.rows,
             .from_revision = unit->revision,
             .to_revision = state.revision };
         snprintf(run->summary.why, sizeof(run->summary.why), "%s",
@@ -219,7 +114,7 @@ work_server(struct diff_run *run, struct source *source,
         return -1;
     if (unit->drifted.len == 0)
         return 0;
-    run->in_drift = true;
+    run->lines.in_drift = true;
     return source_published_rows(source, unit->drifted.data, unit->drifted.len,
         sink, e);
 }
@@ -241,21 +136,19 @@ unit_work(struct dataset *ds, void *arg, struct err *e)
         [DIFF_REVISION] = work_revision,
     };
     struct diff_run *run = arg;
-    const struct diff_sink sink = { take_statement, take_change, run };
+    const struct change_secrets secrets = config_secrets(run->extra_secrets);
+    char *head = line_head(unit_now(run));
+    struct diff_sink sink;
+    int r = diff_lines_open(&run->lines, ds->work_dir, head, &secrets,
+        run->limit, e);
 
-    run->secrets = config_secrets(run->extra_secrets);
-    err_clear(&run->line_error);
-    run->added = run->changed = run->removed = 0;
-    run->drifted = run->statements = 0;
-    run->in_drift = false;
-    if (diff_spool_open(&run->spool, ds->work_dir, e) != 0 ||
-        kinds[unit_now(run)->kind](run, ds->source, &sink, e) != 0)
+    free(head);
+    if (r != 0)
         return -1;
-    if (run->line_error.code != ERR_NONE) {
-        *e = run->line_error;
+    sink = diff_lines_sink(&run->lines);
+    if (kinds[unit_now(run)->kind](run, ds->source, &sink, e) != 0)
         return -1;
-    }
-    return end_line(run, e) != 0 ? -1 : diff_spool_flush(&run->spool, e);
+    return diff_lines_end(&run->lines, e);
 }
 
 /* What the unit came to; the entry of history comes first, if there is one. */
@@ -264,6 +157,7 @@ summary_json(struct diff_run *run, const struct dataset *ds)
 {
     const struct diff_unit *unit = unit_now(run);
     const struct diff_summary *s = &run->summary;
+    const struct diff_counts *n = &run->lines.counts;
     json_t *json = unit_json(unit);
 
     if (s->entry != NULL) {
@@ -274,18 +168,21 @@ summary_json(struct diff_run *run, const struct dataset *ds)
     json_object_update_new(json,
         json_pack("{s:I, s:I, s:I, s:b, s:o}", "from_revision",
             (json_int_t)s->from_revision, "to_revision",
-            (json_int_t)s->to_revision, "statements",
-            (json_int_t)run->statements, "whole", s->whole ? 1 : 0, "why",
+            (json_int_t)s->to_revision, "statements", (json_int_t)n->statements,
+            "whole", s->whole ? 1 : 0, "why",
             s->whole ? json_text(s->why) : json_null()));
-    if (!s->whole)
+    if (!s->whole || s->counted)
         json_object_update_new(json,
-            json_pack("{s:I, s:I, s:I, s:I}", "added", (json_int_t)run->added,
-                "changed", (json_int_t)run->changed, "removed",
-                (json_int_t)run->removed, "more", (json_int_t)s->more));
+            json_pack("{s:I, s:I, s:I, s:I}", "added", (json_int_t)n->added,
+                "changed", (json_int_t)n->changed, "removed",
+                (json_int_t)n->removed, "more",
+                (json_int_t)s->more + (json_int_t)n->more));
+    if (s->total > 0)
+        json_object_set_new(json, "total", json_integer((json_int_t)s->total));
     if (unit->kind == DIFF_SERVER)
         json_object_update_new(json,
-            json_pack("{s:I, s:o}", "drifted", (json_int_t)run->drifted,
-                "as_of", json_time(unit->as_of_ms)));
+            json_pack("{s:I, s:o}", "drifted", (json_int_t)n->drifted, "as_of",
+                json_time(unit->as_of_ms)));
     if (unit->kind == DIFF_UNPUBLISHED)
         json_object_set_new(json, "held",
             ds->view.held[0] != '\0' ? json_text(ds->view.held) : json_null());
@@ -305,9 +202,7 @@ static void unit_start(struct diff_run *run);
 static void
 unit_release(struct diff_run *run)
 {
-    diff_spool_close(&run->spool);
-    buf_release(&run->line);
-    run->line_rows = 0;
+    diff_lines_close(&run->lines);
     json_decref(run->summary.entry);
     run->summary.entry = NULL;
 }
@@ -350,7 +245,8 @@ unit_send(void *arg)
     for (;;) {
         if (!control_has_room(run->call, unit_send, run))
             return;
-        if (diff_spool_take(&run->spool, piece, sizeof(piece), &got, &e) != 0) {
+        if (diff_spool_take(&run->lines.spool, piece, sizeof(piece), &got,
+                &e) != 0) {
             run_fail(run, &e);
             return;
         }
@@ -386,7 +282,7 @@ unit_start(struct diff_run *run)
             free(run->extra_secrets);
             run->extra_secrets =
                 alloc_string(own != NULL ? own->secrets : NULL);
-            run->spool.fd = -1;
+            run->lines.spool.fd = -1;
             dataset_run_on(ds, DATASET_SOURCE,
                 &(struct dataset_job){ .work = unit_work,
                     .done = unit_done,
@@ -403,8 +299,21 @@ void
 diff_run(struct control_call *call, struct diff_units *units,
     enum diff_answer answer)
 {
-    struct diff_run *run = alloc_zeroed(1, sizeof(*run));
+    struct diff_run *run;
+    int64_t limit = DIFF_ROWS_MAX;
+    struct err e = ERR_INIT;
 
+    if (json_member_int(control_args(call), "limit", false, &limit, &e) == 0 &&
+        (limit < 0 || limit > DIFF_ROWS_MAX))
+        err_set(&e, ERR_INVALID, "a limit of %lld is out of range 0 to %d",
+            (long long)limit, DIFF_ROWS_MAX);
+    if (e.code != ERR_NONE) {
+        diff_units_release(units);
+        control_fail(call, &e);
+        return;
+    }
+    run = alloc_zeroed(1, sizeof(*run));
+    run->limit = (uint64_t)limit;
     run->call = call;
     run->engine = control_engine(call);
     run->units = *units;

@@ -159,7 +159,7 @@ static const char *const add_arguments[] = { "host", "port", "user", "password",
     "ticket", NULL };
 static const char *const trust_arguments[] = { "name", "fingerprint", NULL };
 static const char *const sync_now_arguments[] = { "servers", "wait", "dry_run",
-    "timeout_ms", NULL };
+    "limit", "timeout_ms", NULL };
 static const char *const sync_config_arguments[] = { "interval_ms", "enabled",
     "instant", "server", NULL };
 

@@ -149,6 +149,8 @@ change_line(const json_t *row, struct buf *out)
     put_key(out, json_object_get(row, "key"));
     if (json_is_true(json_object_get(row, "drifted")))
         buf_printf(out, "  (drifted there)");
+    if (json_is_true(json_object_get(row, "large")))
+        buf_printf(out, "  (too large to be shown)");
     if (json_is_true(json_object_get(row, "unnamed")))
         buf_printf(out, "  (the names of its columns are not known any more)");
     json_object_foreach (columns, name, column) {
@@ -180,8 +182,7 @@ put_counts(struct buf *out, const json_t *s)
     if (statements > 0)
         buf_printf(out, ", %lld of the schema", statements);
     if (number(s, "more") > 0)
-        buf_printf(out, ", and %lld more changes that are not shown",
-            number(s, "more"));
+        buf_printf(out, "; not shown: %lld", number(s, "more"));
 }
 
 static bool
@@ -237,6 +238,12 @@ change_summary(const json_t *s, struct buf *out)
     if (json_is_true(json_object_get(s, "whole"))) {
         buf_printf(out, ": everything would be sent (overwrite): ");
         put_escaped(out, text_member(s, "why"));
+        if (number(s, "total") > 0)
+            buf_printf(out, ": %lld rows", number(s, "total"));
+        if (!is_nothing(s)) {
+            buf_printf(out, ": ");
+            put_counts(out, s);
+        }
     } else if (is_nothing(s)) {
         buf_printf(out, ": nothing would be sent");
     } else {

@@ -250,21 +250,27 @@ static const struct option history_options[] = {
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 
+static const struct option rows_options[] = {
+    { "limit", "N", OPTION_INT, "limit",
+        "changed rows shown (default 100000)" },
+    { NULL, NULL, OPTION_FLAG, NULL, NULL },
+};
+
 const struct command dataset_commands[] = {
     { "dataset", "list", "", "the datasets of this node", "dataset list\n", "",
         NULL, NULL, list_views },
     { "dataset", "show", "NAME [REVISION]",
         "one dataset and its history, or the rows of a revision",
         "dataset show config\ndataset show config 17\n", "name #revision?",
-        NULL, run_show, show_views },
+        rows_options, run_show, show_views },
     { "dataset", "history", "NAME", "what was published: when, who, how much",
         "dataset history config\ndataset history config --limit 100\n", "name",
         history_options, NULL, history_views },
     { "dataset", "diff", "NAME [SERVER]",
         "what would be published, or sent to a server, row by row",
         "dataset diff config\ndataset diff config edge-1\n"
-        "dataset diff config --json\n",
-        "name server?", NULL, run_diff, NULL },
+        "dataset diff config --json\ndataset diff config --limit 20\n",
+        "name server?", rows_options, run_diff, NULL },
     { "dataset", "verify", "NAME", "recompute the digest from all rows",
         "dataset verify config\n", "name", NULL, run_verify, verify_views },
     { "dataset", "accept", "NAME", "publish what was held on this primary",

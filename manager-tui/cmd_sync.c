@@ -55,6 +55,8 @@ static const struct option now_options[] = {
         "until every server is synchronized, or cannot be" },
     { "dry-run", NULL, OPTION_FLAG, "dry_run",
         "only show what would be sent, row by row" },
+    { "limit", "N", OPTION_INT, "limit",
+        "with --dry-run: rows shown of each (default 100000)" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 

@@ -142,7 +142,15 @@ struct found {
     const struct table *t;
     struct change_set *set;
     size_t max_bytes; /* 0: no limit */
+    const struct compare_drain *drain;
 };
+
+static struct found
+found_for(const struct table *t, struct change_set *set,
+    const struct compare_how *how)
+{
+    return (struct found){ t, set, how->max_bytes, how->drain };
+}
 
 static int
 too_much(const struct found *f, struct err *e)
@@ -150,7 +158,17 @@ too_much(const struct found *f, struct err *e)
     return err_set(e, ERR_INVALID, "more changes than %zu bytes", f->max_bytes);
 }
 
-/* A large row that is to be noted is read, if there is room for it. */
+static int
+drain(const struct found *f, struct err *e)
+{
+    int r = f->drain->take(f->drain->ctx, f->set, e);
+
+    change_set_release(f->set);
+    return r;
+}
+
+/* A large row that is to be noted is read, if there is room for it: 1, 0, or -1
+ * with E. */
 static int
 fetch_large(const struct found *f, struct side *s, struct err *e)
 {
@@ -159,28 +177,60 @@ fetch_large(const struct found *f, struct side *s, struct err *e)
                                                  : f->max_bytes - f->set->bytes;
     bool fits;
 
-    if (!s->large)
-        return 0;
+    if (s == NULL || !s->large)
+        return 1;
     buf_clear(&s->key);
     if (row_scan_large_read(&s->scan, room, &s->key, &s->row, &fits, e) != 0)
         return -1;
-    return fits ? 0 : too_much(f, e);
+    if (!fits)
+        row_scan_large_key(&s->scan, &s->key);
+    return fits;
+}
+
+/* 1 when both rows, either may be NULL, are at hand. */
+static int
+fetch_both(const struct found *f, struct side *old, struct side *new,
+    struct err *e)
+{
+    int r;
+
+    /* There is the more room then. */
+    if (f->drain != NULL &&
+        ((old != NULL && old->large) || (new != NULL &&new->large)) &&
+        drain(f, e) != 0)
+        return -1;
+    r = fetch_large(f, old, e);
+    return r == 1 ? fetch_large(f, new, e) : r;
+}
+
+static int
+note_large(const struct found *f, const struct side *old,
+    const struct side *new, struct err *e)
+{
+    char op = old == NULL ? '+' : new == NULL ? '-' : '~';
+
+    if (f->drain == NULL)
+        return too_much(f, e);
+    return f->drain->take_large(f->drain->ctx, op, f->t,
+        new != NULL ? &new->key : &old->key, e);
 }
 
 /* OLD, NEW: NULL when there is no such row. */
 static int
 note(const struct found *f, struct side *old, struct side *new, struct err *e)
 {
-    if ((old != NULL && fetch_large(f, old, e) != 0) ||
-        (new != NULL &&fetch_large(f, new, e) != 0))
-        return -1;
+    int r = fetch_both(f, old, new, e);
+
+    if (r != 1)
+        return r < 0 ? -1 : note_large(f, old, new, e);
     change_set_add(f->set, f->t->name, old == NULL ? NULL : old->key.data,
         old == NULL ? 0 : old->key.len, old == NULL ? NULL : old->row.data,
         old == NULL ? 0 : old->row.len, new == NULL ? NULL : new->key.data,
         new == NULL ? 0 : new->key.len, new == NULL ? NULL : new->row.data,
         new == NULL ? 0 : new->row.len);
-    return f->max_bytes > 0 && f->set->bytes > f->max_bytes ? too_much(f, e)
-                                                            : 0;
+    if (f->max_bytes == 0 || f->set->bytes <= f->max_bytes)
+        return 0;
+    return f->drain != NULL ? drain(f, e) : too_much(f, e);
 }
 
 /* Whoever waits for the lock is let in; NEW is read on behind the row that it
@@ -322,7 +372,8 @@ compare_bytes(sqlite3 *old, sqlite3 *new, const struct found *found,
     size_t before = found->set->count;
     int r;
 
-    if (how->old_log == NULL || how->new_log == NULL)
+    /* What was given away cannot be taken back. */
+    if (how->old_log == NULL || how->new_log == NULL || how->drain != NULL)
         return 1;
     r = stored_compare(&walk, found->t, e);
     if (r > 0)
@@ -336,7 +387,7 @@ static int
 compare_table_how(sqlite3 *old, sqlite3 *new, const struct table *t,
     struct change_set *set, const struct compare_how *how, struct err *e)
 {
-    const struct found found = { t, set, how->max_bytes };
+    const struct found found = found_for(t, set, how);
     int r = compare_bytes(old, new, &found, how, e);
 
     if (r > 0)
@@ -358,7 +409,7 @@ static int
 note_all(sqlite3 *db, const struct table *t, bool added, struct change_set *set,
     const struct compare_how *how, struct err *e)
 {
-    const struct found found = { t, set, how->max_bytes };
+    const struct found found = found_for(t, set, how);
     struct side s;
     int r = side_open(&s, db, t, e);
 
@@ -416,5 +467,7 @@ compare_databases_how(sqlite3 *old, const struct schema *old_schema,
         if (r != 0)
             return -1;
     }
-    return 0;
+    return how->drain == NULL
+               ? 0
+               : drain(&(struct found){ .set = set, .drain = how->drain }, e);
 }

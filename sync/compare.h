@@ -6,16 +6,28 @@
 
 #include <sqlite3.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "sync/change.h"
 #include "sync/pages.h"
 #include "sync/schema.h"
 
+/* Where changes go of which there may be any number. */
+struct compare_drain {
+    /* Takes what was found so far out of SET, which is emptied then. */
+    int (*take)(void *ctx, struct change_set *set, struct err *e);
+    /* A change that is more than MAX_BYTES by itself: OP '+', '-' or '~'. */
+    int (*take_large)(void *ctx, char op, const struct table *t,
+        const struct buf *key, struct err *e);
+    void *ctx;
+};
+
 /* How to compare; all zero is fine. */
 struct compare_how {
     size_t max_bytes; /* of changes; 0: no limit */
     /* Of exactly these read transactions (sync/pages.h): then stored bytes are
-     * compared first.  NULL: every row is read by SQL. */
+     * compared first, except where changes are drained.  NULL: every row is
+     * read by SQL. */
     const struct log_mark *old_log, *new_log;
     /* Asked often; if it says so the other is called, with no statement open on
      * NEW: it may end the read transaction there, and begin another one of the
@@ -23,6 +35,7 @@ struct compare_how {
     bool (*pause_is_due)(void *ctx);
     int (*pause)(void *ctx, struct err *e);
     void *ctx;
+    const struct compare_drain *drain; /* NULL: fails beyond MAX_BYTES */
 };
 
 /* Adds to SET how to get from OLD's rows to NEW's in table T, which both have

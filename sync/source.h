@@ -187,14 +187,19 @@ struct diff_sink {
      * which one or both may be NULL: not known.  -1 with E stops. */
     int (*row)(void *ctx, const struct change *c, const struct shape *old,
         const struct shape *new, struct err *e);
+    /* A row too large to be shown, by its key; OP '+', '-' or '~'. */
+    int (*large)(void *ctx, char op, const char *table, const void *key,
+        size_t key_len, const struct shape *shape, struct err *e);
     void *ctx;
 };
 
 struct diff_summary {
     uint64_t from_revision;
     uint64_t to_revision;
-    bool whole;           /* everything would be sent: no rows were given */
+    bool whole;           /* everything would be sent */
+    bool counted;         /* of WHOLE: all the same every row was given */
     char why[256];        /* of WHOLE */
+    uint64_t total;       /* of WHOLE: rows to send; 0 is not known */
     uint64_t more;        /* changes of history beyond those given */
     struct json_t *entry; /* of source_show: as in source_history; owned */
 };

@@ -1,6 +1,6 @@
 /*
- * What would be sent: from the published copy to the live database, and from an
- * older revision to the published copy.
+ * What somebody lacks who is at an older revision: the changes that history
+ * holds since, each key once, as it was and as it is published.
  */
 #include "sync/source_internal.h"
 
@@ -9,153 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "sync/compare.h"
 #include "sync/open.h"
-
-static const struct schema_object *
-find_object(const struct schema *s, const struct schema_object *wanted)
-{
-    for (size_t i = 0; i < s->object_count; i++)
-        if (strcmp(s->objects[i].type, wanted->type) == 0 &&
-            strcmp(s->objects[i].name, wanted->name) == 0)
-            return &s->objects[i];
-    return NULL;
-}
-
-/* The stored objects of A that B does not have just so. */
-static void
-show_objects(const struct schema *a, const struct schema *b, char op,
-    const struct diff_sink *sink)
-{
-    for (size_t i = 0; i < a->object_count; i++) {
-        const struct schema_object *o = &a->objects[i];
-        const struct schema_object *other = find_object(b, o);
-
-        if (o->sql != NULL && (other == NULL || other->sql == NULL ||
-                                  strcmp(other->sql, o->sql) != 0))
-            sink->schema(sink->ctx, op, o->sql, strlen(o->sql));
-    }
-}
-
-/* The rows that differ, in the open read transaction of the live file. */
-static int
-preview_rows(struct source *s, const struct schema *live, bool collect,
-    struct change_set *set, struct err *e)
-{
-    struct collection c = { .compare_reason = NULL };
-    int r;
-
-    if (!collect)
-        return source_compare(s, live, set, SOURCE_CHANGES_MAX, e);
-    r = source_collect(s, &c, e);
-    if (r == 0) {
-        *set = c.set;
-        change_set_init(&c.set);
-    }
-    collection_release(&c);
-    return r;
-}
-
-static int
-give_rows(const struct change_set *set, const struct schema *old_schema,
-    const struct schema *new_schema, const struct diff_sink *sink,
-    struct err *e)
-{
-    struct shapes old = SHAPES_INIT, new = SHAPES_INIT;
-    int r = 0;
-
-    shapes_of_schema(&old, old_schema);
-    shapes_of_schema(&new, new_schema);
-    for (size_t i = 0; r == 0 && i < set->count; i++) {
-        const struct change *c = &set->items[i];
-
-        r = sink->row(sink->ctx, c, shapes_find(&old, c->table),
-            shapes_find(&new, c->table), e);
-    }
-    shapes_release(&old);
-    shapes_release(&new);
-    return r;
-}
-
-/* A file that is held because it was replaced is looked at all the same, and
- * stays as suspect as it was. */
-static int
-begin_preview(struct source *s, struct err *e)
-{
-    bool nonce_before = s->nonce_before;
-    bool maybe_older = s->maybe_older, replaced = s->replaced;
-    uint64_t base_revision = s->base_revision;
-    struct file_mark base_mark = s->base_mark;
-    bool held = s->held != NULL;
-    enum live_look look = source_live_begin(s, held, e);
-
-    if (held) {
-        s->nonce_before = nonce_before;
-        s->maybe_older = maybe_older;
-        s->replaced = replaced;
-        s->base_revision = base_revision;
-        s->base_mark = base_mark;
-    }
-    return look == LIVE_ERROR ? -1 : 0;
-}
-
-/* What cannot be shown row by row. */
-static int
-whole_instead(struct diff_summary *summary, struct err *e)
-{
-    summary->whole = true;
-    snprintf(summary->why, sizeof(summary->why), "%.200s", e->message);
-    err_clear(e);
-    return 0;
-}
-
-int
-source_preview(struct source *source, const struct diff_sink *sink,
-    struct diff_summary *summary, struct err *e)
-{
-    struct source *s = source;
-    struct change_set set;
-    struct schema *live = NULL;
-    uint32_t cookie;
-    int r = -1;
-
-    change_set_init(&set);
-    memset(summary, 0, sizeof(*summary));
-    summary->from_revision = s->state.revision;
-    summary->to_revision = s->state.revision + 1;
-    if (begin_preview(s, e) != 0)
-        goto out;
-    if (s->published == NULL) {
-        err_set(e, ERR_NOT_FOUND, "nothing is published yet");
-        goto out;
-    }
-    if (source_selects_anew(s)) {
-        summary->whole = true;
-        snprintf(summary->why, sizeof(summary->why),
-            "what is protected or left out was changed");
-        r = 0;
-        goto out;
-    }
-    if (source_load_live(s, &live, e) != 0 ||
-        database_schema_cookie(s->live, &cookie, e) != 0)
-        goto out;
-    r = preview_rows(s, live,
-        s->live_known && s->held == NULL && cookie == s->cookie, &set, e);
-    if (r != 0 && e->code == ERR_INVALID) {
-        r = whole_instead(summary, e);
-        goto out;
-    }
-    if (r != 0)
-        goto out;
-    show_objects(s->schema, live, '-', sink);
-    show_objects(live, s->schema, '+', sink);
-    r = give_rows(&set, s->schema, live, sink, e);
-out:
-    source_live_rest(s);
-    change_set_release(&set);
-    schema_free(live);
-    return r;
-}
 
 /* Keys that a difference along history remembers, so as to give each once; what
  * more there is is counted only. */
@@ -258,8 +112,8 @@ give_key(struct chain_diff *d, const struct change *was,
     if (found < 0)
         return -1;
     if (found == ROW_TOO_LARGE)
-        return err_set(e, ERR_INVALID, "a row of table \"%s\" is too large",
-            was->table);
+        return d->sink->large(d->sink->ctx, was->old_key != NULL ? '~' : '+',
+            t->name, key, key_len, shapes_find(&d->now, t->name), e);
     /* The same key in other bytes is an entry of its own. */
     if (found == 1 &&
         (d->key.len != key_len || memcmp(d->key.data, key, key_len) != 0))
@@ -320,6 +174,16 @@ give_revision(struct chain_diff *d, uint64_t revision, struct err *e)
     return r;
 }
 
+/* What cannot be shown row by row. */
+static int
+whole_instead(struct diff_summary *summary, struct err *e)
+{
+    summary->whole = true;
+    snprintf(summary->why, sizeof(summary->why), "%.200s", e->message);
+    err_clear(e);
+    return 0;
+}
+
 int
 source_difference(struct source *source, uint64_t revision,
     const struct digest *digest, const struct diff_sink *sink,
@@ -338,6 +202,7 @@ source_difference(struct source *source, uint64_t revision,
         return -1;
     if (!chained) {
         summary->whole = true;
+        summary->total = source->state.rows;
         snprintf(summary->why, sizeof(summary->why), "%s",
             revision == 0 ? "it holds nothing yet"
             : known       ? "history does not lead from what it holds"
@@ -381,66 +246,4 @@ source_revision_at(struct source *source, int64_t utc_ms, uint64_t *revision,
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         return database_error(source->history, e, "could not read the history");
     return 0;
-}
-
-/* One key of the list; an unknown table is none of ours to show. */
-static int
-give_published(struct source *s, const struct shapes *shapes, struct reader *r,
-    const struct diff_sink *sink, struct buf *key, struct buf *row,
-    struct err *e)
-{
-    uint64_t name_len = reader_varint(r), key_len;
-    const uint8_t *name = NULL, *wanted = NULL;
-    const struct table *t;
-    struct change c = { .table = NULL };
-    char *text;
-    int found;
-
-    if (!r->failed && name_len <= reader_left(r))
-        name = reader_take(r, (size_t)name_len);
-    key_len = reader_varint(r);
-    if (!r->failed && key_len <= reader_left(r))
-        wanted = reader_take(r, (size_t)key_len);
-    if (name == NULL || wanted == NULL)
-        return err_set(e, ERR_CORRUPT, "malformed list of keys");
-    text = alloc_copy(name, (size_t)name_len);
-    t = schema_find_table(s->schema, text);
-    free(text);
-    if (t == NULL || t->unsupported != NULL)
-        return 0;
-    found = source_find_row(s, t, false, wanted, (size_t)key_len, key, row, e);
-    if (found < 0)
-        return -1;
-    if (found == ROW_TOO_LARGE)
-        return err_set(e, ERR_INVALID,
-            "a row of table \"%s\" is too large to be shown", t->name);
-    c.table = t->name;
-    c.old_key = (uint8_t *)(uintptr_t)wanted;
-    c.old_key_len = (size_t)key_len;
-    if (found == 1) {
-        c.new_key = key->data;
-        c.new_key_len = key->len;
-        c.new_row = row->data;
-        c.new_row_len = row->len;
-    }
-    return sink->row(sink->ctx, &c, NULL, shapes_find(shapes, t->name), e);
-}
-
-int
-source_published_rows(struct source *source, const void *keys, size_t keys_len,
-    const struct diff_sink *sink, struct err *e)
-{
-    struct reader r = reader_over(keys, keys_len);
-    uint64_t count = reader_varint(&r);
-    struct shapes shapes = SHAPES_INIT;
-    struct buf key = BUF_INIT, row = BUF_INIT;
-    int result = 0;
-
-    shapes_of_schema(&shapes, source->schema);
-    for (uint64_t i = 0; result == 0 && i < count; i++)
-        result = give_published(source, &shapes, &r, sink, &key, &row, e);
-    shapes_release(&shapes);
-    buf_release(&key);
-    buf_release(&row);
-    return result;
 }

@@ -219,6 +219,11 @@ int source_check_writable(struct source *s, const struct schema *live,
  * S->disturbed, when somebody wrote meanwhile. */
 int source_compare(struct source *s, const struct schema *live,
     struct change_set *set, size_t max_bytes, struct err *e);
+/* The same of any number of changes, given to DRAIN; one of more than
+ * SOURCE_CHANGES_MAX is given without its rows. */
+struct compare_drain;
+int source_compare_all(struct source *s, const struct schema *live,
+    const struct compare_drain *drain, struct err *e);
 /* Begins the read transaction again, of what was seen; ERR_BUSY likewise. */
 int source_live_resume(struct source *s, struct err *e);
 /* Copies the live file as it was seen into DB, likewise. */

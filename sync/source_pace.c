@@ -77,7 +77,8 @@ let_writers_in(void *ctx, struct err *e)
 
 static int
 compare_paced(struct source *s, const struct schema *live,
-    struct change_set *set, size_t max_bytes, struct err *e)
+    struct change_set *set, size_t max_bytes, const struct compare_drain *drain,
+    struct err *e)
 {
     struct log_mark published;
     struct compare_how how = {
@@ -87,6 +88,7 @@ compare_paced(struct source *s, const struct schema *live,
         .pause_is_due = pause_is_due,
         .pause = let_writers_in,
         .ctx = s,
+        .drain = drain,
     };
 
     if (!makes_writers_wait(s))
@@ -96,9 +98,9 @@ compare_paced(struct source *s, const struct schema *live,
         &how, e);
 }
 
-int
-source_compare(struct source *s, const struct schema *live,
-    struct change_set *set, size_t max_bytes, struct err *e)
+static int
+compare(struct source *s, const struct schema *live, struct change_set *set,
+    size_t max_bytes, const struct compare_drain *drain, struct err *e)
 {
     bool own = sqlite3_get_autocommit(s->published) != 0;
     uint32_t ignored;
@@ -108,9 +110,29 @@ source_compare(struct source *s, const struct schema *live,
         return -1;
     /* A read begins the transaction; nobody else commits there. */
     if (database_schema_cookie(s->published, &ignored, e) == 0)
-        r = compare_paced(s, live, set, max_bytes, e);
+        r = compare_paced(s, live, set, max_bytes, drain, e);
     if (own)
         database_rollback(s->published);
+    return r;
+}
+
+int
+source_compare(struct source *s, const struct schema *live,
+    struct change_set *set, size_t max_bytes, struct err *e)
+{
+    return compare(s, live, set, max_bytes, NULL, e);
+}
+
+int
+source_compare_all(struct source *s, const struct schema *live,
+    const struct compare_drain *drain, struct err *e)
+{
+    struct change_set set;
+    int r;
+
+    change_set_init(&set);
+    r = compare(s, live, &set, SOURCE_CHANGES_MAX, drain, e);
+    change_set_release(&set);
     return r;
 }
 

@@ -89,6 +89,14 @@ class Large:
                              deadline=600)
         return peaks.worst()
 
+    def preview(self, change, limit):
+        """What CHANGE would send, LIMIT rows of it; and as peak()."""
+        change()
+        with Peaks(self.cluster.nodes()) as peaks:
+            found = self.primary.cli("sync", "now", "--dry-run", "--limit",
+                                     limit, deadline=600)
+        return found["changes"], *peaks.worst()
+
     def check_equal(self):
         a, b = contents.read_together(self.path(self.primary),
                                       self.path(self.second))

@@ -12,7 +12,7 @@ static const char schema[] =
     "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT, home TEXT)";
 
 struct seen {
-    size_t rows, named, statements;
+    size_t rows, named, statements, large;
 };
 
 static void
@@ -37,11 +37,28 @@ take_row(void *ctx, const struct change *c, const struct shape *old,
     return 0;
 }
 
+static int
+take_large(void *ctx, char op, const char *table, const void *key,
+    size_t key_len, const struct shape *shape, struct err *e)
+{
+    struct seen *seen = ctx;
+
+    (void)op;
+    (void)table;
+    (void)key;
+    (void)e;
+    assert_true(key_len > 0);
+    seen->large++;
+    seen->named += shape != NULL;
+    return 0;
+}
+
 static struct seen
 show(struct fixture *f, uint64_t revision)
 {
     struct seen seen = { 0 };
-    const struct diff_sink sink = { take_statement, take_row, &seen };
+    const struct diff_sink sink = { take_statement, take_row, take_large,
+        &seen };
     struct diff_summary summary;
     struct err e = ERR_INIT;
 
@@ -135,7 +152,8 @@ static void
 a_preview_changes_nothing(void **state)
 {
     struct seen seen = { 0 };
-    const struct diff_sink sink = { take_statement, take_row, &seen };
+    const struct diff_sink sink = { take_statement, take_row, take_large,
+        &seen };
     struct diff_summary summary;
     struct err e = ERR_INIT;
     struct dataset_state before, after;
@@ -154,6 +172,44 @@ a_preview_changes_nothing(void **state)
     assert_int_equal(before.revision, after.revision);
     assert_int_equal(publish(&f).changed_rows, 1);
     expect_equal(&f);
+    fixture_release(&f);
+}
+
+/* More than a publish takes row by row: what is not sent so is counted. */
+static void
+a_preview_counts_any_number(void **state)
+{
+    struct seen seen = { 0 };
+    const struct diff_sink sink = { take_statement, take_row, take_large,
+        &seen };
+    struct diff_summary summary;
+    struct err e = ERR_INIT;
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, "WAL", schema);
+    sql(f.live, "INSERT INTO users VALUES(-1,'gone','/g'),(-2,'other','/o'),"
+                "(-3,'large',zeroblob(9000000)),(-4,'same','/s')");
+    source_start(&f);
+    sql(f.live,
+        "DELETE FROM users WHERE id=-1;"
+        "UPDATE users SET home='/' WHERE id=-2;"
+        "UPDATE users SET name='x' WHERE id=-3;"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE"
+        " i<20000) INSERT INTO users SELECT i,'n'||i,hex(zeroblob(250)) FROM "
+        "n");
+    assert_int_equal(source_preview(f.source, &sink, &summary, &e), 0);
+    assert_true(summary.whole && summary.counted);
+    assert_int_equal(seen.rows, 20002);
+    assert_int_equal(seen.large, 1);
+    assert_int_equal(seen.named, 20003);
+    /* And a single one. */
+    publish(&f);
+    sql(f.live, "UPDATE users SET name='y' WHERE id=-3");
+    seen = (struct seen){ 0 };
+    assert_int_equal(source_preview(f.source, &sink, &summary, &e), 0);
+    assert_int_equal(seen.rows, 0);
+    assert_int_equal(seen.large, 1);
     fixture_release(&f);
 }
 
@@ -252,6 +308,7 @@ main(void)
         cmocka_unit_test(an_earlier_history_is_widened),
         cmocka_unit_test(an_earlier_schema_has_no_names),
         cmocka_unit_test(a_preview_changes_nothing),
+        cmocka_unit_test(a_preview_counts_any_number),
         cmocka_unit_test(history_is_cut_by_size_and_age),
         cmocka_unit_test(history_is_cut_without_being_read),
     };
