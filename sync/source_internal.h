@@ -255,6 +255,9 @@ int source_live_install(struct source *s, const struct schema *live_schema,
 void source_older_look(struct source *s, bool moved);
 /* The file seen is the one that is published now. */
 void source_older_settled(struct source *s);
+/* Holds, as one that stands as WHEN ("at", "before") REVISION; returns -1. */
+int source_hold_older(struct source *s, const char *when, uint64_t revision,
+    struct err *e);
 /* Holds when the live file may be an older copy and its rows are those of an
  * older revision: DIGEST is that of its rows. */
 int source_older_check(struct source *s, const struct digest *digest,

@@ -189,9 +189,7 @@ guard_revision(struct source *s, uint64_t revision,
         if (now == NULL || !undone(k.change, now->change) ||
             noted_since(notes, &k) || (!s->replaced && !is_noted(s, k.table)))
             continue;
-        source_hold(s, "the live database is as it was before revision %llu",
-            (unsigned long long)revision);
-        r = source_held_error(s, e);
+        r = source_hold_older(s, "before", revision, e);
     }
     change_set_release(&made);
     return r;

@@ -51,6 +51,27 @@ source_older_settled(struct source *s)
 }
 
 int
+source_hold_older(struct source *s, const char *when, uint64_t revision,
+    struct err *e)
+{
+    bool compared = source_leaves_no_trace(s);
+
+    source_hold(s, "the live database is as it was %s revision %llu%s", when,
+        (unsigned long long)revision,
+        compared ? ": an older copy was put in its place, or programs that "
+                   "closed it set their changes back, which look alike"
+                 : "");
+    source_held_error(s, e);
+    if (compared)
+        err_hint(e,
+            "If programs did it, publish it with \"lockstep dataset accept "
+            "%s\"; else put the right file back. With capture = triggers the "
+            "two are told apart.",
+            s->config.name);
+    return -1;
+}
+
+int
 source_older_check(struct source *s, const struct digest *digest,
     const uint8_t schema_hash[HASH_SIZE], struct err *e)
 {
@@ -70,9 +91,7 @@ source_older_check(struct source *s, const struct digest *digest,
     sqlite3_bind_blob(stmt, 3, schema_hash, HASH_SIZE, SQLITE_STATIC);
     rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW) {
-        source_hold(s, "the live database is as it was at revision %llu",
-            (unsigned long long)sqlite3_column_int64(stmt, 0));
-        source_held_error(s, e);
+        source_hold_older(s, "at", (uint64_t)sqlite3_column_int64(stmt, 0), e);
     } else if (rc != SQLITE_DONE) {
         database_error(s->history, e, "could not read the history");
     }

@@ -217,11 +217,8 @@ publish_too_much(struct publish *p, struct err *e)
     if (!p->accept && !p->has_ddl && s->nonce_before &&
         source_lacks_revision(s, s->state.revision, &lacks, e) != 0)
         return -1;
-    if (lacks) {
-        source_hold(s, "the live database is as it was before revision %llu",
-            (unsigned long long)s->state.revision);
-        return source_held_error(s, e);
-    }
+    if (lacks)
+        return source_hold_older(s, "before", s->state.revision, e);
     return rebuild(p, "a revision too large to be sent row by row", e);
 }
 
