@@ -23,6 +23,8 @@
 #include "contrib/accounts/people.h"
 #include "contrib/accounts/turn.h"
 #include "contrib/proftpd/proftpd_policy.h"
+#include "contrib/proftpd/reload.h"
+#include "contrib/proftpd/rules.h"
 #include "contrib/proftpd/sessions.h"
 #include "contrib/proftpd/user_file.h"
 #include "contrib/proftpd/user_rows.h"
@@ -102,14 +104,16 @@ apply_all(const struct proftpd_policy *proftpd, bool all, struct err *e)
     const struct policy *policy = &proftpd->accounts;
     struct locals locals = { 0 };
     struct people people = { 0 };
+    struct buf rules = BUF_INIT;
     sqlite3 *config = NULL, *db = NULL;
+    int64_t now_s = clock_utc_ms() / 1000;
     bool anew = false;
     int r = -1;
 
     if (locals_read(&locals, policy->passwd, policy->group, e) != 0 ||
         people_open(&config, policy, e) != 0 ||
-        people_read(&people, config, policy, &locals, clock_utc_ms() / 1000,
-            e) != 0)
+        people_read(&people, config, policy, &locals, now_s, e) != 0 ||
+        rules_text(config, now_s, &rules, e) != 0)
         goto out;
     if (locals_have_group(&locals, policy->marker_group) ||
         locals_have_gid(&locals, policy->marker_gid)) {
@@ -126,10 +130,11 @@ apply_all(const struct proftpd_policy *proftpd, bool all, struct err *e)
     if (apply_users(db, &people, policy, all || anew, e) != 0 ||
         end_sessions(db, &people, policy, anew, e) != 0)
         goto out;
-    r = 0;
+    r = proftpd->rules[0] == '\0' ? 0 : reload_rules(db, &rules, proftpd, e);
 out:
     database_close(db);
     database_close(config);
+    buf_release(&rules);
     people_release(&people);
     locals_release(&locals);
     return r;

@@ -82,6 +82,19 @@ def users_log_in_on_every_node(t):
         check(all(s.is_open() for s in bob), "bob's session was ended")
         for host in hosts:
             same(sftp(host, new, "ann"), None, "a login when disabled")
+    with t.promise("an address that a rule denies is refused after a reload "
+                   "that ends no session"):
+        primary.cli("ipfilter", "add", "allow", hosts[1].address, "--scope",
+                    "service", "--cluster")
+        primary.cli("ipfilter", "add", "deny", "127.0.0.0/8", "--scope",
+                    "service", "--cluster")
+        put_into_effect(hosts)
+        wait_for(lambda: sftp(hosts[0], old, "bob") is None and
+                 "] denied" in hosts[0].log(), 10, "a refusal")
+        check(all(s.is_open() for s in bob), "bob's session was ended")
+        primary.cli("ipfilter", "remove", "--cluster", "2")
+        put_into_effect(hosts)
+        wait_for(lambda: sftp(hosts[0], old, "bob"), 10, "a login")
     with t.promise("logins go on while the daemon is down"):
         hosts[1].node.kill9()
         check(sftp(hosts[1], old, "bob"), "refused")

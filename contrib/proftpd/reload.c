@@ -1,0 +1,185 @@
+/*
+ * Compares, writes, runs "proftpd -t", sends SIGHUP.  Only after that is it
+ * remembered, so that a run that was cut short in between is finished by the
+ * next, though the file is the same then.
+ */
+#include "contrib/proftpd/reload.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+#include "base/file.h"
+#include "contrib/accounts/processes.h"
+#include "contrib/proftpd/user_file.h"
+
+#define RULES_REMEMBERED "rules"
+#define FILE_MAX (16 * 1024 * 1024)
+#define SAID_MAX 2048
+
+/* The process of the running server, held; -1 when none runs. */
+static int
+hold_server(const struct proftpd_policy *policy)
+{
+    struct buf text = BUF_INIT;
+    struct process p;
+    struct err ignored = ERR_INIT;
+    long pid = 0;
+    int fd = -1;
+
+    if (file_read(policy->pid_file, 64, &text, &ignored) == 0) {
+        buf_put_u8(&text, 0);
+        pid = strtol((const char *)text.data, NULL, 10);
+    }
+    buf_release(&text);
+    if (pid > 1)
+        fd = process_hold((pid_t)pid);
+    if (fd >= 0 &&
+        process_read(&p, (pid_t)pid, "proftpd", policy->accounts.marker_gid))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* In the child: becomes "proftpd -t", its words to OUT. */
+static void
+become_check(const struct proftpd_policy *policy, int out)
+{
+    char *argv[] = { policy->proftpd, "-t", "-c", policy->config, NULL };
+
+    if (dup2(out, 1) >= 0 && dup2(out, 2) >= 0)
+        execv(argv[0], argv);
+    _exit(127);
+}
+
+/* Reads FD to its end, keeping the first of it in SAID. */
+static void
+hear(int fd, char said[SAID_MAX])
+{
+    char more[512];
+    size_t len = 0;
+    ssize_t n;
+
+    while (
+        (n = read(fd, more, sizeof(more))) > 0 || (n < 0 && errno == EINTR)) {
+        size_t room = SAID_MAX - 1 - len;
+        size_t taken = n < 0 ? 0 : (size_t)n < room ? (size_t)n : room;
+
+        memcpy(said + len, more, taken);
+        len += taken;
+    }
+    said[len] = '\0';
+}
+
+static int
+check_configuration(const struct proftpd_policy *policy, struct err *e)
+{
+    char said[SAID_MAX], shown[SAID_MAX / 4];
+    int ends[2], status = -1;
+    pid_t pid;
+
+    if (pipe(ends) != 0)
+        return err_set_errno(e, ERR_IO, errno, "could not make a pipe");
+    pid = fork();
+    if (pid == 0)
+        become_check(policy, ends[1]);
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return err_set_errno(e, ERR_IO, errno, "could not make a process");
+    }
+    hear(ends[0], said);
+    close(ends[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    escape_text(said, strlen(said), shown, sizeof(shown));
+    err_set(e, ERR_INVALID, "ProFTPD refuses its configuration: %s", shown);
+    err_hint(e, "Run \"proftpd -t\" and mend what it names; the rules are as "
+                "before.");
+    return -1;
+}
+
+/* Checks and tells the server, if there is one. */
+static int
+tell_server(const struct proftpd_policy *policy, struct err *e)
+{
+    int fd = hold_server(policy), r = 0;
+
+    if (fd < 0)
+        return 0;
+    if (check_configuration(policy, e) != 0)
+        r = -1;
+    else if (syscall(SYS_pidfd_send_signal, fd, SIGHUP, NULL, 0) != 0 &&
+             errno != ESRCH)
+        r = err_set_errno(e, ERR_IO, errno, "could not tell ProFTPD");
+    close(fd);
+    return r;
+}
+
+static bool
+is_same(const struct buf *a, const char *text)
+{
+    return text != NULL && strlen(text) == a->len &&
+           memcmp(a->data, text, a->len) == 0;
+}
+
+/* The file as it was, also when there was none. */
+static void
+put_back(const struct proftpd_policy *policy, const struct buf *old,
+    bool was_there)
+{
+    struct err ignored = ERR_INIT;
+
+    if (was_there)
+        file_write_atomic(policy->rules, old->data, old->len, 0600, &ignored);
+    else
+        file_remove(policy->rules, &ignored);
+}
+
+int
+reload_rules(sqlite3 *db, const struct buf *rules,
+    const struct proftpd_policy *policy, struct err *e)
+{
+    struct buf old = BUF_INIT, value = BUF_INIT;
+    char *told = NULL;
+    bool was_there, same;
+    int r = -1;
+
+    if (user_file_recall(db, RULES_REMEMBERED, &told, e) != 0)
+        return -1;
+    was_there = file_read(policy->rules, FILE_MAX, &old, e) == 0;
+    if (!was_there && e->code != ERR_NOT_FOUND)
+        goto out;
+    err_clear(e);
+    same = was_there && old.len == rules->len &&
+           memcmp(old.data, rules->data, old.len) == 0;
+    if (same && is_same(rules, told)) {
+        r = 0;
+        goto out;
+    }
+    if (!same &&
+        file_write_atomic(policy->rules, rules->data, rules->len, 0600, e) != 0)
+        goto out;
+    if (tell_server(policy, e) != 0) {
+        if (!same)
+            put_back(policy, &old, was_there);
+        goto out;
+    }
+    buf_put(&value, rules->data, rules->len);
+    buf_put_u8(&value, 0);
+    r = user_file_remember(db, RULES_REMEMBERED, (const char *)value.data, e);
+out:
+    buf_release(&old);
+    buf_release(&value);
+    free(told);
+    return r;
+}
