@@ -13,7 +13,7 @@
 /* Fewer are looked up sooner than a thread begins. */
 #define ALONE_MAX 64
 /* Rows of one batch, and the bytes on one side after which it ends. */
-#define BATCH_ROWS 256
+#define BATCH_ROWS 1024
 #define BATCH_BYTES ((size_t)1 << 20)
 
 struct row_pairs {
