@@ -16,10 +16,13 @@
 
 /* How long an end waits for an answer that is about to come. */
 #define PARTING_MS 200
+/* Acts that follow each other faster need no look at the connection. */
+#define IDLE_MS 200
 
 struct worker {
     struct cli *cli;
     struct admin_client *client; /* the thread's */
+    int64_t used_ms;             /* when its last call ended, monotonic */
     int wake_fd;
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
@@ -102,14 +105,34 @@ on_progress(void *ctx, json_t *line)
     give(r->w, answer);
 }
 
+/* Closes a connection that the node ended while it was idle, before an act: one
+ * that found out by itself could not be repeated, it might be done twice. */
+static void
+drop_dead(struct worker *w, const struct call *call)
+{
+    struct err ignored = ERR_INIT;
+    uint64_t size;
+
+    if (w->client == NULL || !call->urgent ||
+        clock_mono_ms() - w->used_ms < IDLE_MS)
+        return;
+    admin_client_stat(w->client, "/README.txt", &size, &ignored);
+    if (!admin_client_is_broken(w->client))
+        return;
+    admin_client_close(w->client);
+    w->client = NULL;
+}
+
 /* True when the call is to be tried again: the node only closed what had been
  * idle, and nothing was asked that could be done twice. */
 static bool
 call_once(struct worker *w, struct call *call, struct answer *answer)
 {
     struct running running = { .w = w, .call = call };
-    bool was_connected = w->client != NULL;
+    bool was_connected;
 
+    drop_dead(w, call);
+    was_connected = w->client != NULL;
     if (!was_connected &&
         cli_connect(w->cli, &w->client, &answer->error) != 0) {
         answer->lost = true;
@@ -117,6 +140,7 @@ call_once(struct worker *w, struct call *call, struct answer *answer)
     }
     admin_client_control(w->client, call->command, call->args, on_progress,
         &running, call->wait_ms, &answer->value, &answer->error);
+    w->used_ms = clock_mono_ms();
     if (!admin_client_is_broken(w->client))
         return false;
     answer->lost = answer->error.code != ERR_NONE;

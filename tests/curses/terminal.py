@@ -119,6 +119,14 @@ class Terminal:
         except Failed:
             raise Failed("%r is not seen:\n%s" % (pattern, self.text()))
 
+    def see_at_every_size(self, *patterns):
+        """The same in each of SIZES, and then as it was."""
+        width, height = self.width, self.height
+        for size in SIZES + ((width, height),):
+            self.resize(*size)
+            for pattern in patterns:
+                self.see(pattern)
+
     def see_no(self, pattern, deadline=20):
         try:
             wait_for(lambda: not self.sees(pattern), deadline, pattern)

@@ -56,14 +56,14 @@ def cancelling(t):
             with stopped(other):
                 term.type("beta")
                 term.keys("Enter")
-                term.see("> connect")
-                term.see("Esc: cancel, until it is made a secondary")
+                term.see_at_every_size("> connect", "Esc: cancel, until it is "
+                                       "made")
                 term.keys("Escape")
                 term.see("Error: cancelled, nothing was changed")
             same(node.status()["node"]["role"], "standalone", "role")
         with t.promise("then it is added after all"):
             term.keys("Enter")
-            term.see('"beta" is a secondary of this node now')
+            term.see_at_every_size('"beta" is a secondary of this node', "Next:")
 
 
 @scenario
