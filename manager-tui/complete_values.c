@@ -12,6 +12,7 @@
 #include "manager-tui/arguments.h"
 #include "manager-tui/cli.h"
 #include "manager-tui/complete.h"
+#include "manager-tui/screen.h"
 
 #define NODE_TIMEOUT_MS 800
 #define NAMES_MAX 500
@@ -149,6 +150,18 @@ offer_choices(const char *text, size_t len, const char *kept,
     return true;
 }
 
+/* The views of the manager that can be printed. */
+static bool
+offer_views(const struct option *option, const char *kept, const char *current)
+{
+    if (strcmp(option->value, "VIEW") != 0)
+        return false;
+    for (size_t i = 0; screen_views[i] != NULL; i++)
+        complete_offer(kept, current, screen_views[i]->name,
+            screen_views[i]->title);
+    return true;
+}
+
 static const char *
 kind_of(const char *value, size_t len)
 {
@@ -186,7 +199,7 @@ complete_option_value(const struct typed *typed, const struct option *option,
     puts(kind_of(option->value, strlen(option->value)));
     fflush(stdout);
     if (!offer_choices(option->value, strlen(option->value), kept, current) &&
-        source != NULL)
+        !offer_views(option, kept, current) && source != NULL)
         offer_names(typed, source, before, current + done);
     free(before);
 }

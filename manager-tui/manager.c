@@ -39,6 +39,9 @@ manager_say(struct manager *m, bool error, const char *fmt, ...)
 void
 manager_show_tab(struct manager *m, size_t tab)
 {
+    /* Who comes back does not go on typing a filter. */
+    if (m->tabs[m->tab] != NULL)
+        list_of(m->tabs[m->tab])->filtering = false;
     m->tab = tab;
     if (m->tabs[tab] == NULL)
         m->tabs[tab] = screen_open(m, screen_views[tab], NULL);

@@ -67,6 +67,7 @@ screen_push(struct screen *s, const struct screen_view *view,
     struct manager *m = s->m;
     struct screen *above = screen_open(m, view, subject);
 
+    list_of(s)->filtering = false;
     above->below = m->tabs[m->tab];
     m->tabs[m->tab] = above;
     screen_refresh(above);

@@ -128,7 +128,11 @@ def handling(t):
             term.type("second2")
             term.see_no("second1")
             term.see("Filter: second2")
-            term.keys("Enter", "Escape")
+            term.keys("Tab")
+            term.view("Users")
+            term.keys("2", "k")
+            term.see("Filter: second2 ")
+            term.keys("Escape")
             term.see("second1")
             term.keys(">", "<")
             term.see(r"NAMEv")
@@ -201,6 +205,41 @@ def handling(t):
             term.see("^Server second1")
             node.cli("server", "remove", "second1", "--yes")
             term.see("It is no server of this node any more")
+
+
+def names_seen(term):
+    return [line.split()[0].lstrip("*") for line in
+            (line[2:] for line in term.screen()) if "paused" in line]
+
+
+@scenario
+def many_servers(t):
+    cluster = t.cluster(1, interval="1d")
+    node = cluster.primary
+    cluster.pretend_servers(999)
+    with t.promise("1,000 servers: pages in their order, ends, filter"):
+        for width, height in SIZES:
+            with Terminal(node, width, height) as term:
+                term.view("Servers")
+                term.see("^> primary")
+                for _ in range(12):
+                    term.keys("NPage", "NPage", "NPage")
+                term.see_no(r"^. +\.\.\.$|^. primary")
+                numbers = [int(name[4:]) for name in names_seen(term)]
+                same(numbers, list(range(numbers[0],
+                                         numbers[0] + len(numbers))), "rows")
+                check(numbers[0] > 300, term.text)
+                term.keys("G")
+                term.see("^> second1 ")
+                term.see("^. node0999 +. paused")
+                term.keys("/")
+                term.type("node042")
+                term.see("Filter: node042 +1[01] rows")
+                term.see("^. node0429 +. paused")
+                term.keys("Enter", "Escape", "g")
+                term.see("^> primary")
+        reply = node.run("--plain", "servers")
+        check("more" in reply.out, reply.out[-300:])
 
 
 @scenario

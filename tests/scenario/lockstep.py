@@ -390,6 +390,25 @@ class Cluster:
                  0.1)
 
 
+    def pretend_servers(self, count):
+        """Has the primary know COUNT more servers, paused, that there are
+        not: like the first one, but for their names."""
+        node = self.primary
+        node.stop()
+        with contextlib.closing(sqlite3.connect(node.path("node.db"))) as db:
+            names = ", ".join(
+                row[1] for row in db.execute("PRAGMA table_info(servers)")
+                if row[1] not in ("id", "name", "paused", "node_id"))
+            with db:
+                db.execute(
+                    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1"
+                    " FROM n WHERE i < ?) INSERT INTO servers (name, paused,"
+                    " node_id, %s) SELECT printf('node%%04d', i), 1,"
+                    " randomblob(16), %s FROM (SELECT * FROM servers LIMIT 1),"
+                    " n" % (names, names), (count,))
+        node.start()
+
+
 class Test:
     """What a scenario is given: nodes of its own, promises to keep."""
 

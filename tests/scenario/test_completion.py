@@ -48,6 +48,8 @@ def words_of_the_tables_are_completed(t):
         (["user", "key", "add", "ann", ""], "files", []),
         (["backup", "restore", ""], "files", []),
         (["--state-dir", ""], "folders", []),
+        (["--plain", "s"], "words", ["servers", "settings"]),
+        (["--plain=o"], "words", ["--plain=overview"]),
         (["user", "show", "--", "--"], "words", []),
         (["nonsense", ""], "", []),
         (["status", "one", "word", "too", "many", ""], "", []),
