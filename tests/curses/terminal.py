@@ -119,13 +119,17 @@ class Terminal:
         except Failed:
             raise Failed("%r is not seen:\n%s" % (pattern, self.text()))
 
-    def see_at_every_size(self, *patterns):
-        """The same in each of SIZES, and then as it was."""
-        width, height = self.width, self.height
-        for size in SIZES + ((width, height),):
-            self.resize(*size)
+    def see_at_every_size(self, *patterns, back=True):
+        """The same in each of SIZES, that of now first, and then BACK to
+        it."""
+        now = self.width, self.height
+        for size in sorted(SIZES, key=lambda size: size != now):
+            if size != (self.width, self.height):
+                self.resize(*size)
             for pattern in patterns:
                 self.see(pattern)
+        if back:
+            self.resize(*now)
 
     def see_no(self, pattern, deadline=20):
         try:

@@ -63,11 +63,12 @@ BOXES = (
 
 def box(term, keys, seen, error):
     term.keys(*keys)
-    term.see_at_every_size(seen)
+    term.see_at_every_size(seen, back=not error)
     if error:
         # From the first field back over "Cancel" to the button.
         term.keys("BTab", "BTab", "Enter")
-        term.see_at_every_size(error)
+        term.see_at_every_size(error, back=False)
+        term.resize(80, 24)
     term.keys("Escape")
     term.see_no(error or seen)
 
