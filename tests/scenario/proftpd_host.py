@@ -59,6 +59,13 @@ class ProftpdHost(Host):
             f.write("database = %s\nusers = %s\nrules = %s\n%s" % (
                 self.node.live(), self.users(), self.path("made/rules.conf"),
                 config))
+        with open(self.path("etc/proftpd/proftpd.conf"), "w") as f:
+            f.write(MAIN)
+        with open(self.path("etc/proftpd/conf.d/lockstep.conf"), "w") as f:
+            f.write(self.example())
+
+    def example(self):
+        """contrib/proftpd/lockstep.conf with this host's paths."""
         with open(os.path.join(ROOT, "contrib/proftpd/lockstep.conf")) as f:
             text = f.read()
         for old, new in (
@@ -68,10 +75,7 @@ class ProftpdHost(Host):
                 ("/var/lib/lockstep-proftpd/", self.path("made/"))):
             check(old in text, "the example has no " + old)
             text = text.replace(old, new)
-        with open(self.path("etc/proftpd/proftpd.conf"), "w") as f:
-            f.write(MAIN)
-        with open(self.path("etc/proftpd/conf.d/lockstep.conf"), "w") as f:
-            f.write(text)
+        return text
 
     def apply(self, *args, expect=0):
         """Runs the hook by hand; what it says."""
