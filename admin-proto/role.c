@@ -8,6 +8,7 @@ static const char *const names[] = {
     [ROLE_NONE] = "none",
     [ROLE_VIEWER] = "viewer",
     [ROLE_PUSH] = "push",
+    [ROLE_JOIN] = "join",
     [ROLE_ADMIN] = "admin",
 };
 

@@ -8,6 +8,7 @@ enum role {
     ROLE_NONE,   /* not logged in */
     ROLE_VIEWER, /* status, servers, events, metrics */
     ROLE_PUSH,   /* a primary's key: frames, facts, events, release */
+    ROLE_JOIN,   /* the primary of a join file, before: may enrol, once */
     ROLE_ADMIN   /* everything */
 };
 

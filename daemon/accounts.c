@@ -18,6 +18,7 @@
 #include "daemon/datasets.h"
 #include "daemon/engine.h"
 #include "daemon/inbound.h"
+#include "daemon/join.h"
 #include "daemon/keys_openssh.h"
 #include "daemon/store.h"
 
@@ -159,6 +160,11 @@ accounts_check_password(struct accounts *a, const char *user,
     enum role role = ROLE_NONE;
     struct check *c;
 
+    if (strcmp(user, JOIN_USER) == 0 && join_is_open(a->engine)) {
+        fn(ctx,
+            join_check_password(a->engine, password) ? ROLE_JOIN : ROLE_NONE);
+        return;
+    }
     if (strand_queued(a->strand) >= CHECKS_WAITING_MAX) {
         fn(ctx, ROLE_NONE);
         return;
@@ -235,6 +241,8 @@ accounts_role(const struct accounts *a, const char *user)
 
     if (strcmp(user, LOCAL_USER) == 0 || strcmp(user, BREAK_GLASS_USER) == 0)
         return ROLE_ADMIN;
+    if (strcmp(user, JOIN_USER) == 0 && join_is_open(a->engine))
+        return ROLE_JOIN;
     if (strcmp(user, PUSH_USER) == 0)
         return a->engine->node.role == NODE_SECONDARY ? ROLE_PUSH : ROLE_NONE;
     admin = admin_list_find(&a->cluster, user);

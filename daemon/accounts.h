@@ -1,5 +1,5 @@
 /*
- * Who may log in on the admin port.  Three sources, asked in this order:
+ * Who may log in on the admin port.  Four sources, asked in this order:
  *   1. the local administrator's key (STATE_DIR/local-admin-key, made at the
  *      first start; user "local"), only from a loopback address: role admin;
  *   2. the primary's login key, on a secondary (user "lockstep"): role push;
@@ -7,6 +7,7 @@
  *      admin_keys, see daemon/admins_schema.c), and the break-glass account of
  *      this node ("admin" of the first start), kept in the node store, never
  *      replicated.
+ *   4. until a join file was used, its primary (user "join", daemon/join.h).
  * Passwords are kept as scrypt (N 32768, r 8, p 1, 16-byte salt), verified on a
  * thread, one at a time, in constant work whether or not the user exists.
  */

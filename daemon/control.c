@@ -184,6 +184,8 @@ control_fail(struct control_call *call, const struct err *e)
 static bool
 role_allows(enum role role, const struct control_command *command)
 {
+    if (role == ROLE_JOIN)
+        return (command->flags & CONTROL_JOINS) != 0;
     return role == ROLE_ADMIN || role == command->least ||
            ((command->flags & CONTROL_ANY_ROLE) != 0 && role != ROLE_NONE);
 }

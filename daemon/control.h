@@ -27,7 +27,9 @@ enum control_flag {
     /* Only on a primary, and standalone if also CHANGES. */
     CONTROL_PRIMARY = 2,
     /* Also for the viewer and push roles. */
-    CONTROL_ANY_ROLE = 4
+    CONTROL_ANY_ROLE = 4,
+    /* For the primary of a join file, which may nothing else. */
+    CONTROL_JOINS = 8
 };
 
 struct control_command {

@@ -15,6 +15,7 @@
 #include "daemon/doctor.h"
 #include "daemon/engine.h"
 #include "daemon/events.h"
+#include "daemon/join.h"
 #include "daemon/fleet_events.h"
 #include "daemon/node_keys.h"
 #include "daemon/node_role.h"
@@ -208,6 +209,8 @@ facts_json(struct control_call *call)
     json_object_set_new(json, "datasets", datasets);
     json_object_set_new(json, "disk_free",
         json_integer((json_int_t)bytes_free));
+    if (control_role(call) == ROLE_JOIN)
+        json_object_set_new(json, "join_proof", join_proof_json(engine));
     json_object_set_new(json, "cluster",
         node->role == NODE_STANDALONE
             ? json_null()
@@ -277,6 +280,24 @@ enrolled(void *ctx, const struct err *e)
 }
 
 static void
+run_join(struct control_call *call)
+{
+    const json_t *file = json_member(control_args(call), "file");
+    struct err e = ERR_INIT;
+
+    if (!json_is_object(file)) {
+        err_set(&e, ERR_INVALID, "\"file\" must be an object");
+        control_fail(call, &e);
+    } else if (join_accept(control_engine(call), file, &e) != 0) {
+        control_fail(call, &e);
+    } else {
+        control_finish(call, json_pack("{s:O, s:O}", "primary_name",
+                                 json_member(file, "primary_name"), "expires",
+                                 json_member(file, "expires")));
+    }
+}
+
+static void
 run_enroll(struct control_call *call)
 {
     struct engine *engine = control_engine(call);
@@ -288,6 +309,8 @@ run_enroll(struct control_call *call)
 
     if (read_enrollment(args, &en, &login_blob, &e) != 0 ||
         json_member_bool(args, "dry_run", false, &dry_run, &e) != 0 ||
+        (control_role(call) == ROLE_JOIN &&
+            join_check_enrollment(engine, &en, &e) != 0) ||
         node_may_enroll(engine, &en, &e) != 0)
         goto fail;
     en.primary_address = control_address(call);
@@ -301,6 +324,7 @@ run_enroll(struct control_call *call)
     }
     if (node_enroll(engine, &en, enrolled, call, &e) != 0)
         goto fail;
+    join_close(engine);
     goto out;
 fail:
     control_fail(call, &e);
@@ -372,6 +396,7 @@ fail:
     control_fail(call, &e);
 }
 
+static const char *const join_arguments[] = { "file", NULL };
 static const char *const no_arguments[] = { NULL };
 static const char *const events_arguments[] = { "since", "limit", "server",
     "all", "after", NULL };
@@ -386,7 +411,8 @@ const struct control_command control_node_commands[] = {
     { "status", CONTROL_ANY_ROLE, ROLE_VIEWER, no_arguments, run_status },
     { "events list", CONTROL_ANY_ROLE, ROLE_VIEWER, events_arguments,
         run_events_list },
-    { "node enroll", 0, ROLE_ADMIN, enroll_arguments, run_enroll },
+    { "node join", 0, ROLE_ADMIN, join_arguments, run_join },
+    { "node enroll", CONTROL_JOINS, ROLE_ADMIN, enroll_arguments, run_enroll },
     { "node keys", 0, ROLE_PUSH, keys_arguments, node_keys_run },
     { "node release", 0, ROLE_PUSH, release_arguments, run_release },
     { "node detach", 0, ROLE_ADMIN, no_arguments, run_detach },

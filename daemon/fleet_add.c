@@ -256,6 +256,22 @@ registration_enrolled(void *ctx, const json_t *result, const struct err *e)
     }
 }
 
+/* Nobody but the node that has the join file knows it. */
+static int
+check_join(const struct registration *r, struct err *e)
+{
+    const char *proof = json_string_value(json_member(r->facts, "join_proof"));
+
+    if (r->join_proof == NULL)
+        return 0;
+    if (proof != NULL && strlen(proof) == strlen(r->join_proof) &&
+        bytes_equal_secret(proof, r->join_proof, strlen(proof)))
+        return 0;
+    err_set(e, ERR_KEY_CHANGED, "\"%s\" does not have the join file", r->host);
+    err_hint(e, "Somebody else answers there: look who. Nothing was sent.");
+    return -1;
+}
+
 static void
 registration_have_facts(void *ctx, const json_t *result, const struct err *e)
 {
@@ -272,7 +288,8 @@ registration_have_facts(void *ctx, const json_t *result, const struct err *e)
         return;
     }
     r->facts = json_deep_copy(result);
-    if (facts_node(r->facts, id, &name, &version, &error) != 0 ||
+    if (check_join(r, &error) != 0 ||
+        facts_node(r->facts, id, &name, &version, &error) != 0 ||
         check_new_node(r, id, &error) != 0 ||
         registration_check_name(r, r->name != NULL ? r->name : name, &error) !=
             0) {

@@ -156,7 +156,7 @@ static const char *const facts_arguments[] = { "host", "port", "user",
     "password", "fingerprint", "trust_on_first_use", "ticket", NULL };
 static const char *const add_arguments[] = { "host", "port", "user", "password",
     "fingerprint", "trust_on_first_use", "name", "cluster_name", "narrow",
-    "ticket", NULL };
+    "ticket", "join_proof", NULL };
 static const char *const trust_arguments[] = { "name", "fingerprint", NULL };
 static const char *const sync_now_arguments[] = { "servers", "wait", "dry_run",
     "limit", "timeout_ms", NULL };

@@ -30,6 +30,7 @@ registration_free(uv_handle_t *handle)
     free(r->name);
     free(r->cluster_name);
     free(r->ticket);
+    free(r->join_proof);
     free(r->host_key);
     json_decref(r->facts);
     fleet_release(r->fleet);
@@ -225,6 +226,7 @@ registration_read(struct registration *r, const json_t *args, struct err *e)
     const char *name = NULL;
     const char *cluster_name = NULL;
     const char *ticket = NULL;
+    const char *join_proof = NULL;
     int64_t port = ADMIN_PORT;
     bool login = r->aim == AIM_FACTS || r->aim == AIM_ADD;
 
@@ -239,6 +241,7 @@ registration_read(struct registration *r, const json_t *args, struct err *e)
         json_member_string(args, "name", false, &name, e) != 0 ||
         json_member_string(args, "cluster_name", false, &cluster_name, e) !=
             0 ||
+        json_member_string(args, "join_proof", false, &join_proof, e) != 0 ||
         json_member_string(args, "ticket", false, &ticket, e) != 0)
         return -1;
     if (port < 1 || port > 65535)
@@ -252,6 +255,7 @@ registration_read(struct registration *r, const json_t *args, struct err *e)
     r->name = alloc_string(name);
     r->cluster_name = alloc_string(cluster_name);
     r->ticket = alloc_string(ticket);
+    r->join_proof = alloc_string(join_proof);
     if (registration_check_ticket(r, e) != 0)
         return -1;
     return r->aim == AIM_ADD ? check_not_adding(r->fleet, r, e) : 0;

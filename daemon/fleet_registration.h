@@ -29,7 +29,8 @@ struct registration {
     bool narrow;    /* its filter to the address that it sees us come from */
     char *name;
     char *cluster_name;
-    char *ticket; /* by which it can be cancelled; NULL */
+    char *join_proof; /* what the node has to answer, or NULL */
+    char *ticket;     /* by which it can be cancelled; NULL */
     uint8_t *host_key;
     size_t host_key_len;
     char shown[64]; /* fingerprint shown */

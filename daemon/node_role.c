@@ -16,6 +16,7 @@
 #include "daemon/events.h"
 #include "daemon/fleet.h"
 #include "daemon/inbound.h"
+#include "daemon/join.h"
 #include "daemon/store.h"
 
 struct role_work {
@@ -205,6 +206,7 @@ node_leave(struct engine *engine, node_role_fn fn, void *ctx, struct err *e)
         return -1;
     events_add(engine->events, "info", "standalone", NULL, NULL,
         "no secondary of \"%s\" any more; the data stays", primary);
+    join_close(engine);
     change_datasets(engine, fn, ctx);
     return 0;
 }

@@ -103,6 +103,7 @@ struct vfs_entry {
 
 #define VFS_VIEWER (1u << ROLE_VIEWER)
 #define VFS_PUSH (1u << ROLE_PUSH)
+#define VFS_JOIN (1u << ROLE_JOIN)
 #define VFS_ADMIN (1u << ROLE_ADMIN)
 
 void vfs_session_hold(struct vfs_session *s);

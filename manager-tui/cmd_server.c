@@ -83,7 +83,9 @@ static const struct option add_options[] = {
         "with --yes no)" },
     { "from", "FILE", OPTION_TEXT, "from",
         "add each server of FILE: HOST[:PORT] [name=N] [user=U] "
-        "[fingerprint=F] [password-file=F]" },
+        "[fingerprint=F] [password-file=F] [join=F]" },
+    { "join", "FILE", OPTION_TEXT, "join",
+        "by a join file, which that node was given: nothing is asked" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 
@@ -100,7 +102,7 @@ static const struct option trust_options[] = {
 };
 
 const struct command server_commands[] = {
-    { "server", "add", "HOST[:PORT] | --from FILE",
+    { "server", "add", "HOST[:PORT] | --from FILE | --join FILE",
         "register a secondary and overwrite it with this primary's data",
         "server add edge-1.example.org\n"
         "server add 192.0.2.7 --name edge-1 --fingerprint SHA256:... "

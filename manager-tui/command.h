@@ -54,6 +54,8 @@ extern const struct command *const command_tables[];
 
 extern const struct command status_commands[];
 extern const struct command server_commands[];
+extern const struct command join_file_commands[];
+extern const struct command join_commands[];
 extern const struct command sync_commands[];
 extern const struct command dataset_commands[];
 extern const struct command user_commands[];

@@ -10,6 +10,8 @@
 const struct command *const command_tables[] = {
     status_commands,
     server_commands,
+    join_file_commands,
+    join_commands,
     sync_commands,
     dataset_commands,
     user_commands,

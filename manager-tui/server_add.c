@@ -184,14 +184,20 @@ out:
 int
 server_add_one(struct cli *cli, json_t *args, json_t **entry, struct err *e)
 {
-    json_t *file = NULL;
+    json_t *file = NULL, *join_file = NULL;
     const char *path = cli_take_text(args, "password_file", &file);
+    const char *join = cli_take_text(args, "join", &join_file);
     int r = -1;
 
     if (json_object_get(args, "user") == NULL)
         json_object_set_new(args, "user", json_string("admin"));
-    if (server_split_address(args, e) != 0)
+    if ((join == NULL || json_object_get(args, "host") != NULL) &&
+        server_split_address(args, e) != 0)
         goto out;
+    if (join != NULL) {
+        r = server_add_joined(cli, join, args, entry, e);
+        goto out;
+    }
     /* Said before anything is sent anywhere. */
     if (!cli->yes && !cli_can_ask(cli)) {
         r = cli_confirm(cli, "", "", e);
@@ -206,6 +212,7 @@ server_add_one(struct cli *cli, json_t *args, json_t **entry, struct err *e)
 out:
     secret_wipe_members(args);
     json_decref(file);
+    json_decref(join_file);
     return r;
 }
 
@@ -215,11 +222,12 @@ server_add_run(struct cli *cli, const struct command *command, json_t *args,
 {
     json_t *from = NULL, *entry = NULL;
     const char *path = cli_take_text(args, "from", &from);
-    bool one = json_object_get(args, "host") != NULL;
+    bool one = json_object_get(args, "host") != NULL ||
+               json_object_get(args, "join") != NULL;
     int r = -1;
 
     if (one == (path != NULL)) {
-        err_set(e, ERR_USAGE, "give either HOST[:PORT] or --from FILE");
+        err_set(e, ERR_USAGE, "give HOST[:PORT], --join FILE or --from FILE");
     } else if (path != NULL) {
         r = server_add_file(cli, path, args, e);
     } else if (server_add_one(cli, args, &entry, e) == 0) {

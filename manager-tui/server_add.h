@@ -17,6 +17,9 @@ int server_add_run(struct cli *cli, const struct command *command, json_t *args,
  * trust_on_first_use, cluster_name as given; ENTRY gets the result. */
 int server_add_one(struct cli *cli, json_t *args, json_t **entry,
     struct err *e);
+/* cmd_join.c: by the join file PATH, which has what ARGS does not say. */
+int server_add_joined(struct cli *cli, const char *path, json_t *args,
+    json_t **entry, struct err *e);
 /* Each line of the file PATH; COMMON are the options given for all. */
 int server_add_file(struct cli *cli, const char *path, const json_t *common,
     struct err *e);

@@ -1,6 +1,6 @@
 /*
  * Many registrations from a file, one a line:
- *     HOST[:PORT] [name=N] [user=U] [fingerprint=F] [password-file=F]
+ *     HOST[:PORT] [name=N] [user=U] [fingerprint=F] [password-file=F] [join=F]
  * Blank lines and those that begin with "#" say nothing.
  */
 #include <stdlib.h>
@@ -25,6 +25,7 @@ take_setting(json_t *args, const char *word, size_t len, struct err *e)
         { "user=", "user" },
         { "fingerprint=", "fingerprint" },
         { "password-file=", "password_file" },
+        { "join=", "join" },
     };
 
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
@@ -38,7 +39,7 @@ take_setting(json_t *args, const char *word, size_t len, struct err *e)
     }
     err_set(e, ERR_USAGE, "\"%.*s\" is unknown", (int)len, word);
     err_hint(e, "A line is HOST[:PORT] [name=N] [user=U] [fingerprint=F] "
-                "[password-file=F].");
+                "[password-file=F] [join=F].");
     return -1;
 }
 
