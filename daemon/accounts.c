@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin-proto/ssh_client.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -207,6 +208,18 @@ same_blob(const void *a, size_t a_len, const void *b, size_t b_len)
     return a != NULL && a_len == b_len && bytes_equal_secret(a, b, a_len);
 }
 
+/* What an administrator of this node said its next login shows. */
+static bool
+is_trusted_login(const struct node *node, const void *blob, size_t len)
+{
+    char text[64];
+
+    if (node->primary_login_trusted[0] == '\0')
+        return false;
+    admin_fingerprint(blob, len, text);
+    return strcmp(text, node->primary_login_trusted) == 0;
+}
+
 void
 accounts_check_key(struct accounts *a, const char *user, const void *blob,
     size_t len, bool loopback, accounts_fn fn, void *ctx)
@@ -223,7 +236,8 @@ accounts_check_key(struct accounts *a, const char *user, const void *blob,
         if (node->role == NODE_SECONDARY &&
             (same_blob(node->primary_login_blob, node->primary_login_blob_len,
                  blob, len) ||
-                is_next_login(node, blob, len)))
+                is_next_login(node, blob, len) ||
+                is_trusted_login(node, blob, len)))
             role = ROLE_PUSH;
     } else if (admin != NULL) {
         for (i = 0; i < admin->key_count; i++) {

@@ -106,7 +106,7 @@ extern const struct control_command control_gate_commands[];
 extern const struct control_command control_filter_commands[];
 /* firewall.c: firewall matrix */
 extern const struct control_command control_firewall_commands[];
-/* control_key.c: key show, key rotate */
+/* control_key.c: key show, rotate, trust */
 extern const struct control_command control_key_commands[];
 /* control_hook.c: hook list, run, wait */
 extern const struct control_command control_hook_commands[];

@@ -1,5 +1,5 @@
 /*
- * The commands "key show" and "key rotate".
+ * The commands "key show", "key rotate" and "key trust".
  */
 #include <string.h>
 
@@ -9,6 +9,7 @@
 #include "daemon/fleet.h"
 #include "daemon/key_rotation.h"
 #include "daemon/keys_openssh.h"
+#include "daemon/node_keys.h"
 
 static const uint8_t none[ED25519_PUBLIC_SIZE];
 
@@ -78,6 +79,12 @@ waits_json(const struct engine *engine, const json_t *servers)
 }
 
 static json_t *
+trusted_json(const char *fingerprint)
+{
+    return json_text(fingerprint[0] != '\0' ? fingerprint : NULL);
+}
+
+static json_t *
 primary_json(const struct node *node)
 {
     const uint8_t *login = node->primary_login_blob;
@@ -88,12 +95,14 @@ primary_json(const struct node *node)
         login += ED25519_BLOB_SIZE - ED25519_PUBLIC_SIZE;
     else
         login = none;
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
         json_text(node->primary_name), "host",
         json_text(node->primary_fingerprint), "login", fingerprint_json(login),
         "login_next", fingerprint_json(node->primary_login_next), "bundle",
         fingerprint_json(node->primary_bundle_key), "bundle_next",
-        fingerprint_json(node->primary_bundle_next));
+        fingerprint_json(node->primary_bundle_next), "login_trusted",
+        trusted_json(node->primary_login_trusted), "bundle_trusted",
+        trusted_json(node->primary_bundle_trusted));
 }
 
 static void
@@ -108,37 +117,61 @@ finish_with_keys(struct control_call *call)
                              servers, "primary", primary_json(&engine->node)));
 }
 
+static int
+take_kind(const json_t *args, enum key_kind *kind, struct err *e)
+{
+    const char *name = NULL;
+
+    if (json_member_string(args, "kind", true, &name, e) != 0)
+        return -1;
+    if (key_kind_parse(name, kind))
+        return 0;
+    err_set(e, ERR_INVALID, "there is no \"%s\" key", name);
+    err_hint(e, "The keys are host, login and bundle.");
+    return -1;
+}
+
+static void
+run_trust(struct control_call *call)
+{
+    const json_t *args = control_args(call);
+    const char *fingerprint = NULL;
+    struct err e = ERR_INIT;
+    enum key_kind kind;
+
+    if (take_kind(args, &kind, &e) != 0 ||
+        json_member_string(args, "fingerprint", true, &fingerprint, &e) != 0 ||
+        node_keys_trust(control_engine(call), kind, fingerprint,
+            control_who(call), &e) != 0)
+        control_fail(call, &e);
+    else
+        finish_with_keys(call);
+}
+
 static void
 run_rotate(struct control_call *call)
 {
     const json_t *args = control_args(call);
     struct err e = ERR_INIT;
-    const char *name = NULL;
     enum key_kind kind;
     bool force = false;
 
-    if (json_member_string(args, "kind", true, &name, &e) != 0 ||
-        json_member_bool(args, "force", false, &force, &e) != 0)
-        goto fail;
-    if (!key_kind_parse(name, &kind)) {
-        err_set(&e, ERR_INVALID, "there is no \"%s\" key", name);
-        err_hint(&e, "The keys are host, login and bundle.");
-        goto fail;
-    }
-    if (key_rotation_start(control_engine(call), kind, force, control_who(call),
+    if (take_kind(args, &kind, &e) != 0 ||
+        json_member_bool(args, "force", false, &force, &e) != 0 ||
+        key_rotation_start(control_engine(call), kind, force, control_who(call),
             &e) != 0)
-        goto fail;
-    finish_with_keys(call);
-    return;
-fail:
-    control_fail(call, &e);
+        control_fail(call, &e);
+    else
+        finish_with_keys(call);
 }
 
 static const char *const no_arguments[] = { NULL };
 static const char *const rotate_arguments[] = { "kind", "force", NULL };
+static const char *const trust_arguments[] = { "kind", "fingerprint", NULL };
 
 const struct control_command control_key_commands[] = {
     { "key show", 0, ROLE_VIEWER, no_arguments, finish_with_keys },
     { "key rotate", 0, ROLE_ADMIN, rotate_arguments, run_rotate },
+    { "key trust", 0, ROLE_ADMIN, trust_arguments, run_trust },
     { NULL, 0, ROLE_NONE, NULL, NULL },
 };

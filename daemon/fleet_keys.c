@@ -229,8 +229,8 @@ take_host_keys(struct server *server, const struct key_successor *now,
 
 /* Telling. */
 
-/* It was never told of a key that we use: it gets nothing more until it was,
- * which only an administrator there can bring about. */
+/* It was never told of a key that we use: it gets nothing more until it was, or
+ * an administrator there trusts it. */
 static void
 stop(struct server *server, const struct err *e)
 {
@@ -241,13 +241,18 @@ stop(struct server *server, const struct err *e)
 void
 server_keys_explain(const struct server *server, struct err *e)
 {
+    const struct keys *keys = &server->fleet->engine->keys;
     uint8_t hash[HASH_SIZE];
+    char fingerprint[64];
 
     announcement_hash(server->fleet, hash);
-    if (e->code == ERR_LOGIN && !knows(server, hash))
-        err_hint(e,
-            "It has not confirmed our keys of now: if it never heard of them, "
-            "run \"lockstep node detach\" there, and remove and add it here.");
+    if (e->code != ERR_LOGIN || knows(server, hash))
+        return;
+    admin_fingerprint(keys->login_blob, keys->login_blob_len, fingerprint);
+    err_hint(e,
+        "It has not confirmed our keys of now: if it never heard of them, run "
+        "\"lockstep key trust login %s\" there.",
+        fingerprint);
 }
 
 static void

@@ -54,7 +54,8 @@ server_settled(const struct waiter *w, const struct server *server)
         if (!lane_is_alive(lane) || lane_has(w, lane, w->targets[i]))
             continue;
         confirmed = false;
-        waiting = waiting || (server->ready && !lane->stuck);
+        waiting =
+            waiting || (server->ready && !server->key_changed && !lane->stuck);
     }
     if (confirmed)
         return EQUAL;

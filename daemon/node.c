@@ -43,6 +43,8 @@ static const struct member members[] = {
     MEMBER("primary.fingerprint", FORM_TEXT, primary_fingerprint),
     MEMBER("primary.login_next", FORM_BYTES, primary_login_next),
     MEMBER("primary.bundle_next", FORM_BYTES, primary_bundle_next),
+    MEMBER("primary.login_trusted", FORM_TEXT, primary_login_trusted),
+    MEMBER("primary.bundle_trusted", FORM_TEXT, primary_bundle_trusted),
     MEMBER("primary.heard_ms", FORM_NUMBER, primary_heard_ms),
     MEMBER("primary.equal_ms", FORM_NUMBER, primary_equal_ms),
     MEMBER("sync.enabled", FORM_BOOL, sync_enabled),

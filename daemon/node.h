@@ -42,6 +42,10 @@ struct node {
     /* Successors that it announced, raw; zero: none (daemon/node_keys.c). */
     uint8_t primary_login_next[ED25519_PUBLIC_SIZE];
     uint8_t primary_bundle_next[ED25519_PUBLIC_SIZE];
+    /* Fingerprints that an administrator of this node accepted instead: "" or
+     * "SHA256:...", until the primary says that it uses that key. */
+    char primary_login_trusted[64];
+    char primary_bundle_trusted[64];
     int64_t primary_heard_ms; /* UTC; memory only, saved at most once a
                                       minute and at stop */
     int64_t primary_equal_ms; /* the same: daemon/equal_since.h */

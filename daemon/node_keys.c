@@ -2,7 +2,8 @@
  * The command "node keys": a primary tells this secondary which keys it uses
  * and will use, and hears about our host key.  What it announced is accepted
  * beside what it uses, until it says that it uses that: then the key before it
- * is forgotten.  A key that it did not announce is refused.
+ * is forgotten.  A key that it did not announce is refused, unless an
+ * administrator here accepted it by its fingerprint.
  */
 #include "daemon/node_keys.h"
 
@@ -19,6 +20,8 @@
 #include "daemon/key_announcement.h"
 #include "daemon/key_rotation.h"
 #include "daemon/keys_openssh.h"
+
+#define FINGERPRINT_LEN 50 /* "SHA256:" and base64 of 32 bytes */
 
 static const uint8_t none[ED25519_PUBLIC_SIZE];
 
@@ -63,11 +66,14 @@ check_keys(const struct node *node, const struct key_announcement *a,
         enum key_kind kind;
         const uint8_t *now;
         const uint8_t *next;
+        const char *trusted;
     } held[] = {
         { KEY_LOGIN, login + ED25519_BLOB_SIZE - ED25519_PUBLIC_SIZE,
-            node->primary_login_next },
-        { KEY_BUNDLE, node->primary_bundle_key, node->primary_bundle_next },
+            node->primary_login_next, node->primary_login_trusted },
+        { KEY_BUNDLE, node->primary_bundle_key, node->primary_bundle_next,
+            node->primary_bundle_trusted },
     };
+    char shown[64];
 
     for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
         const uint8_t *used = a->now[held[i].kind];
@@ -75,14 +81,17 @@ check_keys(const struct node *node, const struct key_announcement *a,
         if (is_key(used, held[i].now) ||
             (is_key(used, held[i].next) && !is_key(used, none)))
             continue;
+        key_fingerprint(used, shown);
+        if (strcmp(shown, held[i].trusted) == 0)
+            continue;
         err_set(e, ERR_KEY_CHANGED,
-            "the %s key of primary \"%s\" was not announced",
-            key_kind_name(held[i].kind), node->primary_name);
+            "the %s key %s of primary \"%s\" was not announced",
+            key_kind_name(held[i].kind), shown, node->primary_name);
         err_hint(e,
-            "If it was replaced on purpose: \"lockstep node detach\" on "
-            "\"%s\", "
-            "then remove and add it on the primary.",
-            node->name);
+            "If it was replaced on purpose, compare it with \"lockstep key "
+            "show\" on the primary, then run \"lockstep key trust %s "
+            "SHA256:...\" on \"%s\".",
+            key_kind_name(held[i].kind), node->name);
         return -1;
     }
     return 0;
@@ -128,6 +137,17 @@ report(struct engine *engine, const struct node *before)
     }
 }
 
+/* A key that is in use needs no word of an administrator any more. */
+static void
+end_trust(char *trusted, const uint8_t used[ED25519_PUBLIC_SIZE])
+{
+    char fingerprint[64];
+
+    key_fingerprint(used, fingerprint);
+    if (strcmp(fingerprint, trusted) == 0)
+        trusted[0] = '\0';
+}
+
 /* Everything durable at once; nothing on error. */
 static int
 store(struct engine *engine, const struct key_announcement *a,
@@ -146,6 +166,8 @@ store(struct engine *engine, const struct key_announcement *a,
     openssh_public_blob(a->now[KEY_LOGIN], &login);
     n.primary_login_blob = login.data;
     n.primary_login_blob_len = login.len;
+    end_trust(n.primary_login_trusted, a->now[KEY_LOGIN]);
+    end_trust(n.primary_bundle_trusted, a->now[KEY_BUNDLE]);
     if (node_save(&n, e) != 0) {
         buf_release(&login);
         return -1;
@@ -210,4 +232,50 @@ node_keys_run(struct control_call *call)
     return;
 fail:
     control_fail(call, &e);
+}
+
+static bool
+is_fingerprint(const char *text)
+{
+    static const char prefix[] = "SHA256:";
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    return strncmp(text, prefix, strlen(prefix)) == 0 &&
+           strlen(text) == FINGERPRINT_LEN &&
+           strspn(text + strlen(prefix), digits) ==
+               FINGERPRINT_LEN - strlen(prefix);
+}
+
+int
+node_keys_trust(struct engine *engine, enum key_kind kind,
+    const char *fingerprint, const char *who, struct err *e)
+{
+    struct node n = engine->node;
+    char *trusted =
+        kind == KEY_LOGIN ? n.primary_login_trusted : n.primary_bundle_trusted;
+
+    if (kind == KEY_HOST) {
+        err_set(e, ERR_INVALID, "a host key is not trusted here");
+        err_hint(e, "The primary trusts the host keys of its servers: "
+                    "\"lockstep server trust\".");
+        return -1;
+    }
+    if (n.role != NODE_SECONDARY || engine->role_changing)
+        return err_set(e, ERR_ROLE, "this node has no primary");
+    if (!is_fingerprint(fingerprint)) {
+        err_set(e, ERR_INVALID, "\"%.64s\" is no fingerprint", fingerprint);
+        err_hint(e,
+            "\"lockstep key show\" on the primary shows it: \"SHA256:\" "
+            "and 43 characters.");
+        return -1;
+    }
+    memcpy(trusted, fingerprint, FINGERPRINT_LEN + 1);
+    if (node_save(&n, e) != 0)
+        return -1;
+    engine->node = n;
+    events_add(engine->events, "warning", "key-trusted", NULL, NULL,
+        "%s was accepted as the %s key of primary \"%s\" by %s", fingerprint,
+        key_kind_name(kind), n.primary_name, who);
+    return 0;
 }

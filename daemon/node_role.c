@@ -139,6 +139,8 @@ forget_cluster(struct node *node)
     memset(node->primary_bundle_key, 0, ED25519_PUBLIC_SIZE);
     memset(node->primary_login_next, 0, ED25519_PUBLIC_SIZE);
     memset(node->primary_bundle_next, 0, ED25519_PUBLIC_SIZE);
+    node->primary_login_trusted[0] = '\0';
+    node->primary_bundle_trusted[0] = '\0';
     node->primary_heard_ms = 0;
     node->primary_equal_ms = 0;
     node->primary_login_blob = NULL;

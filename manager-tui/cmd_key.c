@@ -36,6 +36,8 @@ static const struct column primary_columns[] = {
     { "next", "login_next", COLUMN_TEXT, false },
     { "its bundle key", "bundle", COLUMN_TEXT, false },
     { "next", "bundle_next", COLUMN_TEXT, false },
+    { "trusted login key", "login_trusted", COLUMN_TEXT, false },
+    { "trusted bundle key", "bundle_trusted", COLUMN_TEXT, false },
     COLUMNS_END,
 };
 
@@ -65,6 +67,21 @@ run_rotate(struct cli *cli, const struct command *command, json_t *args,
     return r == 0 ? cli_run_plain(cli, command, args, e) : -1;
 }
 
+static int
+run_trust(struct cli *cli, const struct command *command, json_t *args,
+    struct err *e)
+{
+    const char *kind = json_string_value(json_object_get(args, "kind"));
+    char *question = alloc_format("This node will take the %s key\n    %s\nfor "
+                                  "its primary's. Whoever has "
+                                  "the other half may overwrite this node.",
+        kind, json_string_value(json_object_get(args, "fingerprint")));
+    int r = cli_confirm(cli, question, kind, e);
+
+    free(question);
+    return r == 0 ? cli_run_plain(cli, command, args, e) : -1;
+}
+
 static const struct option rotate_options[] = {
     { "force", NULL, OPTION_FLAG, "force",
         "wait for nobody who cannot be reached" },
@@ -79,5 +96,9 @@ const struct command key_commands[] = {
         "announce a new key, and use it once every other node knows it",
         "key rotate login\nkey rotate host --force\n", "kind", rotate_options,
         run_rotate, key_views },
+    { "key", "trust", "login|bundle SHA256:...",
+        "on a secondary: accept a key of its primary that was not announced",
+        "key trust login SHA256:...\n", "kind fingerprint", NULL, run_trust,
+        key_views },
     { .noun = NULL },
 };

@@ -131,7 +131,8 @@ def rotated_without_a_missed_interval(t):
             same(show(node)["primary"],
                  {"name": primary.name, "host": ours["host"],
                   "login": ours["login"], "login_next": None,
-                  "bundle": ours["bundle"], "bundle_next": None}, "pinned")
+                  "bundle": ours["bundle"], "bundle_next": None,
+                  "login_trusted": None, "bundle_trusted": None}, "pinned")
         same(show(primary)["waits_for"], [], "waits for")
     with t.promise("the key files are private, and no successor is left"):
         for node in cluster.nodes():
@@ -289,11 +290,20 @@ def unannounced(t):
                  [], "users")
             check(revision <= one.dataset()["revision"], "went back")
             wait_for(lambda: cluster.synchronized(one), 20, "the other one")
-        # Added anew it knows the keys of now.
-        two.cli("node", "detach")
-        primary.cli("server", "remove", two.name, "--force")
-        cluster.add(two)
-        cluster.wait_synchronized()
+        with t.promise("until an administrator there accepts its fingerprint, "
+                       "which is said and has to be typed: " + kind):
+            ours = key(primary, kind)["fingerprint"]
+            error = primary.server(two.name)["error"]
+            check(ours in error["message"] + error["hint"], error)
+            two.cli("key", "trust", kind, ours)
+            same(show(two)["primary"][kind + "_trusted"], ours, "trusted")
+            two.restart()
+            cluster.wait_synchronized()
+            pinned = show(two)["primary"]
+            same((pinned[kind], pinned[kind + "_trusted"]), (ours, None),
+                 "pinned")
+            same(two.sql("SELECT 1 FROM users WHERE name = ?", "u-" + kind),
+                 [(1,)], "users")
 
 
 @scenario

@@ -13,6 +13,7 @@
 #include "daemon/control.h"
 #include "daemon/key_announcement.h"
 #include "daemon/keys_openssh.h"
+#include "daemon/node_keys.h"
 #include "daemon/node_role.h"
 #include "tests/unit/engine_fixture.h"
 
@@ -454,6 +455,75 @@ a_key_that_was_not_announced_is_refused(void **state)
     }
 }
 
+static int
+trust(struct secondary *s, enum key_kind kind, const char *fingerprint)
+{
+    err_clear(&e);
+    return node_keys_trust(&s->engine, kind, fingerprint, "an administrator",
+        &e);
+}
+
+static void
+a_key_whose_fingerprint_was_accepted_needs_no_announcement(void **state)
+{
+    static const enum key_kind kinds[] = { KEY_LOGIN, KEY_BUNDLE };
+    struct secondary *s = *state;
+    struct primary *p = &s->primary;
+    uint8_t before[ED25519_PUBLIC_SIZE], now[ED25519_PUBLIC_SIZE];
+    char fingerprint[64], other[64];
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        bool login = kinds[i] == KEY_LOGIN;
+
+        public_of(&p->keys, kinds[i], before);
+        assert_int_equal(keys_make_next(&p->keys, p->folder, kinds[i], &e), 0);
+        assert_int_equal(keys_use_next(&p->keys, p->folder, kinds[i], &e), 0);
+        public_of(&p->keys, kinds[i], now);
+        key_fingerprint(now, fingerprint);
+        key_fingerprint(before, other);
+        assert_int_equal(trust(s, kinds[i], other), 0);
+        told(&s->engine, p, "KEY_CHANGED");
+        assert_int_equal(trust(s, kinds[i], fingerprint), 0);
+        if (login) {
+            /* Until the new one is in use, the one before counts, too. */
+            assert_true(may_log_in(&s->engine, before));
+            assert_true(may_log_in(&s->engine, now));
+        }
+        told(&s->engine, p, NULL);
+        if (login) {
+            assert_false(may_log_in(&s->engine, before));
+            assert_true(may_log_in(&s->engine, now));
+        }
+    }
+    assert_string_equal(s->engine.node.primary_login_trusted, "");
+    assert_string_equal(s->engine.node.primary_bundle_trusted, "");
+}
+
+static void
+only_a_fingerprint_is_accepted(void **state)
+{
+    static const char *const bad[] = { "", "SHA256:", "MD5:1:2",
+        "SHA256:0123456789012345678901234567890123456789012 ",
+        "SHA256:01234567890123456789012345678901234567890123",
+        "sha256:0123456789012345678901234567890123456789012" };
+    struct secondary *s = *state;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(trust(s, KEY_LOGIN, bad[i]), -1);
+        assert_int_equal(e.code, ERR_INVALID);
+    }
+    assert_int_equal(trust(s, KEY_HOST,
+                         "SHA256:0123456789012345678901234567890123456789012"),
+        -1);
+    s->engine.node.role = NODE_STANDALONE;
+    assert_int_equal(trust(s, KEY_LOGIN,
+                         "SHA256:0123456789012345678901234567890123456789012"),
+        -1);
+    assert_int_equal(e.code, ERR_ROLE);
+    s->engine.node.role = NODE_SECONDARY;
+    assert_string_equal(s->engine.node.primary_login_trusted, "");
+}
+
 static void
 only_its_own_primary_of_now_is_heard(void **state)
 {
@@ -513,6 +583,9 @@ main(int argc, char **argv)
         WITH_SECONDARY(both_count_until_the_next_one_is_used),
         WITH_SECONDARY(the_next_bundle_key_signs_for_itself),
         WITH_SECONDARY(a_key_that_was_not_announced_is_refused),
+        WITH_SECONDARY(
+            a_key_whose_fingerprint_was_accepted_needs_no_announcement),
+        WITH_SECONDARY(only_a_fingerprint_is_accepted),
         WITH_SECONDARY(only_its_own_primary_of_now_is_heard),
         WITH_SECONDARY(a_host_key_is_used_once_the_primary_pinned_it),
     };
