@@ -25,7 +25,7 @@ def within(large, t, what, change):
 def what_sqlite_holds_whole_lies_in_files(t):
     """Rows without handles to their cells, rows made again in two parts."""
     for kind in "without rowid", "protected":
-        large = Large(t, "compare", 0, BLOB_BYTES * 2 // 3, kind)
+        large = Large(t, "compare", 0, BLOB_BYTES // 3, kind)
         for what, change in (("a large value", large.insert_blob),
                              ("another large value", large.update_blob)):
             within(large, t, "%s (%s)" % (what, kind), change)
