@@ -25,6 +25,18 @@ tab_view(size_t i)
     return screen_views[i];
 }
 
+/* How much is seen of a title (ASCII) in LONGEST columns: no piece of a second
+ * word. */
+static int
+title_length(const char *title, int longest)
+{
+    int length = (int)text_fit(title, (size_t)longest);
+    const char *blank = memchr(title, ' ', (size_t)length);
+
+    return title[length] != '\0' && blank != NULL ? (int)(blank - title)
+                                                  : length;
+}
+
 /* Columns of the tabs when each title but the open one's has at most LONGEST
  * columns. */
 static int
@@ -33,10 +45,9 @@ tabs_width(const struct manager *m, int longest)
     int width = 0;
 
     for (size_t i = 0; screen_views[i] != NULL; i++) {
-        int title = (int)text_width(tab_view(i)->title);
+        int title =
+            title_length(tab_view(i)->title, i == m->tab ? TITLE_MAX : longest);
 
-        if (i != m->tab && title > longest)
-            title = longest;
         width += 2 + (title > 0 ? 1 + title : 0);
     }
     return width;
@@ -82,8 +93,7 @@ draw_tabs(struct manager *m, struct area row)
     for (size_t i = 0; screen_views[i] != NULL; i++) {
         const char *title = tab_view(i)->title;
         int style = i == m->tab ? STYLE_TAB : STYLE_TITLE, begin = x;
-        int length =
-            (int)text_fit(title, i == m->tab ? TITLE_MAX : (size_t)longest);
+        int length = title_length(title, i == m->tab ? TITLE_MAX : longest);
 
         x += area_putf(row, 0, x, style, " %zu%s%.*s", i + 1,
             length > 0 ? " " : "", length, title);
