@@ -207,9 +207,10 @@ class Node:
         raise Failed("%s has no engine" % self.name)
 
     def tell_to_end(self):
-        """SIGTERM, once."""
+        """SIGTERM, once, to the engine and not to what it was started by."""
         if not self.told and self.is_running():
-            self.process.terminate()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid(), signal.SIGTERM)
         self.told = True
 
     def stop(self, deadline=20):

@@ -1,7 +1,7 @@
 """A host with a real sshd and lockstepd, without a machine of its own: mounts
 and processes of its own, /etc copied, users by libnss-extrausers.
 
-    host = Host(t, node)       before the node is started
+    host = Host(t, node)       before the node is started, which is then there
     host.start_sshd()
     host.run("id", "ann")      as root on that host
     sftp(host, key, "ann", "pwd")
@@ -71,6 +71,8 @@ class Host:
                   (self.holder.pid, self.holder.pid)) as f:
             self.init = f.read().split()[0]
         self.prefix = ["nsenter", "-t", self.init, "-m", "-p"]
+        # In time for its start: hooks act on this host then.
+        node.prefix = self.prefix
         self.make_host_keys()
 
     def make_host_keys(self):
@@ -129,12 +131,20 @@ class Host:
         except FileNotFoundError:
             return ""
 
+    def in_effect(self):
+        """Whether its hooks have done what they had to."""
+        return all(d["in_effect"] for d in
+                   self.node.cli("hook", "list")["datasets"])
+
     def end(self):
-        # The first process of its kind takes all others with it.
-        self.holder.kill()
-        self.holder.wait()
-        if self.server is not None:
-            self.server.wait()
+        try:
+            self.node.stop()
+        finally:
+            # Its first process takes all others with it.
+            self.holder.kill()
+            self.holder.wait()
+            if self.server is not None:
+                self.server.wait()
 
 
 def make_key(t, name):

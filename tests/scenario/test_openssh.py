@@ -25,9 +25,9 @@ def hosts_of(t, count):
 
 
 def put_into_effect(hosts):
+    """What was changed is pushed, and every hook has done its work."""
     hosts[0].node.cli("sync", "now", "--wait")
-    for host in hosts:
-        host.run("/opt/lockstep-openssh")
+    wait_for(lambda: all(host.in_effect() for host in hosts), 10, "in effect")
 
 
 @scenario
@@ -74,9 +74,20 @@ def users_log_in_on_every_node(t):
         check(all(s.is_open() for s in bob), "bob's session was ended")
         for host in hosts:
             same(sftp(host, new, "ann"), None, "a login when disabled")
-    with t.promise("logins go on while the daemon is down"):
+    with t.promise("logins go on while the primary is down"):
+        hosts[0].node.kill9()
+        for host in hosts:
+            check(sftp(host, old, "bob"), "refused")
+        hosts[0].node.start()
+    with t.promise("users change while a secondary is down: it has them right "
+                   "after its return"):
         hosts[1].node.kill9()
-        check(sftp(hosts[1], old, "bob"), "refused")
+        primary.cli("user", "remove", "bob")
+        check(sftp(hosts[1], old, "bob"), "refused while it is down")
+        hosts[1].node.start()
+        put_into_effect(hosts)
+        same(sftp(hosts[1], old, "bob"), None, "a login of who was removed")
+        check(not any(s.is_open() for s in bob), "an open session of his")
 
 
 if __name__ == "__main__":
