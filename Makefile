@@ -14,6 +14,8 @@
 #   make demo          a cluster of three on this machine
 #   make man           the manual pages, in build/man/
 #   make install       to DESTDIR and PREFIX (/usr/local)
+#   make deb           Debian packages, in build/deb/
+#   make check-packages  install, upgrade and purge them in a root of their own
 #
 # BUILD names the folder for everything that is made; WERROR=1 (or CI=true)
 # makes warnings errors; SANITIZE=address,undefined builds with sanitizers;
@@ -113,7 +115,7 @@ OPENSSH_PROGRAMS := $(BUILD)/lockstep-openssh $(BUILD)/lockstep-authorized-keys
 PROFTPD_PROGRAM := $(BUILD)/lockstep-proftpd
 
 .PHONY: all tests check check-asan check-faults check-equality soak bench \
-	fuzz fuzz-programs lint screens demo man install clean
+	fuzz fuzz-programs lint screens demo man install deb check-packages clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -275,6 +277,13 @@ install: all man
 		folder=$(SHARE)/man/man$${page##*.}; \
 		install -d $$folder && install -m 644 $$page $$folder/ || exit 1; \
 	done
+
+# From a copy of what is committed or added: debhelper leaves much behind.
+deb:
+	contrib/deb/build $(abspath $(BUILD)/deb)
+
+check-packages: deb
+	contrib/deb/check $(abspath $(BUILD)/deb)
 
 clean:
 	rm -rf $(BUILD) build-asan build-fuzz
