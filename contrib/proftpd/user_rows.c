@@ -32,34 +32,46 @@ static const char keys_sql[] =
     " JOIN user_keys AS k ON k.user_id = u.id"
     " WHERE u.enabled IS 1 AND typeof(u.name) = 'text' ORDER BY u.name, k.id";
 
-/* What is compared, and in which order it is written: who is removed loses his
- * keys in the same transaction. */
+/* When row A is row B. */
+#define SAME_KEY "a.name = b.name AND a.key = b.key"
+#define SAME_MEMBER                                          \
+    "a.member = b.member AND a.groupname = b.groupname AND " \
+    "a.gid = b.gid"
+#define SAME_HOME \
+    "a.name = b.name AND a.uid = b.uid AND a.gid = b.gid AND a.home = b.home"
+#define SAME_USER                                 \
+    SAME_HOME " AND a.password = b.password AND " \
+              "a.shell = b.shell AND a.expires = b.expires"
+
+/* What of table ONE is not in table OTHER. */
+#define MISSING(one, other, same) \
+    one " AS a WHERE NOT EXISTS (SELECT 1 FROM " other " AS b WHERE " same ")"
+#define DIFFER(table, same)                                \
+    "EXISTS (SELECT 1 FROM " MISSING(table, "want_" table, \
+        same) ") OR "                                      \
+              "EXISTS (SELECT 1 FROM " MISSING("want_" table, table, same) ")"
+#define CHANGE(table, same)                                       \
+    {                                                             \
+        "DELETE FROM " MISSING(table, "want_" table, same),       \
+            "INSERT INTO " table                                  \
+            " SELECT * FROM " MISSING("want_" table, table, same) \
+    }
+
+/* What is compared, in the order in which it is written: who is removed loses
+ * his keys in the same transaction. */
 static const struct {
     const char *remove;
     const char *insert;
 } changes[] = {
-    { "DELETE FROM keys WHERE (name, key) IN"
-      " (SELECT * FROM keys EXCEPT SELECT * FROM want_keys)",
-        "INSERT INTO keys"
-        " SELECT * FROM want_keys EXCEPT SELECT * FROM keys" },
-    { "DELETE FROM members WHERE (member, groupname, gid) IN"
-      " (SELECT * FROM members EXCEPT SELECT * FROM want_members)",
-        "INSERT INTO members"
-        " SELECT * FROM want_members EXCEPT SELECT * FROM members" },
-    { "DELETE FROM users WHERE name IN (SELECT name FROM"
-      " (SELECT * FROM users EXCEPT SELECT * FROM want_users))",
-        "INSERT INTO users"
-        " SELECT * FROM want_users EXCEPT SELECT * FROM users" },
+    CHANGE("keys", SAME_KEY),
+    CHANGE("members", SAME_MEMBER),
+    CHANGE("users", SAME_USER),
 };
 #define CHANGES (sizeof(changes) / sizeof(changes[0]))
 
 static const char differs_sql[] =
-    "SELECT EXISTS (SELECT * FROM users EXCEPT SELECT * FROM want_users)"
-    " OR EXISTS (SELECT * FROM want_users EXCEPT SELECT * FROM users)"
-    " OR EXISTS (SELECT * FROM members EXCEPT SELECT * FROM want_members)"
-    " OR EXISTS (SELECT * FROM want_members EXCEPT SELECT * FROM members)"
-    " OR EXISTS (SELECT * FROM keys EXCEPT SELECT * FROM want_keys)"
-    " OR EXISTS (SELECT * FROM want_keys EXCEPT SELECT * FROM keys)";
+    "SELECT " DIFFER("keys", SAME_KEY) " OR " DIFFER("members",
+        SAME_MEMBER) " OR " DIFFER("users", SAME_USER);
 
 static int
 bind_text(sqlite3_stmt *stmt, int index, const char *text)
@@ -232,8 +244,7 @@ user_rows_ask(sqlite3 *db, bool all, bool (*keep)(void *ctx, const char *name),
 {
     const char *sql =
         all ? "SELECT name FROM want_users"
-            : "SELECT name FROM (SELECT name, uid, gid, home FROM want_users"
-              " EXCEPT SELECT name, uid, gid, home FROM users)";
+            : "SELECT name FROM " MISSING("want_users", "users", SAME_HOME);
     sqlite3_stmt *ask = NULL, *drop = NULL;
     int rc = SQLITE_DONE, r = -1;
 
