@@ -6,10 +6,6 @@ static const struct policy_option options[] = {
         "/var/lib/extrausers"),
     POLICY_OPTION(struct openssh_policy, sshd, POLICY_PATH, true,
         "/usr/sbin/sshd"),
-    POLICY_OPTION(struct openssh_policy, nftables, POLICY_PATH_OR_NONE, true,
-        ""),
-    POLICY_OPTION(struct openssh_policy, port, POLICY_NUMBER, false, "22"),
-    POLICY_OPTION(struct openssh_policy, nft, POLICY_PATH_OR_NONE, true, ""),
     { .name = NULL },
 };
 

@@ -5,8 +5,6 @@
 #ifndef CONTRIB_OPENSSH_OPENSSH_POLICY_H
 #define CONTRIB_OPENSSH_OPENSSH_POLICY_H
 
-#include <stdint.h>
-
 #include "contrib/accounts/policy.h"
 
 #define OPENSSH_POLICY_FILE "/etc/lockstep/openssh.conf"
@@ -15,9 +13,6 @@ struct openssh_policy {
     struct policy accounts;
     char *extrausers; /* the folder that libnss-extrausers reads */
     char *sshd;       /* the program whose sessions are ended */
-    char *nftables;   /* where rules are written to; "" for none */
-    uint32_t port;    /* of sshd, for these rules */
-    char *nft;        /* the program that loads them; "" for none */
 };
 
 /* Every option with its default; policy_load(&p->accounts, ...) and

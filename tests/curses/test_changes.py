@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Changes in the manager: history, unpublished rows, drift."""
-# parallel-safe
 
 from terminal import SIZES, Terminal, check
 

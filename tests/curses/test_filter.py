@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """The IP filter in the manager: rules, a countdown, bans."""
-# parallel-safe
 
 import socket
 

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """The life of a cluster, typed in the manager alone, against three daemons."""
-# parallel-safe
 
 import os
 import re

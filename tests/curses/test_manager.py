@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """The manager's frame, its overview and its servers, on a real terminal."""
-# parallel-safe
 
 import os
 import re

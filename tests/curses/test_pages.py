@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Every box of the manager, and what it says when it cannot, at every size."""
-# parallel-safe
 
 import os
 import signal

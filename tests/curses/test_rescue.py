@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Events, doctor, and decisions about what waits for one."""
-# parallel-safe
 
 import os
 

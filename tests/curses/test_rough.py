@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """The manager under bad conditions: nodes that stand still, sizes and keys at
 random, names that mean harm."""
-# parallel-safe
 
 import os
 import random

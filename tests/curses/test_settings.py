@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Settings in the manager: synchronization, values, administrators."""
-# parallel-safe
 
 from terminal import SIZES, VIEWS, Terminal, check
 

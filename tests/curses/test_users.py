@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Users, their keys, folders and groups, in the manager."""
-# parallel-safe
 
 import subprocess
 

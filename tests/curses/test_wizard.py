@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Pages of "Add a server" in every size, and leaving them halfway."""
-# parallel-safe
 
 import contextlib
 import os

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """A real HAProxy drains a stale node, and takes it back."""
 # timeout: 120
-# parallel-safe
 
 import os
 import shutil

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Hooks: a revision is put into effect, in order, once, and over failures."""
 # timeout: 120
-# parallel-safe
 
 import os
 import signal

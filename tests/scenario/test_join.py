@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """A join file admits one primary, once, for a while, and nothing else."""
 # timeout: 90
-# parallel-safe
 
 import base64
 import hmac

@@ -2,7 +2,6 @@
 """A user of the cluster logs in to a real sshd on every node, as long as the
 primary says so."""
 # timeout: 120
-# parallel-safe
 
 from lockstep import check, run, same, scenario, wait_for
 from sshd_host import Host, Session, make_key, need_sshd, sftp

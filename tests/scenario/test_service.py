@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """What a service manager is told, and how little the unit lets the daemon do."""
-# parallel-safe
 
 import os
 import re
