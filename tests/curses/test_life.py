@@ -22,7 +22,7 @@ def wrong_first(term, node, other, nobody):
     key = shown_key(other)
     term.keys("a")
     fill_details(term, nobody, "wrong " + secret)
-    term.see_at_every_size("Error: .*(refused|answer)")
+    term.see_at_every_size(r"(?s)Error: .*\b(refused|answer)")
     term.see("Host +" + nobody)
     term.see(r"Password +\*{6,}")
     check(secret not in term.text(), term.text)
