@@ -190,6 +190,8 @@ def bans_and_limits_are_told_apart(t):
         for s in held:
             s.close()
         wait_for(lambda: not children(node, "session"), 30, "their end")
+        # The engine hears of an end a moment after it.
+        wait_for(lambda: first_bytes(node, STRANGER), 30, "a greeting")
     with t.promise("a ban, and the command that lifts it"):
         transport = paramiko.Transport(connect(node, STRANGER))
         transport.start_client(timeout=20 * SLOW)
