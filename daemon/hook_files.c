@@ -70,8 +70,8 @@ hook_names_read(struct hook_names *list, const char *folder, struct err *e)
             r = err_set(e, ERR_INVALID, "\"%s\" has more than %d hooks", folder,
                 HOOKS_MAX);
         else
-            snprintf(list->names[list->count++], HOOK_NAME_SIZE, "%s",
-                entry->d_name);
+            memcpy(list->names[list->count++], entry->d_name,
+                strlen(entry->d_name) + 1);
     }
     closedir(dir);
     qsort(list->names, list->count, sizeof(list->names[0]), compare_names);

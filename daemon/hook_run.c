@@ -56,7 +56,7 @@ close_handles(struct hook_run *run)
     uv_close((uv_handle_t *)&run->limit, on_handle_closed);
 }
 
-/* False when there is nothing more for now. */
+/* False when the pipe is empty or at its end. */
 static bool
 read_output(struct hook_run *run)
 {

@@ -88,7 +88,7 @@ scan_rows(struct row_scan *s, struct digest *d, uint64_t *rows, struct err *e)
     const char *name = s->t->name;
     struct hasher *h = hasher_new();
     struct buf row = BUF_INIT;
-    enum row_scan_step step;
+    enum row_scan_step step = ROW_SCAN_END;
     size_t head;
     int r;
 
