@@ -182,14 +182,13 @@ def hooks_that_fail_are_called_again(t):
         same(node.run("status", "--check").code, 0, "status --check")
     with t.promise("one that takes too long is killed with all it started"):
         hooks.put("20-bad", """if [ -e "$dir/bad" ]; then
-sleep 1000 & echo $! >"$dir/pid"; wait; fi""")
+rmdir "$dir/running"; sleep 1000 & echo $! >"$dir/pid"; wait; fi""")
         open(hooks.path("bad"), "w").close()
         publish(node, "bob")
         wait_for(lambda: "longer than 2 s" in "".join(failures(node)), 10,
                  "the event")
         pid = hooks.number("pid")
         wait_for(lambda: not is_alive(pid), 10, "the end of its child")
-        os.rmdir(hooks.path("running"))
         os.unlink(hooks.path("bad"))
         hooks.wait()
     for what, spoil in (
