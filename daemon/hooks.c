@@ -119,17 +119,22 @@ round_failed(struct hooks *h, const struct err *e)
 }
 
 static void
-round_succeeded(struct hooks *h)
+put_into_effect(struct hooks *h, struct hook_state *s,
+    const struct hook_mark *mark)
 {
-    struct hook_state *s = h->round.state;
-
-    s->done = h->round.mark;
+    s->done = *mark;
     if (s->failures > 0)
         events_add(h->engine->events, "info", "hook-recovered", NULL, s->name,
             "revision %" PRIu64 " is in effect", s->done.revision);
     s->failures = 0;
     s->told[0] = '\0';
     err_clear(&s->error);
+}
+
+static void
+round_succeeded(struct hooks *h)
+{
+    put_into_effect(h, h->round.state, &h->round.mark);
     round_over(h);
 }
 
@@ -371,6 +376,16 @@ hooks_are_busy(const struct hooks *h)
     return false;
 }
 
+static bool
+has_none(const struct hooks *h)
+{
+    struct hook_names names;
+    struct err e = ERR_INIT;
+
+    return hook_names_read(&names, h->engine->settings.hooks_folder, &e) == 0 &&
+           names.count == 0;
+}
+
 void
 hooks_notice(struct hooks *h, struct dataset *ds, bool again)
 {
@@ -384,6 +399,13 @@ hooks_notice(struct hooks *h, struct dataset *ds, bool again)
     mark = hooks_mark_of(ds);
     if (!is_wanted(ds, s, &mark) || !is_due(s, &mark) || h->round.state != NULL)
         return;
+    /* Whoever waits for the revision need not ask again. */
+    if (has_none(h)) {
+        s->again = false;
+        put_into_effect(h, s, &mark);
+        hooks_waits_check(h);
+        return;
+    }
     /* Not at once: whoever waits for the revision is answered first. */
     if (!uv_is_active((uv_handle_t *)h->timer) ||
         uv_timer_get_due_in(h->timer) > 0)

@@ -6,6 +6,7 @@ import os
 import signal
 
 from admin import Admin
+from line import through_a_line
 from lockstep import Cluster, check, run, same, scenario, wait_for
 
 # Each call leaves a line; a second one beside it would be seen.
@@ -303,6 +304,20 @@ def the_primary_knows_what_is_in_effect(t):
         same(primary.server("bad")["effect_error"], None, "the error")
         os.unlink(bad.path("hold"))
         wait_for(lambda: all(in_effect().values()), 20, "in effect everywhere")
+
+
+@scenario
+def where_no_hook_is_nothing_is_asked(t):
+    primary, node, line = through_a_line(t)
+    with t.promise("a secondary without hooks is in effect with its receipt: "
+                   "nothing travels for it"):
+        line.arm(100)
+        primary.cli("user", "add", "ann", "--home", "/home/ann")
+        primary.cli("sync", "now", "--wait")
+        same(primary.server(node.name)["in_effect"], True, "in effect")
+        wait_for(line.is_quiet, 30, "a quiet line")
+        same(100 - line.left, 1, "requests")
+    line.close()
 
 
 run()
