@@ -73,6 +73,8 @@ fleet_want(struct server *server)
     server->wanted = true;
     server->wanted_us = clock_mono_us();
     server->overwrote = false;
+    if (server->ready)
+        server->last_attempt_ms = clock_utc_ms();
     server_keys_round(server);
     for (size_t i = 0; i < server->lane_count; i++) {
         struct lane *lane = server->lanes[i];

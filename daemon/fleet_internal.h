@@ -128,7 +128,7 @@ struct server {
     int64_t wanted_us; /* monotonic: when that round began */
     struct heartbeat *heartbeat; /* under way, or NULL */
     bool overwrote;              /* in this round: counted as one overwrite */
-    int64_t last_attempt_ms;     /* UTC */
+    int64_t last_attempt_ms;     /* UTC: to connect, or a round over the link */
     uint64_t round_trip_us;
     char rule_refused[FILTER_REASON_SIZE]; /* "", or a rule it spares us from */
     bool skew_known;

@@ -205,6 +205,8 @@ fleet_want_instant(struct fleet *fleet)
         if (!server_paused(server) && !server->wanted) {
             server->wanted = true;
             server->wanted_us = server->lane_count > 0 ? 1 : 0;
+            if (server->ready)
+                server->last_attempt_ms = clock_utc_ms();
         }
     }
 }

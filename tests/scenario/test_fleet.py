@@ -79,11 +79,13 @@ def the_interval(t):
                     first.name)
         same(primary.server(first)["interval_s"], 3600, "interval")
         same(primary.server(second)["interval_s"], 1, "interval")
-    with t.promise("an idle interval confirms and dates last synchronized"):
+    with t.promise("an idle interval confirms, and dates last synchronized "
+                   "and the last attempt"):
         cluster.wait_synchronized(second)
-        before = primary.server(second)["last_synchronized"]
-        wait_for(lambda: primary.server(second)["last_synchronized"] >
-                 before, 10, "a newer last synchronized")
+        before = primary.server(second)
+        for date in "last_synchronized", "last_attempt":
+            wait_for(lambda: primary.server(second)[date] > before[date], 10,
+                     "a newer " + date)
     for bad in "0s", "500ms", "25h", "-1s", "soon":
         with t.promise("an interval of %s is refused" % bad):
             reply = primary.run("--json", "sync", "config", "--interval=" +
