@@ -15,6 +15,8 @@
 #include "base/alloc.h"
 
 #define NEW_NAME ".lockstep-new"
+/* Of the homes that cannot be made so many are named. */
+#define TOLD_MAX 20
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 /* From where on down PATH may be made: its allowed root, with it. */
@@ -132,8 +134,8 @@ out:
     return r;
 }
 
-int
-homes_make(const struct account *a, const struct policy *policy, bool *made,
+static int
+make_home(const struct account *a, const struct policy *policy, bool *made,
     struct err *e)
 {
     int fd =
@@ -148,10 +150,26 @@ homes_make(const struct account *a, const struct policy *policy, bool *made,
     return r;
 }
 
-int
-homes_sync(const struct policy *policy, struct err *e)
+bool
+homes_make(struct homes *homes, const struct account *a)
 {
-    for (char **root = policy->home_roots; *root != NULL; root++) {
+    struct err why = ERR_INIT;
+
+    if (make_home(a, homes->policy, &homes->made, &why) == 0)
+        return true;
+    if (homes->failed++ < TOLD_MAX)
+        fprintf(stderr, "user \"%s\" cannot log in: %s\n", a->name,
+            why.message);
+    return false;
+}
+
+int
+homes_finish(const struct homes *homes, struct err *e)
+{
+    if (homes->failed > TOLD_MAX)
+        fprintf(stderr, "and %zu more\n", homes->failed - TOLD_MAX);
+    for (char **root = homes->policy->home_roots; homes->made && *root != NULL;
+         root++) {
         int fd = open(*root, OPEN_FOLDER);
         int r = fd < 0 ? 0 : syncfs(fd);
 

@@ -7,17 +7,29 @@
 #define CONTRIB_ACCOUNTS_HOMES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 #include "contrib/accounts/account.h"
 #include "contrib/accounts/policy.h"
 
-/* Makes what is missing of A's home, and sets *MADE then.  ERR_PERMISSION when
- * something is in the way: a link, a folder of somebody else's.  Nothing is
- * synced: see homes_sync. */
-int homes_make(const struct account *a, const struct policy *policy, bool *made,
-    struct err *e);
+/* One run:
+ *
+ *     struct homes homes = { .policy = policy };
+ *     if (!homes_make(&homes, a)) ...      for each
+ *     r = homes_finish(&homes, &e);
+ */
+struct homes {
+    const struct policy *policy;
+    bool made; /* any */
+    size_t failed;
+};
+
+/* Makes what is missing of A's home; nothing is synced yet.  When it cannot be
+ * (a link is in the way, a folder of somebody else's), which is told on
+ * standard error, A must not log in. */
+bool homes_make(struct homes *homes, const struct account *a);
 /* Puts the homes that were made on disk. */
-int homes_sync(const struct policy *policy, struct err *e);
+int homes_finish(const struct homes *homes, struct err *e);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/escape.h"
+#include "contrib/accounts/locals.h"
 #include "sync/open.h"
 
 #define WAIT_MS 10000
@@ -176,19 +177,42 @@ people_open(sqlite3 **db, const struct policy *policy, struct err *e)
     return -1;
 }
 
+/* Members of a group of the host's own are no users of ours. */
+static int
+check_marker(const struct policy *policy, const struct locals *locals,
+    struct err *e)
+{
+    if (!locals_have_group(locals, policy->marker_group) &&
+        !locals_have_gid(locals, policy->marker_gid))
+        return 0;
+    err_set(e, ERR_EXISTS, "this host has group \"%s\" or gid %lu already",
+        policy->marker_group, (unsigned long)policy->marker_gid);
+    err_hint(e, "Set marker_group and marker_gid in %s.", policy->file);
+    return -1;
+}
+
 int
 people_read(struct people *p, sqlite3 *db, const struct policy *policy,
-    const struct locals *locals, int64_t now_s, struct err *e)
+    int64_t now_s, struct err *e)
 {
+    struct locals locals;
+    int r = -1;
+
     memset(p, 0, sizeof(*p));
-    if (read_users(p, db, policy, locals, now_s, e) != 0 ||
-        read_groups(p, db, policy, locals, e) != 0) {
-        people_release(p);
+    if (locals_read(&locals, policy->passwd, policy->group, e) != 0)
         return -1;
-    }
+    if (check_marker(policy, &locals, e) != 0 ||
+        read_users(p, db, policy, &locals, now_s, e) != 0 ||
+        read_groups(p, db, policy, &locals, e) != 0)
+        goto out;
     if (p->refused > TOLD_MAX)
         fprintf(stderr, "and %zu more\n", p->refused - TOLD_MAX);
-    return 0;
+    r = 0;
+out:
+    if (r != 0)
+        people_release(p);
+    locals_release(&locals);
+    return r;
 }
 
 void

@@ -12,7 +12,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "contrib/accounts/account.h"
-#include "contrib/accounts/locals.h"
 #include "contrib/accounts/policy.h"
 
 struct people {
@@ -25,9 +24,10 @@ struct people {
 /* Opens the local database and begins the transaction in which all is read.
  * Blocks for locks.  database_close() ends it. */
 int people_open(sqlite3 **db, const struct policy *policy, struct err *e);
-/* Reads who may log in at NOW_S (UTC). */
+/* Reads who may log in at NOW_S (UTC).  ERR_EXISTS when the marker group is one
+ * of this host's own. */
 int people_read(struct people *p, sqlite3 *db, const struct policy *policy,
-    const struct locals *locals, int64_t now_s, struct err *e);
+    int64_t now_s, struct err *e);
 void people_release(struct people *p);
 /* Borrowed; NULL when there is none of that name. */
 const struct account *people_find(const struct people *p, const char *name);

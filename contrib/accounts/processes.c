@@ -180,8 +180,8 @@ end_held(int *fds, size_t count, int signal, int64_t wait_ms)
     return left;
 }
 
-size_t
-processes_end(int *fds, size_t count)
+int
+processes_end(int *fds, size_t count, struct err *e)
 {
     size_t left = end_held(fds, count, SIGTERM, TERM_MS);
 
@@ -190,5 +190,7 @@ processes_end(int *fds, size_t count)
     for (size_t i = 0; i < count; i++)
         if (fds[i] >= 0)
             close(fds[i]);
-    return left;
+    return left == 0 ? 0
+                     : err_set(e, ERR_TIMEOUT,
+                           "%zu processes of sessions do not end", left);
 }

@@ -5,7 +5,7 @@
  *     struct process_list list = { NULL, 0 };
  *     if (process_list_read(&list, "sshd", gid, &e) != 0) ...
  *     fds[n++] = process_hold(list.items[i].pid);   then look again
- *     left = processes_end(fds, n);
+ *     r = processes_end(fds, n, &e);
  *     process_list_release(&list);
  */
 #ifndef CONTRIB_ACCOUNTS_PROCESSES_H
@@ -47,7 +47,8 @@ bool process_read(struct process *p, pid_t pid, const char *name,
 /* A descriptor, or -1 when PID is gone. */
 int process_hold(pid_t pid);
 /* Ends those held in FDS (-1 is none) by SIGTERM, after 2 s by SIGKILL, and
- * waits until they are gone; closes all.  How many are still there. */
-size_t processes_end(int *fds, size_t count);
+ * waits until they are gone; closes all.  ERR_TIMEOUT when one is still there
+ * 2 s after that. */
+int processes_end(int *fds, size_t count, struct err *e);
 
 #endif

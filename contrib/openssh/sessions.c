@@ -84,8 +84,8 @@ sessions_end(const struct people *p, const struct nss_before *before,
     const struct policy *policy, size_t *ended, struct err *e)
 {
     struct process_list list;
-    int *fds = NULL;
-    size_t count = 0, left;
+    int *fds = NULL, r;
+    size_t count = 0;
 
     *ended = 0;
     if (process_list_read(&list, SSHD, policy->marker_gid, e) != 0)
@@ -103,11 +103,8 @@ sessions_end(const struct people *p, const struct nss_before *before,
             count += 2;
     }
     *ended = count / 2;
-    left = processes_end(fds, count);
+    r = processes_end(fds, count, e);
     free(fds);
     process_list_release(&list);
-    if (left > 0)
-        return err_set(e, ERR_TIMEOUT, "%zu processes of sessions do not end",
-            left);
-    return 0;
+    return r;
 }

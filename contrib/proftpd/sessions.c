@@ -77,8 +77,8 @@ sessions_end(const struct people *p, const struct policy *policy, bool waiting,
     size_t *ended, struct err *e)
 {
     struct process_list list;
-    size_t count = 0, left;
-    int *fds;
+    size_t count = 0;
+    int *fds, r;
 
     *ended = 0;
     if (process_list_read(&list, PROFTPD, policy->marker_gid, e) != 0)
@@ -92,11 +92,8 @@ sessions_end(const struct people *p, const struct policy *policy, bool waiting,
             count++;
     }
     *ended = count;
-    left = processes_end(fds, count);
+    r = processes_end(fds, count, e);
     free(fds);
     process_list_release(&list);
-    if (left > 0)
-        return err_set(e, ERR_TIMEOUT, "%zu processes of sessions do not end",
-            left);
-    return 0;
+    return r;
 }
