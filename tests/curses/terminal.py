@@ -59,7 +59,8 @@ class Terminal:
     def __init__(self, node, width=80, height=24, arguments=(), frozen=None,
                  environment=None, command=None):
         self.width, self.height = width, height
-        self.socket = "lockstep-%d-%d" % (os.getpid(), next(NUMBERS))
+        self.socket = os.path.join(os.path.dirname(node.directory),
+                                   "tmux-%d" % next(NUMBERS))
         variables = {"LC_ALL": "C.UTF-8", "TERM": "screen-256color",
                      "TZ": "UTC", "SHELL": "/bin/sh"}
         variables.update(environment or {})
@@ -83,7 +84,7 @@ class Terminal:
 
     def tmux(self, *args, check_it=True):
         try:
-            p = subprocess.run(["tmux", "-u", "-L", self.socket] + list(args),
+            p = subprocess.run(["tmux", "-u", "-S", self.socket] + list(args),
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, timeout=60,
                                env=dict(os.environ, LC_ALL="C.UTF-8"))
