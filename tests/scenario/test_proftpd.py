@@ -98,6 +98,17 @@ def users_log_in_on_every_node(t):
     with t.promise("logins go on while the daemon is down"):
         hosts[1].node.kill9()
         check(sftp(hosts[1], old, "bob"), "refused")
+    with t.promise("whose time ends between two revisions is out, with his "
+                   "session, as the timer runs it"):
+        same(hosts[1].apply(), "", "what a run says before")
+        check(bob[1].is_open(), "bob's session was ended")
+        hosts[1].node.sql("UPDATE users SET expires = unixepoch() + 2 WHERE "
+                          "name = 'bob'")
+        wait_for(lambda: hosts[1].apply() == "ended 1 session\n", 20,
+                 "a run that ends it")
+        wait_for(lambda: not bob[1].is_open(), 10, "the end of the session")
+        same(sftp(hosts[1], old, "bob"), None, "a login")
+        check(bob[0].is_open(), "the session on the other was ended")
 
 
 if __name__ == "__main__":
