@@ -172,6 +172,11 @@ engine_start(struct engine *engine, struct err *e)
 {
     if (take_state_dir(engine, e) != 0)
         return -1;
+    /* Before anything is made, mended or removed there. */
+    if (store_check_version(engine->settings.state_dir, e) != 0) {
+        engine_stop(engine);
+        return -1;
+    }
     spill_to(engine->settings.state_dir);
     leftovers_remove(engine->settings.state_dir);
     if (start_parts(engine, e) != 0) {

@@ -28,6 +28,7 @@
 #include "daemon/listener.h"
 #include "daemon/options.h"
 #include "daemon/service_manager.h"
+#include "daemon/store.h"
 #include "sync/database_memory.h"
 #include "sync/interrupt.h"
 
@@ -260,6 +261,8 @@ main(int argc, char **argv)
         goto fail;
     log_init("engine", (enum log_level)engine.settings.log_level);
     if (options.check) {
+        if (store_check_version(engine.settings.state_dir, &e) != 0)
+            goto fail;
         puts("the configuration is valid");
     } else if (options.restore != NULL) {
         if (backup_restore(options.restore, engine.settings.state_dir,

@@ -4,8 +4,10 @@
  */
 #include "daemon/store.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -61,17 +63,46 @@ read_version(sqlite3 *db, int *version, struct err *e)
 }
 
 static int
+check_version(int64_t version, struct err *e)
+{
+    if (version <= STORE_VERSION)
+        return 0;
+    err_set(e, ERR_VERSION, "node.db was written by a newer lockstepd");
+    err_hint(e, "Start the version that made it, or a newer one.");
+    return -1;
+}
+
+/* Of SQLite's file format: the header's size, and where it has user_version. */
+enum { HEADER_SIZE = 100, HEADER_USER_VERSION = 60 };
+
+int
+store_check_version(const char *state_dir, struct err *e)
+{
+    char *path = file_join(state_dir, "node.db");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t header[HEADER_SIZE];
+    const uint8_t *v = header + HEADER_USER_VERSION;
+    int r = 0;
+
+    if (fd != -1 && pread(fd, header, sizeof(header), 0) == HEADER_SIZE)
+        r = check_version((int64_t)v[0] << 24 | v[1] << 16 | v[2] << 8 | v[3],
+            e);
+    if (fd != -1)
+        close(fd);
+    if (r != 0)
+        err_wrap(e, "\"%s\"", path);
+    free(path);
+    return r;
+}
+
+static int
 prepare_schema(struct store *store, struct err *e)
 {
     int version;
 
-    if (read_version(store->db, &version, e) != 0)
+    if (read_version(store->db, &version, e) != 0 ||
+        check_version(version, e) != 0)
         return -1;
-    if (version > STORE_VERSION) {
-        err_set(e, ERR_VERSION, "node.db was written by a newer lockstepd");
-        err_hint(e, "Start the version that made it, or a newer one.");
-        return -1;
-    }
     if (version == STORE_VERSION)
         return 0;
     if (store_begin(store, e) != 0)

@@ -3,6 +3,10 @@
  * loop thread uses it.  Table "servers" is the registry of a primary,
  * "server_keys" what it knows of keys beside that; table "filter_rules" the
  * node's own rules; table "bans" who is kept out; table "values" the rest.
+ *
+ * Its user_version counts for the whole state directory: it grows with every
+ * change of any file there that an earlier lockstepd would misread, and that
+ * one does not start any more.
  */
 #ifndef DAEMON_STORE_H
 #define DAEMON_STORE_H
@@ -19,6 +23,11 @@
 
 struct store;
 
+/* ERR_VERSION when a newer lockstepd wrote STATE_DIR/node.db.  Looks at the
+ * file's header only and leaves no trace; what is still in a log beside it is
+ * for store_open to see.  Not while this process has the store open. */
+int store_check_version(const char *state_dir, struct err *e);
+/* ERR_VERSION as above. */
 int store_open(struct store **store, const char *state_dir, struct err *e);
 void store_close(struct store *store);
 /* For modules with tables of their own; the connection stays the store's. */

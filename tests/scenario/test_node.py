@@ -2,8 +2,10 @@
 """One node: its settings, its state directory, its end, its first password."""
 # timeout: 180
 
+import contextlib
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 
@@ -95,6 +97,49 @@ def one_daemon_per_state_directory(t):
             capture_output=True, text=True, timeout=20 * SLOW)
         check(p.returncode != 0, "it started")
         check(str(PORT) in p.stderr, p.stderr)
+
+
+def files_of(folder):
+    """What every file below FOLDER holds."""
+    found = {}
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(where, name), "rb") as f:
+                found[os.path.join(where, name)] = f.read()
+    return found
+
+
+@scenario
+def a_newer_state_directory_is_left_alone(t):
+    node = t.node("node")
+    node.cli("user", "add", "alice")
+    node.stop()
+    with contextlib.closing(sqlite3.connect(node.path("node.db"))) as db:
+        version, = db.execute("PRAGMA user_version").fetchone()
+        db.execute("PRAGMA user_version = %d" % (version + 1))
+    os.mkdir(node.path("backup-staging-x"))
+    with open(node.path("backup-staging-x", "kept"), "w") as f:
+        f.write("by what an older version would remove")
+    before = files_of(node.directory)
+    for how, more in (("-t", ["-t"]), ("a start", ["-f", "--listen",
+                                                   node.listen])):
+        with t.promise("%s of an older version says so, and touches nothing" %
+                       how):
+            p = subprocess.run(
+                [LOCKSTEPD, "--state-dir", node.directory, *more],
+                capture_output=True, text=True, timeout=20 * SLOW)
+            check(p.returncode != 0, "it was taken")
+            check("node.db was written by a newer lockstepd" in p.stderr and
+                  "Start the version that made it" in p.stderr, p.stderr)
+            after = files_of(node.directory)
+            same(sorted(after), sorted(before), "files")
+            check(after == before, "a file changed")
+    with t.promise("the version that made it goes on"):
+        with contextlib.closing(sqlite3.connect(node.path("node.db"))) as db:
+            db.execute("PRAGMA user_version = %d" % version)
+        node.start()
+        same([u["name"] for u in node.cli("user", "list")["users"]],
+             ["alice"], "users")
 
 
 @scenario
