@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/version.h"
 #include "daemon/doctor_check.h"
 #include "daemon/engine.h"
 #include "daemon/fleet.h"
@@ -81,6 +82,23 @@ check_clock(const json_t *server, json_t *checks)
              "keep both right.");
 }
 
+/* Both versions work together; which one a server has shows why it cannot do
+ * what another can. */
+static void
+check_version(const json_t *server, json_t *checks)
+{
+    const char *version = text_of(server, "version");
+    char name[300], text[128];
+
+    if (version[0] == '\0' || strcmp(version, LOCKSTEP_VERSION) == 0)
+        return;
+    snprintf(name, sizeof(name), "version of %s", text_of(server, "name"));
+    snprintf(text, sizeof(text), "%s there, %s here", version,
+        LOCKSTEP_VERSION);
+    doctor_add(checks, name, true, text,
+        "Bring every node to one version, the primary last.");
+}
+
 void
 doctor_check_fleet(const struct engine *engine, json_t *checks)
 {
@@ -92,6 +110,7 @@ doctor_check_fleet(const struct engine *engine, json_t *checks)
         check_server(json_array_get(servers, i), checks);
         check_rule(json_array_get(servers, i), checks);
         check_clock(json_array_get(servers, i), checks);
+        check_version(json_array_get(servers, i), checks);
     }
     json_decref(list);
 }

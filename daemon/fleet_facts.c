@@ -107,9 +107,13 @@ read_node(struct fleet_facts *facts, const json_t *object, struct err *e)
 
     if (json_member_int(object, "protocol", true, &protocol, e) != 0)
         return -1;
-    if (protocol != PUSH_PROTOCOL_VERSION)
-        return err_set(e, ERR_VERSION, "it speaks protocol %lld, we speak %d",
+    if (protocol != PUSH_PROTOCOL_VERSION) {
+        err_set(e, ERR_VERSION, "it speaks protocol %lld, we speak %d",
             (long long)protocol, PUSH_PROTOCOL_VERSION);
+        err_hint(e, "Upgrade lockstepd %s.",
+            protocol < PUSH_PROTOCOL_VERSION ? "there" : "here");
+        return -1;
+    }
     if (read_text(object, "role", true, facts->role, sizeof(facts->role), e) !=
             0 ||
         read_text(object, "version", false, facts->version,
