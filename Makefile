@@ -6,6 +6,7 @@
 #   make check-asan    the same under AddressSanitizer and UBSan
 #   make check-faults  kill, disk and clock faults
 #   make check-equality  ten thousand random databases (LOCKSTEP_SCHEMAS)
+#   make check-upgrade  the version before and this one in one cluster
 #   make soak          steady writing for SOAK_MINUTES (60), watched for growth
 #   make bench         speed and memory against their targets
 #   make fuzz          every fuzz target for FUZZ_SECONDS (60) each
@@ -114,8 +115,8 @@ PROGRAMS := $(if $(wildcard daemon/main.c),$(BUILD)/lockstepd) \
 OPENSSH_PROGRAMS := $(BUILD)/lockstep-openssh $(BUILD)/lockstep-authorized-keys
 PROFTPD_PROGRAM := $(BUILD)/lockstep-proftpd
 
-.PHONY: all tests check check-asan check-faults check-equality soak bench \
-	fuzz fuzz-programs lint screens demo man install deb check-packages clean
+.PHONY: all tests check check-asan check-faults check-equality check-upgrade \
+	soak bench fuzz fuzz-programs lint screens demo man install deb check-packages clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -218,6 +219,12 @@ check-faults: tests
 
 check-equality: tests
 	LOCKSTEP_BUILD=$(abspath $(BUILD)) tests/equality/run
+
+# The version before is built from this repository's history.
+check-upgrade: all
+	tests/upgrade/build $(abspath $(BUILD)/before)
+	LOCKSTEP_BUILD=$(abspath $(BUILD)) \
+	LOCKSTEP_BEFORE=$(abspath $(BUILD)/before/build) tests/upgrade/run
 
 soak: tests
 	LOCKSTEP_BUILD=$(abspath $(BUILD)) tests/soak/run

@@ -147,6 +147,7 @@ class Node:
         self.config = None       # text of a configuration file, if any
         self.prefix = []         # a wrapper, such as faketime
         self.cli_prefix = []     # the same for the command line
+        self.build = BUILD       # where its two programs are
         self.listen = "%s:%d" % (address, PORT)
         self.environment = {}
         self.log_path = os.path.join(directory, name + ".log")
@@ -155,7 +156,8 @@ class Node:
     # -- the daemon --------------------------------------------------------
 
     def arguments(self):
-        a = self.prefix + [LOCKSTEPD, "--state-dir", self.directory,
+        a = self.prefix + [os.path.join(self.build, "lockstepd"),
+                           "--state-dir", self.directory,
                            "--listen", self.listen, "--name", self.name,
                            "-f"]
         if self.config is not None:
@@ -263,7 +265,8 @@ class Node:
     def run(self, *args, input=None, deadline=120):
         """Runs the command line on this node as its local administrator."""
         return run_cli("--state-dir", self.directory, *args, input=input,
-                       deadline=deadline, prefix=self.cli_prefix)
+                       deadline=deadline, prefix=self.cli_prefix,
+                       program=os.path.join(self.build, "lockstep"))
 
     def cli(self, *args, expect=DONE, input=None, deadline=120):
         """The same with --json and --yes, giving the JSON of stdout."""
@@ -346,10 +349,10 @@ class Node:
             return db.execute(text, values).fetchall()
 
 
-def run_cli(*args, input=None, deadline=120, prefix=()):
+def run_cli(*args, input=None, deadline=120, prefix=(), program=LOCKSTEP):
     args = [str(a) for a in args]
     try:
-        p = subprocess.run([*prefix, LOCKSTEP] + args, input=input or "",
+        p = subprocess.run([*prefix, program] + args, input=input or "",
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                            timeout=deadline * SLOW, text=True,
                            errors="replace")
