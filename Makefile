@@ -183,7 +183,7 @@ $(FUZZ_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
 # the programs read them.
 MAN_SOURCES := docs/lockstep.1 docs/lockstepd.8 docs/lockstepd.conf.5 \
 	docs/lockstep-openssh.8 docs/lockstep-authorized-keys.8 \
-	docs/lockstep-proftpd.8
+	docs/lockstep-proftpd.8 docs/lockstep-haproxy.8
 MAN_PAGES := $(patsubst docs/%,$(BUILD)/man/%,$(MAN_SOURCES)) \
 	$(BUILD)/man/lockstep-protocol.7
 
@@ -263,6 +263,8 @@ install: all man
 		$(DESTDIR)$(PREFIX)/sbin/lockstep-openssh
 	install -m 755 $(BUILD)/lockstep-proftpd \
 		$(DESTDIR)$(PREFIX)/sbin/lockstep-proftpd
+	install -m 755 contrib/haproxy/lockstep-haproxy \
+		$(DESTDIR)$(PREFIX)/sbin/lockstep-haproxy
 	install -d $(DESTDIR)$(PREFIX)/lib/lockstep $(SHARE)/lockstep/openssh \
 		$(SHARE)/lockstep/proftpd
 	install -m 755 $(BUILD)/lockstep-authorized-keys \
