@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "contrib/accounts/denied.h"
 #include "contrib/accounts/homes.h"
 #include "contrib/accounts/people.h"
 #include "contrib/accounts/program.h"
@@ -74,6 +75,7 @@ apply_all(const struct proftpd_policy *proftpd, bool all, struct err *e)
 {
     const struct policy *policy = &proftpd->accounts;
     struct people people = { 0 };
+    struct denied denied = { NULL, 0 };
     struct buf rules = BUF_INIT;
     sqlite3 *config = NULL, *db = NULL;
     int64_t now_s = clock_utc_ms() / 1000;
@@ -82,7 +84,8 @@ apply_all(const struct proftpd_policy *proftpd, bool all, struct err *e)
 
     if (people_open(&config, policy, e) != 0 ||
         people_read(&people, config, policy, now_s, e) != 0 ||
-        rules_text(config, now_s, &rules, e) != 0 ||
+        denied_read(&denied, config, now_s, e) != 0 ||
+        rules_text(&denied, &rules, e) != 0 ||
         user_file_open(&db, proftpd->users, &anew, e) != 0 ||
         user_rows_want(db, config, &people, policy, e) != 0)
         goto out;
@@ -96,6 +99,7 @@ out:
     database_close(db);
     database_close(config);
     buf_release(&rules);
+    denied_release(&denied);
     people_release(&people);
     return r;
 }

@@ -11,17 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/escape.h"
 #include "base/file.h"
 #include "contrib/accounts/processes.h"
+#include "contrib/accounts/tool.h"
 #include "contrib/proftpd/user_file.h"
 
 #define RULES_REMEMBERED "rules"
 #define FILE_MAX (16 * 1024 * 1024)
-#define SAID_MAX 2048
 
 /* The process of the running server, held; -1 when none runs. */
 static int
@@ -48,61 +46,16 @@ hold_server(const struct proftpd_policy *policy)
     return -1;
 }
 
-/* In the child: becomes "proftpd -t", its words to OUT. */
-static void
-become_check(const struct proftpd_policy *policy, int out)
-{
-    char *argv[] = { policy->proftpd, "-t", "-c", policy->config, NULL };
-
-    if (dup2(out, 1) >= 0 && dup2(out, 2) >= 0)
-        execv(argv[0], argv);
-    _exit(127);
-}
-
-/* Reads FD to its end, keeping the first of it in SAID. */
-static void
-hear(int fd, char said[SAID_MAX])
-{
-    char more[512];
-    size_t len = 0;
-    ssize_t n;
-
-    while (
-        (n = read(fd, more, sizeof(more))) > 0 || (n < 0 && errno == EINTR)) {
-        size_t room = SAID_MAX - 1 - len;
-        size_t taken = n < 0 ? 0 : (size_t)n < room ? (size_t)n : room;
-
-        memcpy(said + len, more, taken);
-        len += taken;
-    }
-    said[len] = '\0';
-}
-
 static int
 check_configuration(const struct proftpd_policy *policy, struct err *e)
 {
-    char said[SAID_MAX], shown[SAID_MAX / 4];
-    int ends[2], status = -1;
-    pid_t pid;
+    const char *argv[] = { policy->proftpd, "-t", "-c", policy->config, NULL };
+    char said[TOOL_SAID];
 
-    if (pipe(ends) != 0)
-        return err_set_errno(e, ERR_IO, errno, "could not make a pipe");
-    pid = fork();
-    if (pid == 0)
-        become_check(policy, ends[1]);
-    close(ends[1]);
-    if (pid < 0) {
-        close(ends[0]);
-        return err_set_errno(e, ERR_IO, errno, "could not make a process");
-    }
-    hear(ends[0], said);
-    close(ends[0]);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    if (tool_run(argv, said, e) == 0)
         return 0;
-    escape_text(said, strlen(said), shown, sizeof(shown));
-    err_set(e, ERR_INVALID, "ProFTPD refuses its configuration: %s", shown);
+    if (e->code == ERR_INVALID)
+        err_set(e, ERR_INVALID, "ProFTPD refuses its configuration: %s", said);
     err_hint(e, "Run \"proftpd -t\" and mend what it names; the rules are as "
                 "before.");
     return -1;

@@ -1,227 +1,61 @@
-/*
- * Between the ends of all rules a verdict does not change: each such stretch is
- * asked for once, neighbours that are denied are joined, and what comes out is
- * cut into prefixes.
- */
+/* ProFTPD takes prefixes only, so ranges are cut into the fewest of them. */
 #include "contrib/proftpd/rules.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "ipfilter/ruleset.h"
-#include "sync/open.h"
-
-#define RULES_MAX 20000
 #define PREFIXES_MAX 20000
-
-/* An address as a number; IPv4 lies at ::ffff:0:0/96. */
-__extension__ typedef unsigned __int128 ip_number;
 
 static const char header[] =
     "# Made by lockstep-proftpd from dataset \"config\"; changes are lost.\n";
 
-static const char rules_sql[] =
-    "SELECT action, address FROM ip_rules WHERE scope IN ('service', 'both')"
-    " AND (expires IS NULL OR expires > ?1) ORDER BY position, id";
-
-struct edges {
-    ip_number *items; /* where a stretch begins */
-    size_t count;
-    size_t room;
-};
-
-static ip_number
-number_of(const struct ip_address *a)
+/* How many bits at the end of FIRST are any, when nothing after LAST is. */
+static unsigned int
+free_bits(ip_number first, ip_number last)
 {
-    ip_number n = 0;
+    unsigned int bits = 0;
+    ip_number size = 1; /* 0 stands for all of them */
 
-    for (size_t i = 0; i < sizeof(a->bytes); i++)
-        n = n << 8 | a->bytes[i];
-    return n;
-}
-
-static struct ip_address
-address_of(ip_number n)
-{
-    struct ip_address a;
-
-    for (size_t i = sizeof(a.bytes); i-- > 0; n >>= 8)
-        a.bytes[i] = (uint8_t)n;
-    return a;
+    while (bits < 128 && (first & ((size << 1) - 1)) == 0 &&
+           last - first >= (size << 1) - 1) {
+        size <<= 1;
+        bits++;
+    }
+    return bits;
 }
 
 static void
-add_edge(struct edges *edges, ip_number n)
+put_range(struct buf *text, const struct denied_range *range, size_t *count)
 {
-    if (edges->count == edges->room) {
-        edges->room = edges->room == 0 ? 64 : 2 * edges->room;
-        edges->items =
-            alloc_resize(edges->items, edges->room, sizeof(*edges->items));
-    }
-    edges->items[edges->count++] = n;
-}
+    ip_number first = range->first;
 
-static int
-compare_edges(const void *a, const void *b)
-{
-    ip_number x = *(const ip_number *)a, y = *(const ip_number *)b;
+    while ((*count)++ < PREFIXES_MAX) {
+        unsigned int bits = free_bits(first, range->last);
+        ip_number size = bits == 128 ? 0 : (ip_number)1 << bits;
+        char shown[IP_NUMBER_TEXT];
 
-    return (x > y) - (x < y);
-}
-
-/* The first of IPv4, and the first after it, where families meet. */
-static const ip_number v4_first = (ip_number)0xffff << 32;
-static const ip_number v4_end = (ip_number)0x10000 << 32;
-
-static int
-read_rule(struct ruleset *rules, struct edges *edges, sqlite3_stmt *stmt,
-    struct err *e)
-{
-    const char *action = (const char *)sqlite3_column_text(stmt, 0);
-    const char *address = (const char *)sqlite3_column_text(stmt, 1);
-    struct ipfilter_rule rule = { .action = IPFILTER_DENY,
-        .scope = IPFILTER_SERVICE };
-
-    if (action == NULL || address == NULL)
-        return err_set(e, ERR_INVALID, "a rule has no action or address");
-    if (strcmp(action, "allow") == 0)
-        rule.action = IPFILTER_ALLOW;
-    if (ip_range_parse(address, &rule.range, e) != 0)
-        return -1;
-    ruleset_add(rules, &rule);
-    add_edge(edges, number_of(&rule.range.first));
-    /* After the very last address this is 0, where a stretch begins anyway. */
-    add_edge(edges, number_of(&rule.range.last) + 1);
-    return 0;
-}
-
-static int
-read_rules(struct ruleset *rules, struct edges *edges, sqlite3 *config,
-    int64_t now_s, struct err *e)
-{
-    sqlite3_stmt *stmt = NULL;
-    size_t count = 0;
-    int rc, r = -1;
-
-    if (database_prepare(config, rules_sql, &stmt, e) != 0)
-        return -1;
-    sqlite3_bind_int64(stmt, 1, now_s);
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        if (count++ == RULES_MAX) {
-            err_set(e, ERR_INVALID, "more than %d rules", RULES_MAX);
-            goto out;
-        }
-        if (read_rule(rules, edges, stmt, e) != 0)
-            goto out;
-    }
-    if (rc != SQLITE_DONE) {
-        database_error(config, e, "could not read the rules");
-        goto out;
-    }
-    r = 0;
-out:
-    sqlite3_finalize(stmt);
-    return r;
-}
-
-/* One line: the BITS last bits of an address from FIRST on are any. */
-static void
-put_prefix(struct buf *text, ip_number first, unsigned int bits)
-{
-    struct ip_address a = address_of(first);
-    char shown[64];
-    bool v4 = first >= v4_first && first < v4_end;
-
-    ip_address_format(&a, shown);
-    buf_printf(text, "  Deny %s/%u\n", shown, (v4 ? 32 : 128) - bits);
-}
-
-/* Cuts FIRST to LAST, of one family, into the fewest prefixes. */
-static size_t
-put_range(struct buf *text, ip_number first, ip_number last)
-{
-    size_t count = 0;
-
-    for (;;) {
-        unsigned int bits = 0;
-        ip_number size = 1; /* 0 stands for all of them */
-
-        while (bits < 128 && (first & ((size << 1) - 1)) == 0 &&
-               last - first >= (size << 1) - 1) {
-            size <<= 1;
-            bits++;
-        }
-        put_prefix(text, first, bits);
-        count++;
-        if (size == 0 || last - first == size - 1)
-            return count;
+        ip_number_format(first, shown);
+        buf_printf(text, "  Deny %s/%u\n", shown,
+            (range->v4 ? 32 : 128) - bits);
+        if (size == 0 || range->last - first == size - 1)
+            return;
         first += size;
     }
 }
 
-/* The ranges that RULES deny; how many prefixes they are. */
-static size_t
-put_denied(struct buf *text, struct ruleset *rules, const struct edges *edges)
+int
+rules_text(const struct denied *denied, struct buf *text, struct err *e)
 {
-    ip_number from = 0;
-    bool open = false;
     size_t count = 0;
 
-    for (size_t i = 0; i <= edges->count && count <= PREFIXES_MAX; i++) {
-        bool end = i == edges->count;
-        ip_number at = end ? 0 : edges->items[i];
-        struct ip_address a = address_of(at);
-        int64_t which;
-        bool denied = !end && ruleset_match(rules, &a, IPFILTER_SERVICE, 0,
-                                  &which) == IPFILTER_DENY;
-
-        if (!end && i > 0 && at == edges->items[i - 1])
-            continue;
-        if (open && (!denied || at == v4_first || at == v4_end)) {
-            count += put_range(text, from, at - 1);
-            open = false;
-        }
-        if (denied && !open) {
-            from = at;
-            open = true;
-        }
-    }
-    return count;
-}
-
-int
-rules_text(sqlite3 *config, int64_t now_s, struct buf *text, struct err *e)
-{
-    struct ruleset *rules = ruleset_new(IPFILTER_ALLOW);
-    struct edges edges = { NULL, 0, 0 };
-    struct buf denied = BUF_INIT;
-    int r = -1;
-
-    add_edge(&edges, 0);
-    add_edge(&edges, v4_first);
-    add_edge(&edges, v4_end);
-    if (read_rules(rules, &edges, config, now_s, e) != 0)
-        goto out;
-    ruleset_compile(rules, IPFILTER_SERVICE);
-    qsort(edges.items, edges.count, sizeof(*edges.items), compare_edges);
-    if (put_denied(&denied, rules, &edges) > PREFIXES_MAX) {
-        err_set(e, ERR_INVALID, "the rules come to more than %d prefixes",
-            PREFIXES_MAX);
-        goto out;
-    }
     buf_put(text, header, strlen(header));
-    if (denied.len > 0) {
-        buf_printf(text, "<Limit LOGIN>\n");
-        buf_put(text, denied.data, denied.len);
-        buf_printf(text, "</Limit>\n");
-    }
-    r = 0;
-out:
-    buf_release(&denied);
-    free(edges.items);
-    ruleset_free(rules);
-    return r;
+    if (denied->count == 0)
+        return 0;
+    buf_printf(text, "<Limit LOGIN>\n");
+    for (size_t i = 0; i < denied->count && count <= PREFIXES_MAX; i++)
+        put_range(text, &denied->ranges[i], &count);
+    if (count > PREFIXES_MAX)
+        return err_set(e, ERR_INVALID,
+            "the rules come to more than %d prefixes", PREFIXES_MAX);
+    buf_printf(text, "</Limit>\n");
+    return 0;
 }
