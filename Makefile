@@ -273,6 +273,8 @@ install: all man
 		contrib/openssh/sshd_config.d/lockstep.conf \
 		> $(SHARE)/lockstep/openssh/sshd_config
 	install -m 644 contrib/openssh/openssh.conf $(SHARE)/lockstep/openssh
+	install -m 644 contrib/systemd/lockstep-filter.conf \
+		$(SHARE)/lockstep/openssh/filter.conf
 	install -m 644 contrib/proftpd/lockstep.conf contrib/proftpd/proftpd.conf \
 		$(SHARE)/lockstep/proftpd
 	install -d $(SHARE)/bash-completion/completions \

@@ -19,6 +19,7 @@
 #include "daemon/filter_rules.h"
 #include "daemon/filter_undo.h"
 #include "daemon/gate.h"
+#include "daemon/service_rules.h"
 #include "daemon/store.h"
 
 /* What a change is about, once positions are resolved. */
@@ -348,8 +349,9 @@ list_after(struct config_job *job, struct err *e)
     if (complete_rules(job, &rules, e) != 0)
         return -1;
     json_decref(job->result);
-    job->result = json_pack("{s:o,s:s,s:o}", "rules", rules, "default", "deny",
-        "reverts_at",
+    job->result = json_pack("{s:o,s:s,s:o,s:o}", "rules", rules, "default",
+        "deny", "enforced_by",
+        service_rules_json(job->engine->settings.state_dir), "reverts_at",
         json_time(filter_confirm_until(job->engine->filter_confirm)));
     return 0;
 }

@@ -13,6 +13,10 @@ struct openssh_policy {
     struct policy accounts;
     char *extrausers; /* the folder that libnss-extrausers reads */
     char *sshd;       /* the program whose sessions are ended */
+    uint32_t filter;  /* whether rules by address are put into effect */
+    uint32_t filter_port;
+    char *filter_file; /* the script for nft that is made */
+    char *nft;         /* the program */
 };
 
 /* Every option with its default; policy_load(&p->accounts, ...) and

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "contrib/accounts/denied.h"
+#include "contrib/accounts/enforced.h"
 #include "contrib/accounts/homes.h"
 #include "contrib/accounts/people.h"
 #include "contrib/accounts/program.h"
@@ -70,6 +71,19 @@ end_sessions(sqlite3 *db, const struct people *people,
     return r;
 }
 
+/* Only where ProFTPD is told of them is it so. */
+static int
+apply_rules(sqlite3 *db, const struct buf *rules,
+    const struct proftpd_policy *proftpd, struct err *e)
+{
+    bool wanted = proftpd->rules[0] != '\0';
+
+    if (wanted && reload_rules(db, rules, proftpd, e) != 0)
+        return -1;
+    return enforced_note(&proftpd->accounts, "proftpd",
+        wanted ? "ProFTPD" : NULL, e);
+}
+
 static int
 apply_all(const struct proftpd_policy *proftpd, bool all, struct err *e)
 {
@@ -94,7 +108,7 @@ apply_all(const struct proftpd_policy *proftpd, bool all, struct err *e)
     if (apply_users(db, &people, policy, all || anew, e) != 0 ||
         end_sessions(db, &people, policy, anew, e) != 0)
         goto out;
-    r = proftpd->rules[0] == '\0' ? 0 : reload_rules(db, &rules, proftpd, e);
+    r = apply_rules(db, &rules, proftpd, e);
 out:
     database_close(db);
     database_close(config);
