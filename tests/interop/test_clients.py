@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Any SFTP client is an administrator's client, and none gets further than
 its role."""
-# timeout: 240
 
 import json
 import os
@@ -240,4 +239,4 @@ def a_fleet_of_handles(t):
 
 
 if __name__ == "__main__":
-    run(230)
+    run()

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """What the admin port refuses, asked by clients that know how to ask:
 ssh-audit, OpenSSH and asyncssh."""
-# timeout: 240
 
 import asyncio
 import contextlib
@@ -178,4 +177,4 @@ def what_asyncssh_asks_for(t):
 
 
 if __name__ == "__main__":
-    run(230)
+    run()

@@ -17,7 +17,7 @@ import threading
 
 import paramiko
 
-from lockstep import PORT, SLOW, Failed
+from lockstep import PATIENCE, PORT, SLOW, Failed
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
@@ -39,12 +39,12 @@ class Admin:
         if key is None and password is None:
             key = node.path("local-admin-key")
         sock = socket.create_connection(
-            (node.address, PORT), 10 * SLOW,
+            (node.address, PORT), PATIENCE * SLOW,
             (source, 0) if source else None)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.transport = paramiko.Transport(sock)
         try:
-            self.transport.start_client(timeout=20 * SLOW)
+            self.transport.start_client(timeout=PATIENCE * SLOW)
             if key is not None:
                 self.transport.auth_publickey(
                     user, paramiko.Ed25519Key.from_private_key_file(key))

@@ -24,7 +24,7 @@ SILENT_EACH = 10
 
 def connect(address, source):
     s = socket.socket()
-    s.settimeout(20 * SLOW)
+    s.settimeout(60 * SLOW)
     s.bind((source, 0))
     s.connect((address, PORT))
     return s
@@ -48,7 +48,7 @@ def bad_logins(flood, address):
                 continue
             transport = paramiko.Transport(s)
             try:
-                transport.start_client(timeout=20 * SLOW)
+                transport.start_client(timeout=60 * SLOW)
                 for _ in range(3):
                     left -= 1
                     with contextlib.suppress(paramiko.AuthenticationException):
@@ -122,5 +122,5 @@ def push_one(primary, admin, number):
     primary.sql("UPDATE users SET comment = ? WHERE name = 'ann'",
                 str(number))
     began = time.monotonic()
-    admin.control("sync now", wait=True, timeout_ms=int(10000 * SLOW))
+    admin.control("sync now", wait=True, timeout_ms=int(60000 * SLOW))
     return time.monotonic() - began

@@ -25,7 +25,7 @@ class Line(threading.Thread):
         self.start()
 
     def is_quiet(self):
-        return time.monotonic() - self.last > 2
+        return time.monotonic() - self.last > 3
 
     def arm(self, requests):
         self.asking = False
@@ -55,7 +55,7 @@ class Line(threading.Thread):
 
     def connect(self):
         caller, _ = self.listener.accept()
-        self.callers[caller] = socket.create_connection((self.target, PORT), 5)
+        self.callers[caller] = socket.create_connection((self.target, PORT), 60)
 
     def pass_on(self, end, other, request):
         data = end.recv(65536)

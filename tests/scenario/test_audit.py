@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Who did what, from where, when and with what result: on every node, and
 collected on the primary, each once."""
-# timeout: 180
 
 import os
 import re
@@ -10,7 +9,8 @@ import socket
 import paramiko
 
 from admin import Admin
-from lockstep import (ERROR, PORT, SLOW, check, run, same, scenario, wait_for)
+from lockstep import (ERROR, PATIENCE, SLOW, check, run, same, scenario,
+                      wait_for)
 
 RFC5424 = re.compile(
     r"^<(\d+)>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\S+) lockstepd \d+ "
@@ -130,7 +130,7 @@ def syslog_and_journal_get_them_too(t):
     log_path = os.path.join(t.directory, "log")
     log.bind(log_path)
     for s in udp, journal, log:
-        s.settimeout(10 * SLOW)
+        s.settimeout(PATIENCE * SLOW)
     config = "[log]\nsyslog = %s\njournal = %s\n"
 
     def until(s, word):
@@ -182,4 +182,4 @@ def syslog_and_journal_get_them_too(t):
 
 
 if __name__ == "__main__":
-    run(170)
+    run()

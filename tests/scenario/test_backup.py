@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """A backup is one file that brings back identity, keys and data."""
-# timeout: 180
 
 import os
 import shutil
@@ -83,4 +82,4 @@ def a_damaged_backup_is_refused(t):
 
 
 if __name__ == "__main__":
-    run(170)
+    run()

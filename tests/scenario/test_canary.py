@@ -161,4 +161,4 @@ def a_password_is_nowhere(t):
 
 
 if __name__ == "__main__":
-    run(120)
+    run()

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Completion: what may follow, in the words of the program and in the shells."""
-# timeout: 120
 
 import os
 import pty

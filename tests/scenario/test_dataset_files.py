@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """The file of a dataset stays its program's: whatever the program does with it,
 taken over while in use, given back as it was, and never shared by mistake."""
-# timeout: 300
 
 import contextlib
 import glob
@@ -244,4 +243,4 @@ def one_file_is_one_dataset(t):
 
 
 if __name__ == "__main__":
-    run(290)
+    run()

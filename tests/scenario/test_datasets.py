@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Databases of other programs, taken into use and out of it while they run."""
-# timeout: 400
 
 import os
 import signal
@@ -519,4 +518,4 @@ def the_file_may_lie_on_another_file_system(t):
 
 
 if __name__ == "__main__":
-    run(390)
+    run()

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Pause, interval, trust, detach: what an administrator does with servers."""
-# timeout: 240
 
 import glob
 import os
@@ -219,4 +218,4 @@ def what_a_secondary_knows(t):
 
 
 if __name__ == "__main__":
-    run(230)
+    run()

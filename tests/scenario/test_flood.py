@@ -3,7 +3,6 @@
 
 A tenth of it in every run; whole with LOCKSTEP_FLOOD=whole.
 """
-# timeout: 240
 
 import contextlib
 import os
@@ -114,4 +113,4 @@ def pushes_go_on_in_a_flood(t):
 
 
 if __name__ == "__main__":
-    run(230)
+    run()

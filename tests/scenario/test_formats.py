@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Database files of unusual making: each is replicated as it is, or refused
 with what to do."""
-# timeout: 400
 
 import contextlib
 import os
@@ -401,4 +400,4 @@ def a_program_that_was_killed_in_a_transaction(t):
 
 
 if __name__ == "__main__":
-    run(390)
+    run()

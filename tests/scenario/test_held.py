@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Nothing rolls a fleet back unasked."""
-# timeout: 300
 
 import os
 import shutil
@@ -185,4 +184,4 @@ def a_restored_state_directory_rolls_nobody_back(t):
 
 
 if __name__ == "__main__":
-    run(290)
+    run()

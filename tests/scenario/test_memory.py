@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """A change that is too large to be held in memory: no process of either node
 holds it.  make bench has the same with a million rows and 500 MB."""
-# timeout: 400
 
 from large import Large
 from lockstep import BUILD, check, run, scenario
@@ -61,4 +60,4 @@ def large_changes_are_not_held_in_memory(t):
             node.stop()
 
 
-run(limit=400)
+run()

@@ -3,7 +3,6 @@
 versions of such a program bring them, one after the other: each arrives on a
 secondary as DDL plus the rows that changed, without an overwrite, whether its
 triggers or a compare find it.  Prints the bytes that each one took."""
-# timeout: 400
 
 import os
 import sqlite3

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Whom the programs for sshd make a user of a host, and whom never."""
-# timeout: 120
 
 import os
 import shutil

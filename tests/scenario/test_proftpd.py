@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """A user of the cluster logs in to a real ProFTPD on every node, as long as the
 primary says so."""
-# timeout: 120
 
 from lockstep import check, run, same, scenario, wait_for
 from proftpd_host import ProftpdHost, need_proftpd

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Whom lockstep-proftpd makes a user of ProFTPD, and what becomes of its files
 when they are damaged or somebody else's."""
-# timeout: 120
 
 import os
 import shutil

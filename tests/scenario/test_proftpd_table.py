@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """ProFTPD's own user table as a dataset: users come from the primary, and logins
 are counted where they happen."""
-# timeout: 120
 
 import os
 import sqlite3

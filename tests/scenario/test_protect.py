@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Counters, rows and tables that every node has its own of, while the rest is
 replicated around them: pushes, UNIQUE swaps, catch-up, an overwrite."""
-# timeout: 600
 
 import os
 import sqlite3
@@ -315,4 +314,4 @@ def another_selection(t):
 
 
 if __name__ == "__main__":
-    run(570)
+    run()

@@ -1,14 +1,13 @@
 #!/usr/bin/python3
 """What is refused is refused with its exit code, and changes neither side."""
-# timeout: 240
 
 import os
 import subprocess
 
 import contents
 from admin import RecordingServer
-from lockstep import (DONE, ERROR, KEY, LOCKSTEP, NOT_PRIMARY, UNREACHABLE,
-                      USAGE, check, run, same, scenario, wait_for)
+from lockstep import (DONE, ERROR, KEY, LOCKSTEP, NOT_PRIMARY, SLOW,
+                      UNREACHABLE, USAGE, check, run, same, scenario, wait_for)
 
 
 def picture(node):
@@ -149,7 +148,7 @@ def two_adds_at_once(t):
                                  stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL)
                 for _ in range(2)]
-        codes = sorted(p.wait(60) for p in both)
+        codes = sorted(p.wait(120 * SLOW) for p in both)
         same(codes, [DONE, ERROR], "exit codes")
         same([s["name"] for s in primary.servers()], ["primary", "second"],
              "servers")
@@ -170,7 +169,7 @@ def two_servers_at_once(t):
              "--password-file", n.password_file(), "--fingerprint",
              n.fingerprint()], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL) for n in nodes]
-        same([p.wait(60) for p in both], [DONE, DONE], "exit codes")
+        same([p.wait(120 * SLOW) for p in both], [DONE, DONE], "exit codes")
         primary.cli("user", "add", "ann", "--home", "/srv/ann")
         primary.cli("sync", "now", "--wait")
         for n in nodes:
@@ -222,4 +221,4 @@ def usage_is_checked(t):
 
 
 if __name__ == "__main__":
-    run(230)
+    run()

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Random databases, proved equal on two replicas: tests/equality, in short."""
-# timeout: 600
 
 import importlib.machinery
 import importlib.util
