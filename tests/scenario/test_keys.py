@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Keys are rotated while the cluster works: successors are announced, both
 count until the next one is used, and a key nobody announced stops everything."""
-# timeout: 280
 
 import os
 import shutil
@@ -11,8 +10,8 @@ import subprocess
 import threading
 import time
 
-from lockstep import (DONE, PARTLY, PORT, SLOW, check, run, same, scenario,
-                      wait_for)
+from lockstep import (DONE, PARTLY, PATIENCE, PORT, SLOW, check, in_one_of,
+                      run, same, scenario, wait_for)
 
 KINDS = "host", "login", "bundle"
 
@@ -97,13 +96,12 @@ def check_gaps(watch, interval):
 def rotated_without_a_missed_interval(t):
     cluster = t.cluster(2)
     primary = cluster.primary
-    primary.cli("user", "add", "ann", "--home", "/srv/ann")
+    primary.cli("user", "add", "ann", "--comment", ".")
     cluster.sync()
     cluster.wait_synchronized()
-    with t.promise("all keys of three nodes are rotated without a prompt, a "
-                   "missed interval or an overwrite"):
-        overwrites = [primary.server(n)["overwrites"]
-                      for n in cluster.secondaries]
+    overwrites = [primary.server(n)["overwrites"] for n in cluster.secondaries]
+
+    def rotate_all():
         with Watch(primary) as watch:
             for node in cluster.nodes():
                 for kind in KINDS:
@@ -112,19 +110,24 @@ def rotated_without_a_missed_interval(t):
             for node in cluster.secondaries:
                 wait_for(lambda n=node: pins(primary, n) ==
                          (n.fingerprint(), None), 20, "pinned", 0.05)
-            primary.cli("user", "add", "ben", "--home", "/srv/ben")
+            primary.sql("UPDATE users SET comment = comment || '.'")
             cluster.sync()
             wait_for(lambda: all(len(s) > 4 for s in
                                  watch.synchronized.values()), 20, "rounds")
-        check(not watch.states & {"key-changed", "refused", "held",
-                                  "unreachable", "drifted"},
-              "states seen: %s" % watch.states)
+        states.update(watch.states)
         check_gaps(watch, 1)
+    with t.promise("all keys of three nodes are rotated without a prompt, a "
+                   "missed interval or an overwrite"):
+        states = set()
+        in_one_of(3, rotate_all)
+        check(not states & {"key-changed", "refused", "held", "unreachable",
+                            "drifted"}, "states seen: %s" % states)
         same([primary.server(n)["overwrites"] for n in cluster.secondaries],
              overwrites, "overwrites")
+        comment = primary.sql("SELECT comment FROM users")
         for node in cluster.secondaries:
-            same(node.sql("SELECT name FROM users ORDER BY id"),
-                 [("ann",), ("ben",)], "users of " + node.name)
+            same(node.sql("SELECT comment FROM users"), comment,
+                 "comment on " + node.name)
     with t.promise("each node knows the others' keys and no successor"):
         ours = {k["kind"]: k["fingerprint"] for k in show(primary)["keys"]}
         for node in cluster.secondaries:
@@ -183,8 +186,8 @@ def a_stolen_login_key(t):
         # It notices when it asks for something.
         thief.stdin.write("ls /datasets\n")
         thief.stdin.close()
-        check(thief.wait(20) != 0, "its session went on")
-        check(log_in().wait(20) != 0, "it could log in again")
+        check(thief.wait(PATIENCE * SLOW) != 0, "its session went on")
+        check(log_in().wait(PATIENCE * SLOW) != 0, "it could log in again")
         cluster.wait_synchronized()
 
 
@@ -296,7 +299,9 @@ def unannounced(t):
             error = primary.server(two.name)["error"]
             check(ours in error["message"] + error["hint"], error)
             two.cli("key", "trust", kind, ours)
-            same(show(two)["primary"][kind + "_trusted"], ours, "trusted")
+            # The primary may have used it since.
+            pinned = show(two)["primary"]
+            check(ours in (pinned[kind], pinned[kind + "_trusted"]), pinned)
             two.restart()
             cluster.wait_synchronized()
             pinned = show(two)["primary"]
@@ -404,4 +409,4 @@ def alone(t):
 
 
 if __name__ == "__main__":
-    run(270)
+    run()
