@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """A user of the cluster logs in to a real sshd on every node, as long as the
 primary says so."""
-# timeout: 120
 
 from lockstep import check, run, same, scenario, wait_for
 from sshd_host import Host, Session, make_key, need_sshd, sftp
@@ -86,7 +85,8 @@ def users_log_in_on_every_node(t):
         hosts[1].node.start()
         put_into_effect(hosts)
         same(sftp(hosts[1], old, "bob"), None, "a login of who was removed")
-        check(not any(s.is_open() for s in bob), "an open session of his")
+        wait_for(lambda: not any(s.is_open() for s in bob),
+                 what="the end of his sessions")
 
 
 if __name__ == "__main__":
