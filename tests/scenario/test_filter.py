@@ -1,10 +1,9 @@
 #!/usr/bin/python3
 """The filter decides before one byte is sent."""
-# timeout: 120
 
 import socket
 
-from lockstep import PORT, SLOW, check, run, same, scenario, wait_for
+from lockstep import PATIENCE, PORT, SLOW, check, run, same, scenario, wait_for
 
 STRANGER = "127.0.0.254"
 
@@ -12,7 +11,7 @@ STRANGER = "127.0.0.254"
 def bytes_from(node, source):
     """What a connection from SOURCE is sent before it says anything."""
     with socket.socket() as s:
-        s.settimeout(5 * SLOW)
+        s.settimeout(PATIENCE * SLOW)
         s.bind((source, 0))
         try:
             s.connect((node.address, PORT))
@@ -115,7 +114,7 @@ def nobody_locks_himself_out_by_mistake(t):
         check("shut out" in reply.err, reply.err)
     with t.promise("forced, it is there"):
         node.cli("ipfilter", "add", "deny", "127.0.0.1", "--force",
-                 "--confirm", "3")
+                 "--confirm", "10")
         same(bytes_from(node, "127.0.0.1"), b"", "bytes")
     with t.promise("and taken back when nobody confirms it"):
         wait_for(lambda: bytes_from(node, "127.0.0.1"), 20, "a way in")
@@ -141,8 +140,8 @@ def a_change_waits_to_be_confirmed(t):
             wait_for(lambda: node.cli("ipfilter", "list")["rules"] == before,
                      20, "the rules of before")
     with t.promise("confirmed, it stays; once"):
-        node.cli("ipfilter", "add", "deny", "192.0.2.3", "--confirm", "2")
-        node.cli("ipfilter", "add", "deny", "192.0.2.4", "--confirm", "2",
+        node.cli("ipfilter", "add", "deny", "192.0.2.3", "--confirm", "600")
+        node.cli("ipfilter", "add", "deny", "192.0.2.4", "--confirm", "600",
                  expect=1)
         node.cli("ipfilter", "confirm")
         node.cli("ipfilter", "confirm", expect=1)
@@ -157,4 +156,4 @@ def a_change_waits_to_be_confirmed(t):
 
 
 if __name__ == "__main__":
-    run(110)
+    run()

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Hooks: a revision is put into effect, in order, once, and over failures."""
-# timeout: 120
 
 import os
 import signal
@@ -24,13 +23,13 @@ exit $code
 class Hooks:
     """The hook folder of one node, and what was called in it."""
 
-    def __init__(self, t, node):
+    def __init__(self, t, node, timeout=600):
         self.node = node
         self.directory = os.path.join(t.directory, node.name + ".hooks")
         self.folder = os.path.join(self.directory, "hooks.d")
         os.makedirs(self.folder)
         node.config = (node.config or "") + \
-            "[hooks]\nfolder = %s\ntimeout = 2s\n" % self.folder
+            "[hooks]\nfolder = %s\ntimeout = %ds\n" % (self.folder, timeout)
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -135,7 +134,7 @@ def hooks_follow_each_revision(t):
     with t.promise("what is in effect stays so over a restart, without calls"):
         hooks.forget()
         node.restart()
-        check(hooks.in_effect(), "not in effect")
+        hooks.wait()
         same(hooks.calls(), [], "calls")
     with t.promise("hook run calls them again"):
         reply = node.cli("hook", "run")
@@ -151,7 +150,7 @@ def failures(node, kind="hook-failed"):
 @scenario
 def hooks_that_fail_are_called_again(t):
     node = t.node("node", start=False)
-    hooks = Hooks(t, node)
+    hooks = Hooks(t, node, timeout=4)
     hooks.put("10-good")
     hooks.put("20-bad", 'echo no such thing; ! [ -e "$dir/bad" ]')
     hooks.put("30-late")
@@ -186,9 +185,9 @@ def hooks_that_fail_are_called_again(t):
 rmdir "$dir/running"; sleep 1000 & echo $! >"$dir/pid"; wait; fi""")
         open(hooks.path("bad"), "w").close()
         publish(node, "bob")
-        wait_for(lambda: "longer than 2 s" in "".join(failures(node)), 10,
+        wait_for(lambda: "longer than 4 s" in "".join(failures(node)), 10,
                  "the event")
-        pid = hooks.number("pid")
+        pid = wait_for(lambda: hooks.number("pid"), what="its child")
         wait_for(lambda: not is_alive(pid), 10, "the end of its child")
         os.unlink(hooks.path("bad"))
         hooks.wait()
@@ -201,8 +200,10 @@ rmdir "$dir/running"; sleep 1000 & echo $! >"$dir/pid"; wait; fi""")
             hooks.forget()
             before = len(failures(node, "hook-refused"))
             node.cli("hook", "run")
-            same([c[0] for c in hooks.calls()], ["10-good", "30-late"],
-                 "the calls")
+            # The failure may have been followed by another try already.
+            called = [c[0] for c in hooks.calls()]
+            same(called[:2], ["10-good", "30-late"], "the calls")
+            check("20-bad" not in called, called)
             check(len(failures(node, "hook-refused")) > before, "no event")
             check(not hooks.in_effect(), "in effect")
             os.chown(path, 0, -1)

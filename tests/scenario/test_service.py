@@ -23,7 +23,7 @@ def a_service_manager_is_told(t):
         s.bind(path)
         s.settimeout(30 * SLOW)
         node = t.node(start=False)
-        node.environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "100000"}
+        node.environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"}
         node.launch()
         with t.promise("ready, when connections are taken"):
             told = s.recv(1000).decode().split("\n")
