@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../scenario"))
 
@@ -86,7 +87,7 @@ class Terminal:
         try:
             p = subprocess.run(["tmux", "-u", "-S", self.socket] + list(args),
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True, timeout=60,
+                               text=True, timeout=120,
                                env=dict(os.environ, LC_ALL="C.UTF-8"))
         except FileNotFoundError:
             raise Skipped("tmux is not installed")
@@ -113,12 +114,18 @@ class Terminal:
     def sees(self, pattern):
         return re.search(pattern, self.text(), re.MULTILINE)
 
-    def see(self, pattern, deadline=20):
-        """Waits until PATTERN is seen, and returns the match."""
+    def see(self, pattern, within=None):
+        """Waits until PATTERN is seen, for WITHIN seconds at most where that
+        is what is to be proved; returns the match."""
+        began = time.monotonic()
         try:
-            return wait_for(lambda: self.sees(pattern), deadline, pattern)
+            found = wait_for(lambda: self.sees(pattern), what=pattern)
         except Failed:
             raise Failed("%r is not seen:\n%s" % (pattern, self.text()))
+        took = time.monotonic() - began
+        check(within is None or took < within * lockstep.SLOW,
+              "%r is seen after %.1f s" % (pattern, took))
+        return found
 
     def see_at_every_size(self, *patterns, back=True):
         """The same in each of SIZES, that of now first, and then BACK to
@@ -132,9 +139,9 @@ class Terminal:
         if back:
             self.resize(*now)
 
-    def see_no(self, pattern, deadline=20):
+    def see_no(self, pattern):
         try:
-            wait_for(lambda: not self.sees(pattern), deadline, pattern)
+            wait_for(lambda: not self.sees(pattern), what=pattern)
         except Failed:
             raise Failed("%r is still seen:\n%s" % (pattern, self.text()))
 

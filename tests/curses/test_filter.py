@@ -7,7 +7,7 @@ import paramiko
 
 from terminal import SIZES, Terminal, check, wait_for
 
-from lockstep import PORT, SLOW, run, same, scenario
+from lockstep import PATIENCE, PORT, SLOW, run, same, scenario
 
 STRANGER = "127.0.0.66"
 
@@ -58,7 +58,7 @@ def rules_of_a_node(t):
     with t.promise("what is not kept is taken back by itself"):
         with Terminal(node) as term:
             term.view("IP filter")
-            add_rule(term, "198.51.100.7", 2, ["Right"])
+            add_rule(term, "198.51.100.7", 9, ["Right"])
             term.see(r"deny +198\.51\.100\.7")
             term.see(r"taken back in \d s")
             term.see_no(r"198\.51\.100\.7")
@@ -110,11 +110,11 @@ def offend(node):
     def wrong_login():
         s = socket.socket()
         s.bind((STRANGER, 0))
-        s.settimeout(10 * SLOW)
+        s.settimeout(PATIENCE * SLOW)
         s.connect((node.address, PORT))
         transport = paramiko.Transport(s)
         try:
-            transport.start_client(timeout=20 * SLOW)
+            transport.start_client(timeout=PATIENCE * SLOW)
             transport.auth_password("admin", "wrong")
         except (paramiko.SSHException, OSError, EOFError):
             pass

@@ -163,7 +163,7 @@ def blocked(t, term, node, second):
             there.keys("Right", "Enter")
             there.see("deny +%s +this node" % re.escape(node.address))
             second.restart()
-            there.see_no("Not connected", 60)
+            there.see_no("Not connected")
             there.view("Overview")
             there.keys("d")
             there.see("! primary's address +comes from %s: "
@@ -173,7 +173,7 @@ def blocked(t, term, node, second):
                       re.escape(node.address))
         with t.promise("doctor of the primary says what to type where"):
             term.view("Overview")
-            term.see("^. berlin +. unreachable", 60)
+            term.see("^. berlin +. unreachable")
             term.keys("d")
             term.see("! server berlin +")
             term.see("ipfilter add allow " + re.escape(node.address))
@@ -188,7 +188,7 @@ def blocked(t, term, node, second):
             there.keys("Enter")
             there.see_no("deny +" + re.escape(node.address))
             term.keys("S")
-            term.see("^. berlin +. synchronized", 60)
+            term.see("^. berlin +. synchronized")
 
 
 def old_database(t, term, node, old):
