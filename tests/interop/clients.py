@@ -13,7 +13,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 
 import paramiko
@@ -33,6 +32,9 @@ def scan_host_key(node, path):
                                   " ".join(p.stdout.split()[:2])))
 
 
+RCLONE_PORT = 5572  # its usual one
+
+
 class Client:
     program = None
 
@@ -49,7 +51,7 @@ class Client:
 
     def execute(self, words, input=None):
         p = subprocess.run(words, input=input, capture_output=True,
-                           text=True, timeout=60 * SLOW, cwd=self.directory,
+                           text=True, timeout=120 * SLOW, cwd=self.directory,
                            env=dict(os.environ, HOME=self.directory))
         if p.returncode != 0:
             raise Failed("%s exits %d: %s%s" % (
@@ -117,7 +119,7 @@ class Lftp(Client):
         connect = "ssh -a -x -p %d %s" % (PORT, " ".join(self.ssh_options()))
         return self.execute(["lftp", "--norc", "-c", "; ".join([
             "set cmd:fail-exit yes", "set net:max-retries 1",
-            "set net:timeout 20", "set xfer:clobber yes",
+            "set net:timeout 60", "set xfer:clobber yes",
             "set sftp:connect-program '%s'" % connect,
             "open -u %s,x sftp://%s:%d" % (self.user, self.node.address,
                                            PORT), *lines])])
@@ -182,26 +184,26 @@ class Rclone(Client):
         return self.reply_of(reply)
 
     def put_and_get(self, file, reply):
-        with socket.create_server(("127.0.0.1", 0)) as s:
-            port = s.getsockname()[1]
+        # The address is this test's alone.
+        place = "%s:%d" % (self.node.address, RCLONE_PORT)
         server = subprocess.Popen(
             ["rclone", "--config", "/dev/null", "rcd", "--rc-no-auth",
-             "--rc-addr", "127.0.0.1:%d" % port, "--retries", "1",
+             "--rc-addr", place, "--retries", "1",
              "--low-level-retries", "1", "--ignore-size", "--ignore-times",
              "--no-check-dest"], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env=dict(os.environ, HOME=self.directory))
         try:
-            self.copy_by(port, os.path.dirname(file), os.path.basename(file),
+            self.copy_by(place, os.path.dirname(file), os.path.basename(file),
                          self.remote("/"), "control")
-            self.copy_by(port, self.remote("/"), "control",
+            self.copy_by(place, self.remote("/"), "control",
                          os.path.dirname(reply), os.path.basename(reply))
         finally:
             server.kill()
             server.wait()
 
-    def copy_by(self, port, source, name, target, new_name):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    def copy_by(self, place, source, name, target, new_name):
+        connection = http.client.HTTPConnection(place, timeout=120 * SLOW)
 
         def connected():
             try:

@@ -13,8 +13,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../scenario"))
 
 import asyncssh  # noqa: E402
-from lockstep import PORT, ROOT, SLOW, Failed, check, children, run, same, \
-    scenario, wait_for  # noqa: E402
+from lockstep import PATIENCE, PORT, ROOT, SLOW, Failed, check, children, \
+    run, same, scenario, wait_for  # noqa: E402
 
 DONE_TEXT = "done 42"
 
@@ -34,7 +34,7 @@ def what_ssh_audit_says(t):
         check(audit, "install ssh-audit")
     said = subprocess.run(
         [audit, "-n", "-p", str(PORT), node.address], text=True,
-        capture_output=True, timeout=60 * SLOW).stdout
+        capture_output=True, timeout=120 * SLOW).stdout
     with t.promise("ssh-audit finds no failure"):
         check("curve25519-sha256" in said, said)
         same(re.findall(r"^.*\[fail\].*$", said, re.M), [], "failures")
@@ -56,8 +56,8 @@ def ssh(node, *words, program="ssh"):
         [program, "-F/dev/null", "-oStrictHostKeyChecking=no",
          "-oUserKnownHostsFile=/dev/null", "-oIdentitiesOnly=yes",
          "-oIdentityFile=" + key, "-oPort=%d" % PORT, "-oBatchMode=yes",
-         "-oConnectTimeout=10", *words], text=True, capture_output=True,
-        stdin=subprocess.DEVNULL, timeout=60 * SLOW)
+         "-oConnectTimeout=60", *words], text=True, capture_output=True,
+        stdin=subprocess.DEVNULL, timeout=120 * SLOW)
 
 
 @scenario
@@ -70,7 +70,7 @@ def what_openssh_asks_for(t):
              "-oUserKnownHostsFile=/dev/null", "-oIdentitiesOnly=yes",
              "-oIdentityFile=" + node.path("local-admin-key"),
              "-P%d" % PORT, "-b-", target], input="ls\n", text=True,
-            capture_output=True, timeout=60 * SLOW)
+            capture_output=True, timeout=120 * SLOW)
         same(r.returncode, 0, r.stderr)
     command = "echo done $((6 * 7))"
     for name, words in (
@@ -118,7 +118,7 @@ REFUSALS = (asyncssh.Error, asyncssh.ChannelListenError, OSError)
 
 async def refused(what, attempt):
     try:
-        await asyncio.wait_for(attempt, 20 * SLOW)
+        await asyncio.wait_for(attempt, PATIENCE * SLOW)
     except asyncio.TimeoutError:
         raise Failed("%s was neither given nor refused" % what)
     except REFUSALS:

@@ -157,7 +157,7 @@ def make_key(t, name):
 
 def password_login(host, user, password):
     """Whether that password is taken."""
-    with socket.create_connection((host.address, SSHD_PORT), 20) as s:
+    with socket.create_connection((host.address, SSHD_PORT), 60) as s:
         transport = paramiko.Transport(s)
         try:
             transport.start_client(timeout=60)
