@@ -32,7 +32,8 @@ check_new_node(const struct registration *r, const uint8_t id[ID_SIZE],
     for (size_t i = 0; i < fleet->server_count; i++) {
         const struct server_record *record = &fleet->servers[i]->record;
 
-        if (memcmp(record->node_id, id, ID_SIZE) == 0) {
+        if (memcmp(record->node_id, id, ID_SIZE) == 0 &&
+            !(r->again && strcmp(record->name, r->name) == 0)) {
             err_set(e, ERR_EXISTS, "\"%s\" was added already, as \"%s\"",
                 r->host, record->name);
             return -1;
@@ -66,9 +67,9 @@ registration_check_name(const struct registration *r, const char *name,
     return 0;
 }
 
-static int
-facts_node(const json_t *facts, uint8_t id[ID_SIZE], const char **name,
-    const char **version, struct err *e)
+int
+registration_facts_node(const json_t *facts, uint8_t id[ID_SIZE],
+    const char **name, const char **version, struct err *e)
 {
     const json_t *node = json_member(facts, "node");
     const char *text = "";
@@ -181,7 +182,8 @@ add_record(struct registration *r, struct server **serverp, struct err *e)
     const char *version = NULL;
 
     memset(&record, 0, sizeof(record));
-    if (facts_node(r->facts, record.node_id, &name, &version, e) != 0)
+    if (registration_facts_node(r->facts, record.node_id, &name, &version, e) !=
+        0)
         return -1;
     snprintf(record.name, sizeof(record.name), "%s",
         r->name != NULL ? r->name : name);
@@ -206,15 +208,21 @@ registration_list(struct registration *r)
     struct control_call *call = r->call;
     struct err error = ERR_INIT;
 
-    if (add_record(r, &server, &error) != 0) {
+    if (r->again ? registration_enrolled_again(r, &server, &error) != 0
+                 : add_record(r, &server, &error) != 0) {
         registration_fail(r, &error);
         return;
     }
     for (size_t i = 0; i < server->lane_count; i++)
         server->lanes[i]->force_overwrite = server->lanes[i]->ds->active;
-    events_add(fleet->engine->events, "info", "server-added",
-        server->record.name, NULL, "added by %s, key %s", control_who(call),
-        r->shown);
+    events_add(fleet->engine->events, r->again ? "warning" : "info",
+        r->again ? "server-renewed" : "server-added", server->record.name, NULL,
+        "%s by %s, key %s", r->again ? "registered again" : "added",
+        control_who(call), r->shown);
+    if (server_paused(server)) {
+        registration_finish(r, server_json(server));
+        return;
+    }
     registration_step(r, "overwrite", server->record.name);
     fleet_wait(fleet, call, &server, 1, OVERWRITE_WAIT_MS, true, add_finish,
         alloc_string(server->record.name));
@@ -289,19 +297,20 @@ registration_have_facts(void *ctx, const json_t *result, const struct err *e)
     }
     r->facts = json_deep_copy(result);
     if (check_join(r, &error) != 0 ||
-        facts_node(r->facts, id, &name, &version, &error) != 0 ||
+        registration_facts_node(r->facts, id, &name, &version, &error) != 0 ||
         check_new_node(r, id, &error) != 0 ||
-        registration_check_name(r, r->name != NULL ? r->name : name, &error) !=
-            0) {
+        (!r->again && registration_check_name(r,
+                          r->name != NULL ? r->name : name, &error) != 0)) {
         registration_fail(r, &error);
         return;
     }
     json_object_set_new(r->facts, "fingerprint", json_string(r->shown));
-    if (r->aim == AIM_FACTS) {
+    if (r->aim == AIM_FACTS || r->dry_run) {
         registration_finish(r, json_incref(r->facts));
         return;
     }
-    if (become_primary(r, &error) != 0) {
+    if (r->again ? registration_pin_again(r, &error) != 0
+                 : become_primary(r, &error) != 0) {
         registration_fail(r, &error);
         return;
     }

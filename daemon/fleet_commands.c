@@ -157,7 +157,8 @@ static const char *const facts_arguments[] = { "host", "port", "user",
 static const char *const add_arguments[] = { "host", "port", "user", "password",
     "fingerprint", "trust_on_first_use", "name", "cluster_name", "narrow",
     "ticket", "join_proof", NULL };
-static const char *const trust_arguments[] = { "name", "fingerprint", NULL };
+static const char *const trust_arguments[] = { "name", "fingerprint", "user",
+    "password", "narrow", "dry_run", NULL };
 static const char *const sync_now_arguments[] = { "servers", "wait", "dry_run",
     "limit", "timeout_ms", NULL };
 static const char *const sync_config_arguments[] = { "interval_ms", "enabled",

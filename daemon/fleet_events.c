@@ -146,6 +146,39 @@ server_forget_collecting(struct server *server)
     server->collecting = NULL;
 }
 
+/* What was collected under another id; what cannot be moved stays there. */
+static void
+move_file(const char *folder, const char *from, const char *to,
+    const char *suffix)
+{
+    char *old = alloc_format("%s/%s.jsonl%s", folder, from, suffix);
+    char *new = alloc_format("%s/%s.jsonl%s", folder, to, suffix);
+    struct err e = ERR_INIT;
+
+    if (file_exists(old) && file_rename(old, new, &e) != 0)
+        log_warning("%s", e.message);
+    free(old);
+    free(new);
+}
+
+void
+server_events_moved(struct server *server, const uint8_t before[ID_SIZE])
+{
+    char from[2 * ID_SIZE + 1], to[2 * ID_SIZE + 1];
+    char *folder;
+
+    server->events_known = false;
+    server->events_told = 0;
+    if (memcmp(before, server->record.node_id, ID_SIZE) == 0)
+        return;
+    folder = file_join(server->fleet->engine->settings.state_dir, "events");
+    hex_encode(before, ID_SIZE, from);
+    hex_encode(server->record.node_id, ID_SIZE, to);
+    move_file(folder, from, to, ".1");
+    move_file(folder, from, to, "");
+    free(folder);
+}
+
 json_t *
 fleet_events(struct fleet *fleet, const char *name, int64_t since_ms,
     size_t max)

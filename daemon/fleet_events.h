@@ -10,6 +10,9 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "base/hash.h"
+#include "sync/state.h"
+
 struct fleet;
 struct link_reply;
 struct server;
@@ -18,6 +21,9 @@ struct server;
 void server_hear_events(struct server *server, const struct link_reply *reply);
 /* The link is gone. */
 void server_forget_collecting(struct server *server);
+/* Its node has another id than BEFORE: what was collected goes on under that
+ * one, with the numbers that it gives. */
+void server_events_moved(struct server *server, const uint8_t before[ID_SIZE]);
 /* The newest MAX events of server NAME that are not older than SINCE_MS, in
  * order; of all servers for NULL.  Empty when there is no such server. */
 json_t *fleet_events(struct fleet *fleet, const char *name, int64_t since_ms,

@@ -65,7 +65,7 @@ fleet_keys_known(const struct fleet *fleet, bool forced)
     /* What is being added is told the keys of now, and listed in a moment. */
     for (const struct registration *r = fleet->registrations; r != NULL;
          r = r->next) {
-        if (r->aim == AIM_ADD)
+        if (r->aim == AIM_ADD || r->again)
             return false;
     }
     announcement_hash(fleet, hash);
@@ -246,8 +246,16 @@ server_keys_explain(const struct server *server, struct err *e)
     char fingerprint[64];
 
     announcement_hash(server->fleet, hash);
-    if (e->code != ERR_LOGIN || knows(server, hash))
+    if (e->code != ERR_LOGIN)
         return;
+    if (knows(server, hash)) {
+        err_hint(e,
+            "It knows this primary no more. If it was installed anew, or "
+            "detached, run \"lockstep server trust %s --again --fingerprint "
+            "SHA256:...\", which registers it again.",
+            server->record.name);
+        return;
+    }
     admin_fingerprint(keys->login_blob, keys->login_blob_len, fingerprint);
     err_hint(e,
         "It has not confirmed our keys of now: if it never heard of them, run "

@@ -145,7 +145,7 @@ registration_host_key(void *ctx, const void *blob, size_t len)
                 address == NULL ? r->host : address));
     } else if (check_shown(r, &e) != 0) {
         registration_fail(r, &e);
-    } else if (r->aim == AIM_TRUST) {
+    } else if (r->aim == AIM_TRUST && !r->again) {
         registration_trust(r);
     } else {
         registration_step(r, "login", r->user);
@@ -170,7 +170,7 @@ registration_start(struct registration *r)
         .ready = registration_ready,
         .closed = registration_closed,
     };
-    bool login = r->aim == AIM_FACTS || r->aim == AIM_ADD;
+    bool login = r->aim == AIM_FACTS || r->aim == AIM_ADD || r->again;
     const struct link_params params = {
         .host = r->host,
         .port = r->port,
@@ -312,6 +312,25 @@ command_server_add(struct control_call *call)
     command_register(call, AIM_ADD);
 }
 
+/* What a server that was installed anew is logged in to with. */
+static int
+read_again(struct registration *r, const json_t *args, struct err *e)
+{
+    const char *user = "admin", *password = NULL;
+
+    if (json_member_string(args, "user", false, &user, e) != 0 ||
+        json_member_string(args, "password", false, &password, e) != 0 ||
+        json_member_bool(args, "narrow", false, &r->narrow, e) != 0 ||
+        json_member_bool(args, "dry_run", false, &r->dry_run, e) != 0)
+        return -1;
+    r->again = password != NULL;
+    if (r->dry_run && !r->again)
+        return err_set(e, ERR_INVALID, "\"dry_run\" needs a password");
+    r->user = alloc_string(user);
+    r->password = alloc_string(password);
+    return 0;
+}
+
 void
 command_server_trust(struct control_call *call)
 {
@@ -332,5 +351,8 @@ command_server_trust(struct control_call *call)
     r->port = server->record.port;
     r->name = alloc_string(server->record.name);
     r->fingerprint = alloc_string(fingerprint);
-    registration_start(r);
+    if (read_again(r, control_args(call), &e) != 0)
+        registration_discard(r, &e);
+    else
+        registration_start(r);
 }

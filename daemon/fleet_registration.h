@@ -1,6 +1,7 @@
 /*
- * What fleet_register.c (connecting, host key, login) and fleet_add.c (facts,
- * enrolment, the first overwrite) share.
+ * What fleet_register.c (connecting, host key, login), fleet_add.c (facts,
+ * enrolment, the first overwrite) and fleet_again.c (a listed server that was
+ * installed anew) share.
  */
 #ifndef DAEMON_FLEET_REGISTRATION_H
 #define DAEMON_FLEET_REGISTRATION_H
@@ -25,6 +26,8 @@ struct registration {
     char *password;
     char *fingerprint; /* that must be shown; NULL with trust on first use */
     bool trust_first;
+    bool again;   /* AIM_TRUST of a server that knows us no more: register it */
+    bool dry_run; /* only the facts */
     bool enrolling; /* it may belong to the cluster by now: no way back */
     bool narrow;    /* its filter to the address that it sees us come from */
     char *name;
@@ -51,7 +54,16 @@ int registration_check_ticket(const struct registration *r, struct err *e);
 
 /* fleet_add.c: what follows a login, and whether a name is free and fit. */
 void registration_ready(void *ctx);
+/* Of the facts; NAME and VERSION are borrowed. */
+int registration_facts_node(const json_t *facts, uint8_t id[ID_SIZE],
+    const char **name, const char **version, struct err *e);
 int registration_check_name(const struct registration *r, const char *name,
+    struct err *e);
+
+/* fleet_again.c: pins what the server shows now, before it hears from us; the
+ * entry of a server that was enrolled again, with all that is known of it. */
+int registration_pin_again(struct registration *r, struct err *e);
+int registration_enrolled_again(struct registration *r, struct server **server,
     struct err *e);
 
 #endif

@@ -262,7 +262,8 @@ server_closed(void *ctx, const struct err *e)
     if (server->key_changed)
         err_hint(&error,
             "If the key was changed on purpose, run \"lockstep "
-            "server trust %s --fingerprint SHA256:...\".",
+            "server trust %s --fingerprint SHA256:...\"; if the server was "
+            "installed anew, add --again, which registers it again.",
             server->record.name);
     server_keys_explain(server, &error);
     server->retry_ms = clock_mono_ms();

@@ -98,6 +98,14 @@ static const struct option remove_options[] = {
 static const struct option trust_options[] = {
     { "fingerprint", "SHA256:...", OPTION_TEXT, "fingerprint",
         "the new host key" },
+    { "again", NULL, OPTION_FLAG, "again",
+        "it was installed anew: register it again, under its name" },
+    { "user", "USER", OPTION_TEXT, "user",
+        "with --again: its administrator (default admin)" },
+    { "password-file", "FILE", OPTION_TEXT, "password_file",
+        "with --again: read that one's password from FILE (\"-\" is stdin)" },
+    { "narrow", "yes|no", OPTION_YES_NO, "narrow",
+        "with --again: as with \"server add\"" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 
@@ -127,9 +135,11 @@ const struct command server_commands[] = {
         "server remove edge-1\nserver remove edge-1 --force --yes\n", "name",
         remove_options, run_remove, removed_views },
     { "server", "trust", "NAME --fingerprint SHA256:...",
-        "accept a changed host key",
-        "server trust edge-1 --fingerprint SHA256:...\n", "name", trust_options,
-        NULL, server_views },
+        "accept a changed host key; --again if the server was installed anew",
+        "server trust edge-1 --fingerprint SHA256:...\n"
+        "server trust edge-1 --fingerprint SHA256:... --again "
+        "--password-file edge-1.password\n",
+        "name", trust_options, server_trust_run, server_views },
     { "server", "overwrite", "NAME", "send everything again; lifts \"held\"",
         "server overwrite edge-1\nserver overwrite edge-1 --yes\n", "name",
         NULL, run_overwrite, server_views },

@@ -82,12 +82,12 @@ out:
     return r;
 }
 
-static int
-add_password(struct cli *cli, json_t *args, const char *file, struct err *e)
+int
+server_add_password(struct cli *cli, json_t *args, const char *where,
+    const char *file, struct err *e)
 {
     const char *user = json_string_value(json_object_get(args, "user"));
-    const char *host = json_string_value(json_object_get(args, "host"));
-    char *prompt = alloc_format("Password of %s on %s: ", user, host);
+    char *prompt = alloc_format("Password of %s on %s: ", user, where);
     char secret[SECRET_SIZE];
     int r = cli_password(cli, file, prompt, secret, e);
 
@@ -99,8 +99,8 @@ add_password(struct cli *cli, json_t *args, const char *file, struct err *e)
     return r;
 }
 
-static void
-summarize(struct cli *cli, const json_t *facts)
+void
+server_summarize(struct cli *cli, const json_t *facts)
 {
     const json_t *datasets = json_object_get(facts, "datasets");
     const json_t *node = json_object_get(facts, "node");
@@ -133,8 +133,8 @@ summarize(struct cli *cli, const json_t *facts)
 }
 
 /* Whoever was not asked keeps what is there: nobody is shut out unasked. */
-static void
-offer_narrow(struct cli *cli, json_t *args, const json_t *facts)
+void
+server_offer_narrow(struct cli *cli, json_t *args, const json_t *facts)
 {
     const char *address = json_string_value(json_object_get(facts, "address"));
     char answer[SECRET_SIZE] = "";
@@ -165,7 +165,7 @@ review_facts(struct cli *cli, json_t *args, struct err *e)
     if (cli_control(cli, "server facts", asked, LONG_WAIT_MS, &facts, e) != 0)
         goto out;
     if (!cli->yes)
-        summarize(cli, facts);
+        server_summarize(cli, facts);
     name = json_string_value(json_object_get(args, "name"));
     if (name == NULL)
         name = json_string_value(
@@ -174,7 +174,7 @@ review_facts(struct cli *cli, json_t *args, struct err *e)
         name = json_string_value(json_object_get(args, "host"));
     r = cli_confirm(cli, "It becomes a secondary of this node.", name, e);
     if (r == 0)
-        offer_narrow(cli, args, facts);
+        server_offer_narrow(cli, args, facts);
 out:
     json_decref(facts);
     json_decref(asked);
@@ -204,7 +204,8 @@ server_add_one(struct cli *cli, json_t *args, json_t **entry, struct err *e)
         goto out;
     }
     if (review_key(cli, args, e) != 0 ||
-        add_password(cli, args, path, e) != 0 ||
+        server_add_password(cli, args,
+            json_string_value(json_object_get(args, "host")), path, e) != 0 ||
         review_facts(cli, args, e) != 0 ||
         cli_control(cli, "server add", args, LONG_WAIT_MS, entry, e) != 0)
         goto out;

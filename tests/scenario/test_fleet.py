@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 """Pause, interval, trust, detach: what an administrator does with servers."""
 
+import contextlib
 import glob
 import os
+import shutil
 import signal
+import sqlite3
 
-from lockstep import (ERROR, NOT_PRIMARY, check, run, same, scenario,
-                      wait_for)
+from lockstep import (DONE, ERROR, KEY, NOT_PRIMARY, check, run, same,
+                      scenario, wait_for)
 
 
 def users(node):
@@ -125,6 +128,127 @@ def a_changed_host_key(t):
                     node.fingerprint())
         cluster.wait_synchronized()
         same(users(node), ["ann", "ben"], "users")
+
+
+def reinstall(node, keep_host_key=False):
+    """Nothing is left of it but its address and its name."""
+    node.stop()
+    key = node.path("keys", "host_key")
+    kept = open(key, "rb").read() if keep_host_key else None
+    shutil.rmtree(node.directory)
+    os.makedirs(node.path("keys") if kept else node.directory, 0o700)
+    if kept:
+        with open(os.open(key, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as f:
+            f.write(kept)
+    node.start()
+
+
+def again(primary, node, *more, expect=DONE):
+    return primary.cli(
+        "server", "trust", node.name, "--again", "--password-file",
+        node.password_file(), "--fingerprint", node.fingerprint(), *more,
+        expect=expect)
+
+
+@scenario
+def installed_anew(t):
+    cluster = t.cluster(2)
+    primary, (node, other) = cluster.primary, cluster.secondaries
+    primary.cli("user", "add", "ann", "--home", "/srv/ann")
+    primary.cli("sync", "config", "--server", node.name, "--interval", "7s")
+    cluster.sync()
+    wait_for(lambda: events_of(primary, node, "enrolled"), 20, "its events")
+    pinned, before = node.fingerprint(), primary.server(node)
+    node_id = node.status()["node"]["id"]
+    reinstall(node)
+    with t.promise("a server that was installed anew is shown, with what to "
+                   "do"):
+        wait_for(lambda: primary.state_of(node) == "key-changed", 20,
+                 "key-changed", 0.1)
+        hint = primary.server(node)["error"]["hint"]
+        check("server trust second1" in hint and "--again" in hint, hint)
+    with t.promise("another key than the one that was compared is refused: "
+                   "the password stays here"):
+        primary.cli("server", "trust", node.name, "--again",
+                    "--password-file", node.password_file(), "--fingerprint",
+                    pinned, expect=KEY)
+        check(not [e for e in node.events() if e["kind"] == "login"
+                   and e.get("who") == "admin"], "somebody logged in")
+    with t.promise("a wrong password changes nothing"):
+        wrong = os.path.join(t.directory, "wrong")
+        with open(wrong, "w") as f:
+            f.write("not that one\n")
+        primary.cli("server", "trust", node.name, "--again",
+                    "--password-file", wrong, "--fingerprint",
+                    node.fingerprint(), expect=KEY)
+        same(primary.server(node)["fingerprint"], pinned, "pinned key")
+        same(node.status()["node"]["role"], "standalone", "role")
+    with t.promise("without a confirmation nothing is sent"):
+        reply = primary.run(
+            "--no-input", "server", "trust", node.name, "--again",
+            "--password-file", node.password_file(), "--fingerprint",
+            node.fingerprint())
+        check(reply.code != DONE, reply)
+        same(node.status()["node"]["role"], "standalone", "role")
+    with t.promise("server trust --again registers and overwrites it"):
+        reply = again(primary, node)
+        same(reply["name"], node.name, "name")
+        cluster.wait_synchronized()
+        same(users(node), ["ann"], "users")
+        check(node.status()["node"]["id"] != node_id, "it has its old id")
+    with t.promise("it keeps name, interval, counters and events"):
+        now = primary.server(node)
+        same((now["name"], now["interval_s"], now["overwrites"]),
+             (before["name"], 7, before["overwrites"] + 1), "entry")
+        check(now["pushes"] >= before["pushes"] and
+              now["bytes_sent"] > before["bytes_sent"], now)
+        same(now["fingerprint"], node.fingerprint(), "fingerprint")
+        wait_for(lambda: len(events_of(primary, node, "enrolled")) == 2, 20,
+                 "events of both lives")
+        same([e["level"] for e in primary.events("server-renewed")],
+             ["warning"], "events about it")
+    with t.promise("it is an ordinary server, over restarts too"):
+        primary.cli("user", "add", "ben", "--home", "/srv/ben")
+        primary.restart()
+        cluster.wait_synchronized()
+        node.restart()
+        cluster.sync()
+        same(users(node), ["ann", "ben"], "users")
+        same(primary.server(node)["overwrites"], before["overwrites"] + 1,
+             "overwrites")
+        same(primary.server(other)["overwrites"], 1, "the other's")
+    with t.promise("one that kept its host key is refused, with what to do; "
+                   "paused, it is registered and overwritten when resumed"):
+        reinstall(node, keep_host_key=True)
+        wait_for(lambda: primary.state_of(node) == "refused", 30, "refused",
+                 0.1)
+        hint = primary.server(node)["error"]["hint"]
+        check("server trust second1 --again" in hint, hint)
+        primary.cli("server", "pause", node.name)
+        same(again(primary, node)["state"], "paused", "state")
+        same(users(node), [], "users")
+        primary.cli("server", "resume", node.name)
+        cluster.wait_synchronized()
+        same(users(node), ["ann", "ben"], "users")
+    with t.promise("another server of this cluster is none that was installed "
+                   "anew"):
+        other_key = other.fingerprint()
+        primary.stop()
+        with contextlib.closing(sqlite3.connect(
+                primary.path("node.db"))) as db, db:
+            db.execute("UPDATE servers SET host = ? WHERE name = ?",
+                       (other.address, node.name))
+        primary.start()
+        primary.cli("server", "trust", node.name, "--again",
+                    "--password-file", other.password_file(), "--fingerprint",
+                    other_key, expect=ERROR)
+        check(primary.server(node)["fingerprint"] != other_key, "it was taken")
+
+
+def events_of(primary, node, kind):
+    listed = primary.cli("events", "--node", node.name)["events"]
+    return [e for e in listed if e["kind"] == kind and
+            e.get("node") == node.name]
 
 
 @scenario
