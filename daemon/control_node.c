@@ -396,6 +396,30 @@ fail:
     control_fail(call, &e);
 }
 
+static void
+run_drain(struct control_call *call)
+{
+    struct engine *engine = control_engine(call);
+    struct node *node = &engine->node;
+    bool was = node->drained;
+    struct err e = ERR_INIT;
+
+    if (json_member_bool(control_args(call), "on", true, &node->drained, &e) !=
+            0 ||
+        (node->drained != was && node_save(node, &e) != 0)) {
+        node->drained = was;
+        control_fail(call, &e);
+        return;
+    }
+    if (node->drained != was)
+        events_add(engine->events, "info", "drain", NULL, NULL,
+            node->drained ? "takes no new logins, by %s"
+                          : "takes logins again, by %s",
+            control_who(call));
+    control_finish(call, json_pack("{s:b}", "drained", node->drained));
+}
+
+static const char *const drain_arguments[] = { "on", NULL };
 static const char *const join_arguments[] = { "file", NULL };
 static const char *const no_arguments[] = { NULL };
 static const char *const events_arguments[] = { "since", "limit", "server",
@@ -416,6 +440,7 @@ const struct control_command control_node_commands[] = {
     { "node keys", 0, ROLE_PUSH, keys_arguments, node_keys_run },
     { "node release", 0, ROLE_PUSH, release_arguments, run_release },
     { "node detach", 0, ROLE_ADMIN, no_arguments, run_detach },
+    { "node drain", 0, ROLE_ADMIN, drain_arguments, run_drain },
     { "doctor", 0, ROLE_VIEWER, no_arguments, doctor_run },
     { NULL, 0, ROLE_NONE, NULL, NULL },
 };

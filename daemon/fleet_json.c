@@ -228,6 +228,11 @@ fleet_healthy(struct fleet *fleet, char *why, size_t why_size)
 {
     if (!fleet_node_healthy(fleet, why, why_size))
         return false;
+    if (fleet->engine->node.drained) {
+        snprintf(why, why_size,
+            "drained: takes no new logins until \"lockstep node drain off\"");
+        return false;
+    }
     for (size_t i = 0; i < fleet->server_count; i++) {
         const struct server *server = fleet->servers[i];
         enum peer_state state = server_state(server);

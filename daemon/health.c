@@ -96,7 +96,7 @@ judge(struct health *h)
 
     if (!h->service_up)
         return HEALTH_DOWN;
-    return stale ? HEALTH_DRAIN : HEALTH_UP;
+    return stale || h->engine->node.drained ? HEALTH_DRAIN : HEALTH_UP;
 }
 
 static void

@@ -3,7 +3,8 @@
  * one line whether logins should come here (docs/haproxy.md).
  *
  *     up ready    the SFTP service answers, and this node is not stale
- *     drain       stale for longer than "[health] stale": no new logins
+ *     drain       stale for longer than "[health] stale", or drained by an
+ *                 administrator: no new logins
  *     down        the SFTP service does not answer
  */
 #ifndef DAEMON_HEALTH_H

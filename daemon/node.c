@@ -47,6 +47,7 @@ static const struct member members[] = {
     MEMBER("primary.bundle_trusted", FORM_TEXT, primary_bundle_trusted),
     MEMBER("primary.heard_ms", FORM_NUMBER, primary_heard_ms),
     MEMBER("primary.equal_ms", FORM_NUMBER, primary_equal_ms),
+    MEMBER("node.drained", FORM_BOOL, drained),
     MEMBER("sync.enabled", FORM_BOOL, sync_enabled),
     MEMBER("sync.instant", FORM_BOOL, instant),
     MEMBER("sync.interval_ms", FORM_NUMBER, interval_ms),

@@ -50,6 +50,8 @@ struct node {
                                       minute and at stop */
     int64_t primary_equal_ms; /* the same: daemon/equal_since.h */
 
+    bool drained; /* by an administrator: no new logins (daemon/health.h) */
+
     /* of the primary: how the cluster is synchronized */
     bool sync_enabled;   /* default true */
     bool instant;        /* default false */

@@ -23,6 +23,7 @@ node_status(const struct engine *engine)
     json_object_set_new(json, "version", json_text(LOCKSTEP_VERSION));
     json_object_set_new(json, "fingerprint",
         json_text(engine->keys.fingerprint));
+    json_object_set_new(json, "drained", json_boolean(node->drained));
     json_object_set_new(json, "uptime_s",
         json_integer((clock_mono_ms() - node->started_mono_ms) / 1000));
     return json;
