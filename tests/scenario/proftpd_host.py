@@ -2,7 +2,6 @@
 example of contrib/proftpd is what it is configured with.
 
     host = ProftpdHost(t, node)     before the node is started
-    host.apply()                    as the hook does
     host.start()
 """
 
@@ -43,6 +42,7 @@ def need_proftpd():
 
 class ProftpdHost(Host):
     programs = ("lockstep-proftpd",)
+    is_hooked = True
 
     def make_host_keys(self):
         self.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
@@ -54,7 +54,10 @@ class ProftpdHost(Host):
 
     def write_configuration(self, config):
         shutil.rmtree(self.path("etc/lockstep"), ignore_errors=True)
-        os.makedirs(self.path("etc/lockstep"))
+        hooks = self.path("etc/lockstep/hooks.d")
+        os.makedirs(hooks)
+        if self.is_hooked:
+            os.symlink(PROGRAMS + "/lockstep-proftpd", hooks + "/50-proftpd")
         with open(self.path("etc/lockstep/proftpd.conf"), "w") as f:
             f.write("database = %s\nusers = %s\nrules = %s\n%s" % (
                 self.node.live(), self.users(), self.path("made/rules.conf"),

@@ -2,7 +2,7 @@
 and processes of its own, /etc copied, users by libnss-extrausers.
 
     host = Host(t, node)       before the node is started, which is then there
-    host.start_sshd()
+    host.start()               its sshd
     host.run("id", "ann")      as root on that host
     sftp(host, key, "ann", "pwd")
 """
@@ -15,7 +15,7 @@ import subprocess
 
 import paramiko
 
-from lockstep import (BUILD, ROOT, Failed, Skipped, check, descendants,
+from lockstep import (BUILD, PORT, ROOT, Failed, Skipped, check, descendants,
                       wait_for)
 
 SSHD_PORT = 2222
@@ -51,7 +51,10 @@ def need_sshd():
 class Host:
     programs = ("lockstep-openssh", "lockstep-authorized-keys")
 
-    def __init__(self, t, node, config=""):
+    def __init__(self, t, node, config="", lan=None):
+        if lan is not None:
+            node.address = lan.next_address()
+            node.listen = "0.0.0.0:%d" % PORT
         self.node, self.address = node, node.address
         self.directory = os.path.join(t.directory, node.name + ".host")
         self.server = None
@@ -63,7 +66,7 @@ class Host:
             shutil.copy(os.path.join(BUILD, program), self.path("opt"))
         self.write_configuration(config)
         self.holder = subprocess.Popen(
-            ["unshare", "-m", "-p", "--fork", "--kill-child", "--mount-proc",
+            ["unshare", "-m", "-p", *(["-n"] if lan else []), "--fork", "--kill-child", "--mount-proc",
              "--propagation", "private", "sh", "-c", SETUP, self.directory])
         t.ending.callback(self.end)
         wait_for(lambda: os.path.exists(self.path("ready")), 10, "the host")
@@ -71,6 +74,11 @@ class Host:
                   (self.holder.pid, self.holder.pid)) as f:
             self.init = f.read().split()[0]
         self.prefix = ["nsenter", "-t", self.init, "-m", "-p"]
+        if lan is not None:
+            self.prefix.append("-n")
+            # Its local administrator comes from there, too.
+            node.cli_prefix = ["nsenter", "-t", self.init, "-n"]
+            lan.plug(self.init, self.address)
         # In time for its start: hooks act on this host then.
         node.prefix = self.prefix
         self.make_host_keys()
@@ -107,7 +115,7 @@ class Host:
                                            p.stdout))
         return p.stdout
 
-    def start_sshd(self):
+    def start(self):
         with open(self.path("sshd.log"), "ab") as log:
             self.server = subprocess.Popen(
                 [*self.prefix, "/usr/sbin/sshd", "-D", "-e", "-o",
@@ -145,6 +153,29 @@ class Host:
             self.holder.wait()
             if self.server is not None:
                 self.server.wait()
+
+
+def cluster_of(t, make, names, lan):
+    """A cluster of hosts that MAKE (Host) makes; the first is the primary's."""
+    nodes = [t.node(name, start=False) for name in names]
+    hosts = [make(t, node, lan=lan) for node in nodes]
+    for node in nodes:
+        node.start()
+    for node in nodes[1:]:
+        nodes[0].cli("server", "add", node.address, "--name", node.name,
+                     "--password-file", node.password_file(),
+                     "--fingerprint", node.fingerprint())
+    nodes[0].cli("sync", "config", "--instant", "yes")
+    for host in hosts:
+        wait_for(host.in_effect, 20, "in effect")
+        host.start()
+    return hosts
+
+
+def put_into_effect(hosts):
+    """What was changed is pushed, and every hook has done its work."""
+    hosts[0].node.cli("sync", "now", "--wait")
+    wait_for(lambda: all(host.in_effect() for host in hosts), 20, "in effect")
 
 
 def make_key(t, name):

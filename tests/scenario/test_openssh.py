@@ -2,37 +2,21 @@
 """A user of the cluster logs in to a real sshd on every node, as long as the
 primary says so."""
 
+from lan import Lan
 from lockstep import check, run, same, scenario, wait_for
-from sshd_host import Host, Session, make_key, need_sshd, sftp
-
-
-def hosts_of(t, count):
-    """A cluster whose nodes are hosts with sshd."""
-    nodes = [t.node("host%d" % (i + 1), start=False) for i in range(count)]
-    hosts = [Host(t, node) for node in nodes]
-    for node in nodes:
-        node.start()
-    for node in nodes[1:]:
-        nodes[0].cli("server", "add", node.address, "--name", node.name,
-                     "--password-file", node.password_file(),
-                     "--fingerprint", node.fingerprint())
-    nodes[0].cli("sync", "config", "--instant", "yes")
-    for host in hosts:
-        host.start_sshd()
-    return hosts
-
-
-def put_into_effect(hosts):
-    """What was changed is pushed, and every hook has done its work."""
-    hosts[0].node.cli("sync", "now", "--wait")
-    wait_for(lambda: all(host.in_effect() for host in hosts), 10, "in effect")
+from sshd_host import (Host, Session, cluster_of, make_key, need_sshd,
+                       put_into_effect, sftp)
 
 
 @scenario
 def users_log_in_on_every_node(t):
+    lan = None
+    with t.promise("a network of its own for each host"):
+        need_sshd()
+        lan = Lan()
     with t.promise("three hosts with lockstepd and sshd"):
         need_sshd()
-        hosts = hosts_of(t, 3)
+        hosts = cluster_of(t, Host, ["host1", "host2", "host3"], lan)
         primary = hosts[0].node
     if t.failures or "hosts" not in locals():
         return

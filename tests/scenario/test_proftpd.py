@@ -2,30 +2,11 @@
 """A user of the cluster logs in to a real ProFTPD on every node, as long as the
 primary says so."""
 
+from lan import Lan
 from lockstep import check, run, same, scenario, wait_for
 from proftpd_host import ProftpdHost, need_proftpd
-from sshd_host import Session, make_key, password_login, sftp
-
-
-def hosts_of(t, count):
-    """A cluster whose nodes have ProFTPD."""
-    nodes = [t.node("ftp%d" % (i + 1), start=False) for i in range(count)]
-    hosts = [ProftpdHost(t, node) for node in nodes]
-    for node in nodes:
-        node.start()
-    for node in nodes[1:]:
-        nodes[0].cli("server", "add", node.address, "--name", node.name,
-                     "--password-file", node.password_file(),
-                     "--fingerprint", node.fingerprint())
-    for host in hosts:
-        host.apply()
-        host.start()
-    return hosts
-
-
-def put_into_effect(hosts):
-    hosts[0].node.cli("sync", "now", "--wait")
-    return [host.apply() for host in hosts]
+from sshd_host import (Session, cluster_of, make_key, password_login,
+                       put_into_effect, sftp)
 
 
 def password(t, name):
@@ -37,9 +18,13 @@ def password(t, name):
 
 @scenario
 def users_log_in_on_every_node(t):
-    with t.promise("two hosts with lockstepd and ProFTPD"):
+    lan = None
+    with t.promise("a network of its own for each host"):
         need_proftpd()
-        hosts = hosts_of(t, 2)
+        lan = Lan()
+    with t.promise("three hosts with lockstepd and ProFTPD"):
+        need_proftpd()
+        hosts = cluster_of(t, ProftpdHost, ["ftp1", "ftp2", "ftp3"], lan)
         primary = hosts[0].node
     if t.failures or "hosts" not in locals():
         return
@@ -49,7 +34,7 @@ def users_log_in_on_every_node(t):
     primary.cli("user", "add", "bob", "--password-file",
                 password(t, "first password"))
     put_into_effect(hosts)
-    with t.promise("a user with a key logs in on both, without a reload"):
+    with t.promise("a user with a key logs in on all three, without a reload"):
         for host in hosts:
             same(sftp(host, old, "ann"),
                  "sftp> pwd\nRemote working directory: /files\n", "the answer")
@@ -74,18 +59,21 @@ def users_log_in_on_every_node(t):
         ann = [Session(t, host, new, "ann") for host in hosts]
         bob = [Session(t, host, old, "bob") for host in hosts]
         primary.cli("user", "set", "ann", "--enabled", "no")
-        for said in put_into_effect(hosts):
-            same(said, "ended 1 session\n", "what the hook says")
+        put_into_effect(hosts)
+        for host in hosts:
+            check(any("ended 1 session" in e["text"]
+                      for e in host.node.events("hook")), "the hook's event")
         wait_for(lambda: not any(s.is_open() for s in ann), 10,
                  "the end of the sessions")
         check(all(s.is_open() for s in bob), "bob's session was ended")
         for host in hosts:
             same(sftp(host, new, "ann"), None, "a login when disabled")
+    network = lan.network if lan else "127.0.0.0/8"
     with t.promise("an address that a rule denies is refused after a reload "
                    "that ends no session"):
         primary.cli("ipfilter", "add", "allow", hosts[1].address, "--scope",
                     "service", "--cluster")
-        primary.cli("ipfilter", "add", "deny", "127.0.0.0/8", "--scope",
+        primary.cli("ipfilter", "add", "deny", network, "--scope",
                     "service", "--cluster")
         put_into_effect(hosts)
         wait_for(lambda: sftp(hosts[0], old, "bob") is None and

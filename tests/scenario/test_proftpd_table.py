@@ -27,6 +27,8 @@ TABLE = """
 class TableHost(ProftpdHost):
     """ProFTPD reads, and writes, the dataset's live file."""
 
+    is_hooked = False
+
     def table(self):
         return self.path("ftp/users.db")
 
