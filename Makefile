@@ -81,6 +81,7 @@ TUI_SOURCES := $(wildcard manager-tui/*.c)
 # programs, whose main functions are in *_main.c, and what others share.
 ACCOUNTS_SOURCES := $(wildcard contrib/accounts/*.c)
 OPENSSH_SOURCES := $(filter-out %_main.c,$(wildcard contrib/openssh/*.c))
+OPENSSH_MAINS := $(wildcard contrib/openssh/*_main.c)
 PROFTPD_SOURCES := $(wildcard contrib/proftpd/*.c)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
@@ -301,6 +302,6 @@ clean:
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(DAEMON_OBJECTS) \
 	$(TUI_OBJECTS) $(ACCOUNTS_OBJECTS) $(OPENSSH_OBJECTS) \
-	$(PROFTPD_OBJECTS)) \
+	$(call objects,$(OPENSSH_MAINS)) $(PROFTPD_OBJECTS)) \
 	$(addsuffix .d,$(UNIT_PROGRAMS) $(TOOL_PROGRAMS) \
 	$(FUZZ_PROGRAMS))
