@@ -118,6 +118,7 @@ account_read(struct account *a, sqlite3_stmt *stmt, const struct policy *policy,
     int64_t gid = sqlite3_column_int64(stmt, 2);
 
     memset(a, 0, sizeof(*a));
+    a->id = sqlite3_column_int64(stmt, 7);
     if (name == NULL || !account_name_ok(name, strlen(name)))
         return "its name is not one";
     memcpy(a->name, name, strlen(name) + 1);

@@ -21,6 +21,7 @@
 #define ACCOUNT_NAME_MAX 32
 
 struct account {
+    int64_t id; /* of the row */
     char name[ACCOUNT_NAME_MAX + 1];
     uint32_t uid;
     uint32_t gid;
@@ -35,7 +36,8 @@ void account_release(struct account *a);
 /* The columns that account_read wants, in its order, of users AS u. */
 #define ACCOUNT_COLUMNS                                          \
     "u.name, u.uid, u.gid, u.home, u.password_hash, u.comment, " \
-    "u.expires"
+    "u.expires, u.id"
+#define ACCOUNT_COLUMN_COUNT 8
 /* Who may log in now (UTC seconds as ?1). */
 #define ACCOUNT_ACTIVE \
     "u.enabled IS 1 AND (u.expires IS NULL OR u.expires > ?1)"

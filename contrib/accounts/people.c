@@ -18,13 +18,12 @@
 
 static const char users_sql[] =
     "SELECT " ACCOUNT_COLUMNS " FROM users AS u WHERE " ACCOUNT_ACTIVE
-    " ORDER BY u.name";
+    " ORDER BY u.id";
 
 static const char groups_sql[] =
-    "SELECT g.name, g.gid, u.name, g.id FROM groups AS g"
+    "SELECT g.name, g.gid, g.id, m.user_id FROM groups AS g"
     " LEFT JOIN group_members AS m ON m.group_id = g.id"
-    " LEFT JOIN users AS u ON u.id = m.user_id"
-    " AND typeof(u.name) = 'text' ORDER BY g.name, g.id, u.name";
+    " ORDER BY g.name, g.id, m.user_id";
 
 static void
 tell_refusal(struct people *p, const char *what, const unsigned char *name,
@@ -56,6 +55,38 @@ people_find(const struct people *p, const char *name)
     memcpy(wanted.name, name, strlen(name) + 1);
     return bsearch(&wanted, p->accounts, p->count, sizeof(*p->accounts),
         compare_accounts);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+    int64_t x = (*(struct account *const *)a)->id;
+    int64_t y = (*(struct account *const *)b)->id;
+
+    return (x > y) - (x < y);
+}
+
+const struct account *
+people_find_id(const struct people *p, sqlite3_stmt *stmt, int column)
+{
+    struct account wanted = { .id = sqlite3_column_int64(stmt, column) };
+    struct account *key = &wanted, **found = NULL;
+
+    if (sqlite3_column_type(stmt, column) == SQLITE_INTEGER)
+        found = bsearch(&key, p->by_id, p->count, sizeof(struct account *),
+            compare_ids);
+    return found != NULL ? *found : NULL;
+}
+
+static void
+sort_accounts(struct people *p)
+{
+    if (p->count > 0)
+        qsort(p->accounts, p->count, sizeof(*p->accounts), compare_accounts);
+    p->by_id = alloc_zeroed(p->count + 1, sizeof(struct account *));
+    for (size_t i = 0; i < p->count; i++)
+        p->by_id[i] = &p->accounts[i];
+    qsort(p->by_id, p->count, sizeof(*p->by_id), compare_ids);
 }
 
 static int
@@ -92,9 +123,7 @@ read_users(struct people *p, sqlite3 *db, const struct policy *policy,
         database_error(db, e, "could not read the users");
         goto out;
     }
-    /* A damaged index may give another order than the names have. */
-    if (p->count > 0)
-        qsort(p->accounts, p->count, sizeof(*p->accounts), compare_accounts);
+    sort_accounts(p);
     r = 0;
 out:
     sqlite3_finalize(stmt);
@@ -124,44 +153,94 @@ group_refusal(sqlite3_stmt *stmt, const struct policy *policy,
     return NULL;
 }
 
+/* The group whose rows are being read. */
+struct group {
+    bool begun;
+    bool taken;
+    int64_t id;
+    const struct account **members;
+    size_t count;
+    size_t room;
+};
+
+/* Accounts lie in the order of their names. */
+static int
+compare_places(const void *a, const void *b)
+{
+    const struct account *x = *(const struct account *const *)a;
+    const struct account *y = *(const struct account *const *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Puts the rest of the line. */
+static void
+end_group(struct buf *out, struct group *g)
+{
+    if (!g->begun || !g->taken)
+        return;
+    if (g->count > 0)
+        qsort(g->members, g->count, sizeof(*g->members), compare_places);
+    for (size_t i = 0; i < g->count; i++) {
+        if (i > 0)
+            buf_put(out, ",", 1);
+        buf_put(out, g->members[i]->name, strlen(g->members[i]->name));
+    }
+    buf_put(out, "\n", 1);
+}
+
+static void
+begin_group(struct people *p, struct group *g, sqlite3_stmt *stmt,
+    const char *refusal)
+{
+    const char *name = (const char *)sqlite3_column_text(stmt, 0);
+
+    g->begun = true;
+    g->taken = refusal == NULL;
+    g->id = sqlite3_column_int64(stmt, 2);
+    g->count = 0;
+    if (g->taken)
+        buf_printf(&p->groups, "%s:x:%lld:", name,
+            (long long)sqlite3_column_int64(stmt, 1));
+    else
+        tell_refusal(p, "group", (const unsigned char *)name, refusal);
+}
+
+static void
+add_member(struct group *g, const struct account *member)
+{
+    if (g->count == g->room) {
+        g->room = g->room == 0 ? 64 : 2 * g->room;
+        g->members = alloc_resize(g->members, g->room, sizeof(*g->members));
+    }
+    g->members[g->count++] = member;
+}
+
 static int
 read_groups(struct people *p, sqlite3 *db, const struct policy *policy,
     const struct locals *locals, struct err *e)
 {
-    bool taken = false, first = true, begun = false;
-    int64_t group = 0;
+    struct group g = { .begun = false };
     sqlite3_stmt *stmt = NULL;
     int rc;
 
     if (database_prepare(db, groups_sql, &stmt, e) != 0)
         return -1;
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(stmt, 0);
-        const char *member = (const char *)sqlite3_column_text(stmt, 2);
+        const struct account *member;
 
-        if (!begun || sqlite3_column_int64(stmt, 3) != group) {
-            const char *refusal = group_refusal(stmt, policy, locals);
-
-            if (taken)
-                buf_put(&p->groups, "\n", 1);
-            begun = first = true;
-            group = sqlite3_column_int64(stmt, 3);
-            taken = refusal == NULL;
-            if (taken)
-                buf_printf(&p->groups, "%s:x:%lld:", name,
-                    (long long)sqlite3_column_int64(stmt, 1));
-            else
-                tell_refusal(p, "group", (const unsigned char *)name, refusal);
+        if (!g.begun || sqlite3_column_int64(stmt, 2) != g.id) {
+            end_group(&p->groups, &g);
+            begin_group(p, &g, stmt, group_refusal(stmt, policy, locals));
         }
-        if (!taken || member == NULL || people_find(p, member) == NULL)
-            continue;
-        buf_printf(&p->groups, first ? "%s" : ",%s", member);
-        first = false;
+        member = people_find_id(p, stmt, 3);
+        if (member != NULL)
+            add_member(&g, member);
     }
-    if (taken)
-        buf_put(&p->groups, "\n", 1);
+    end_group(&p->groups, &g);
     if (rc != SQLITE_DONE)
         database_error(db, e, "could not read the groups");
+    free(g.members);
     sqlite3_finalize(stmt);
     return rc == SQLITE_DONE ? 0 : -1;
 }
@@ -221,6 +300,7 @@ people_release(struct people *p)
     for (size_t i = 0; i < p->count; i++)
         account_release(&p->accounts[i]);
     free(p->accounts);
+    free(p->by_id);
     buf_release(&p->groups);
     memset(p, 0, sizeof(*p));
 }

@@ -17,6 +17,7 @@
 struct people {
     struct account *accounts; /* by name, as strcmp has it */
     size_t count;
+    struct account **by_id; /* the same in that order */
     size_t refused;
     struct buf groups; /* lines of group(5) */
 };
@@ -31,5 +32,8 @@ int people_read(struct people *p, sqlite3 *db, const struct policy *policy,
 void people_release(struct people *p);
 /* Borrowed; NULL when there is none of that name. */
 const struct account *people_find(const struct people *p, const char *name);
+/* By the id in COLUMN of STMT's row, which may be none. */
+const struct account *people_find_id(const struct people *p, sqlite3_stmt *stmt,
+    int column);
 
 #endif

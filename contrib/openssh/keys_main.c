@@ -44,8 +44,10 @@ print_keys(sqlite3 *db, sqlite3_stmt *stmt, const struct question *q,
     int rc;
 
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        const char *type = (const char *)sqlite3_column_text(stmt, 7);
-        const char *key = (const char *)sqlite3_column_text(stmt, 8);
+        const char *type =
+            (const char *)sqlite3_column_text(stmt, ACCOUNT_COLUMN_COUNT);
+        const char *key =
+            (const char *)sqlite3_column_text(stmt, ACCOUNT_COLUMN_COUNT + 1);
 
         if (!judged) {
             struct account a;
