@@ -22,34 +22,6 @@
 #include "contrib/proftpd/user_rows.h"
 #include "sync/open.h"
 
-struct keeping {
-    const struct people *people;
-    struct homes homes;
-};
-
-/* ProFTPD takes any home, so who has none that is safe is kept out. */
-static bool
-keep_with_home(void *ctx, const char *name)
-{
-    struct keeping *keeping = ctx;
-    const struct account *a = people_find(keeping->people, name);
-
-    return a != NULL && homes_make(&keeping->homes, a);
-}
-
-/* Makes homes, and then the rows of DB those of PEOPLE. */
-static int
-apply_users(sqlite3 *db, const struct people *people,
-    const struct policy *policy, bool all, struct err *e)
-{
-    struct keeping keeping = { people, { .policy = policy } };
-
-    if (user_rows_ask(db, all, keep_with_home, &keeping, e) == 0 &&
-        homes_finish(&keeping.homes, e) == 0)
-        return user_rows_write(db, e);
-    return -1;
-}
-
 /* Who was taken away may have been so by a run that was cut short. */
 static int
 end_sessions(sqlite3 *db, const struct people *people,
@@ -90,6 +62,8 @@ apply_all(const struct proftpd_policy *proftpd, bool all, struct err *e)
     const struct policy *policy = &proftpd->accounts;
     struct people people = { 0 };
     struct denied denied = { NULL, 0 };
+    struct user_rows rows = { .people = NULL };
+    struct homes homes = { .policy = policy };
     struct buf rules = BUF_INIT;
     sqlite3 *config = NULL, *db = NULL;
     int64_t now_s = clock_utc_ms() / 1000;
@@ -100,12 +74,12 @@ apply_all(const struct proftpd_policy *proftpd, bool all, struct err *e)
         people_read(&people, config, policy, now_s, e) != 0 ||
         denied_read(&denied, config, now_s, e) != 0 ||
         rules_text(&denied, &rules, e) != 0 ||
-        user_file_open(&db, proftpd->users, &anew, e) != 0 ||
-        user_rows_want(db, config, &people, policy, e) != 0)
+        user_rows_want(&rows, config, &people, policy, e) != 0)
         goto out;
     database_close(config);
     config = NULL;
-    if (apply_users(db, &people, policy, all || anew, e) != 0 ||
+    if (user_file_open(&db, proftpd->users, &anew, e) != 0 ||
+        user_rows_update(&rows, db, &homes, all || anew, e) != 0 ||
         end_sessions(db, &people, policy, anew, e) != 0)
         goto out;
     r = apply_rules(db, &rules, proftpd, e);
@@ -114,6 +88,7 @@ out:
     database_close(config);
     buf_release(&rules);
     denied_release(&denied);
+    user_rows_release(&rows);
     people_release(&people);
     return r;
 }

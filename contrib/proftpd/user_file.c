@@ -160,9 +160,12 @@ put_aside(const char *path, struct err *e)
 static int
 open_file(sqlite3 **db, const char *path, struct err *e)
 {
-    if (database_open(db, path, OPEN_WRITE, WAIT_MS, e) == 0 &&
-        check_file(*db, path, e) == 0)
-        return 0;
+    if (database_open(db, path, OPEN_WRITE, WAIT_MS, e) == 0) {
+        /* What is checked is compared afterwards. */
+        database_make_room(*db, true);
+        if (check_file(*db, path, e) == 0)
+            return 0;
+    }
     database_close(*db);
     *db = NULL;
     return -1;

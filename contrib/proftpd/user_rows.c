@@ -1,15 +1,10 @@
-/*
- * Each table is compared as a set of rows: those that are there but not wanted
- * are deleted, those that are wanted but not there are inserted.
- */
+/* What the three tables are to hold, and who of them is kept out. */
 #include "contrib/proftpd/user_rows.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "contrib/accounts/key.h"
 #include "contrib/proftpd/user_file.h"
 #include "sync/open.h"
@@ -18,154 +13,107 @@
 #define NO_PASSWORD "!"
 #define KEY_LINE 70
 
-static const char wanted_sql[] =
-    "PRAGMA temp_store = MEMORY;\n"
-    "CREATE TEMP TABLE want_users (name TEXT PRIMARY KEY, password, uid, gid,"
-    "  home, shell, expires) WITHOUT ROWID;\n"
-    "CREATE TEMP TABLE want_members (member, groupname, gid,"
-    "  PRIMARY KEY (member, groupname)) WITHOUT ROWID;\n"
-    "CREATE TEMP TABLE want_keys (name, key, PRIMARY KEY (name, key))"
-    "  WITHOUT ROWID;\n";
-
 static const char keys_sql[] =
-    "SELECT u.name, k.type, k.key FROM users AS u"
-    " JOIN user_keys AS k ON k.user_id = u.id"
-    " WHERE u.enabled IS 1 AND typeof(u.name) = 'text' ORDER BY u.name, k.id";
+    "SELECT user_id, type, key FROM user_keys ORDER BY id";
 
-/* When row A is row B. */
-#define SAME_KEY "a.name = b.name AND a.key = b.key"
-#define SAME_MEMBER                                          \
-    "a.member = b.member AND a.groupname = b.groupname AND " \
-    "a.gid = b.gid"
-#define SAME_HOME \
-    "a.name = b.name AND a.uid = b.uid AND a.gid = b.gid AND a.home = b.home"
-#define SAME_USER                                 \
-    SAME_HOME " AND a.password = b.password AND " \
-              "a.shell = b.shell AND a.expires = b.expires"
-
-/* What of table ONE is not in table OTHER. */
-#define MISSING(one, other, same) \
-    one " AS a WHERE NOT EXISTS (SELECT 1 FROM " other " AS b WHERE " same ")"
-#define DIFFER(table, same)                                \
-    "EXISTS (SELECT 1 FROM " MISSING(table, "want_" table, \
-        same) ") OR "                                      \
-              "EXISTS (SELECT 1 FROM " MISSING("want_" table, table, same) ")"
-#define CHANGE(table, same)                                       \
-    {                                                             \
-        "DELETE FROM " MISSING(table, "want_" table, same),       \
-            "INSERT INTO " table                                  \
-            " SELECT * FROM " MISSING("want_" table, table, same) \
-    }
-
-/* What is compared, in the order in which it is written: who is removed loses
- * his keys in the same transaction. */
-static const struct {
-    const char *remove;
-    const char *insert;
-} changes[] = {
-    CHANGE("keys", SAME_KEY),
-    CHANGE("members", SAME_MEMBER),
-    CHANGE("users", SAME_USER),
+static const struct row_table users_table = {
+    .select = "SELECT name, uid, gid, home, password, shell, expires"
+              " FROM users ORDER BY name",
+    .remove = "DELETE FROM users WHERE name = ?1",
+    .insert = "INSERT INTO users (name, uid, gid, home, password, shell,"
+              " expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    .columns = 7,
+    .key = 1,
 };
-#define CHANGES (sizeof(changes) / sizeof(changes[0]))
+/* The columns uid, gid and home. */
+#define HOME_COLUMNS 0xeU
 
-static const char differs_sql[] =
-    "SELECT " DIFFER("keys", SAME_KEY) " OR " DIFFER("members",
-        SAME_MEMBER) " OR " DIFFER("users", SAME_USER);
+static const struct row_table members_table = {
+    .select = "SELECT member, groupname, gid FROM members"
+              " ORDER BY member, groupname",
+    .remove = "DELETE FROM members WHERE member = ?1 AND groupname = ?2",
+    .insert = "INSERT INTO members (member, groupname, gid)"
+              " VALUES (?1, ?2, ?3)",
+    .columns = 3,
+    .key = 2,
+};
 
-static int
-bind_text(sqlite3_stmt *stmt, int index, const char *text)
+static const struct row_table keys_table = {
+    .select = "SELECT name, key FROM keys ORDER BY name, key",
+    .remove = "DELETE FROM keys WHERE name = ?1 AND key = ?2",
+    .insert = "INSERT INTO keys (name, key) VALUES (?1, ?2)",
+    .columns = 2,
+    .key = 2,
+};
+
+static void
+want_users(struct row_set *s, const struct people *p,
+    const struct policy *policy)
 {
-    return sqlite3_bind_text(stmt, index, text, -1, SQLITE_TRANSIENT);
-}
-
-/* Runs STMT, which gives no rows, and makes it ready for the next. */
-static int
-run(sqlite3_stmt *stmt, struct err *e)
-{
-    sqlite3 *db = sqlite3_db_handle(stmt);
-    int rc = sqlite3_step(stmt);
-
-    if (rc != SQLITE_DONE)
-        database_error(db, e, "could not write the users of ProFTPD");
-    sqlite3_reset(stmt);
-    return rc == SQLITE_DONE ? 0 : -1;
-}
-
-static int
-want_users(sqlite3 *db, const struct people *p, const struct policy *policy,
-    struct err *e)
-{
-    sqlite3_stmt *stmt = NULL;
-    int r = database_prepare(db,
-        "INSERT INTO want_users VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", &stmt, e);
-
-    for (size_t i = 0; r == 0 && i < p->count; i++) {
+    for (size_t i = 0; i < p->count; i++) {
         const struct account *a = &p->accounts[i];
+        struct row_cell *cells = row_set_add(s);
 
-        bind_text(stmt, 1, a->name);
-        bind_text(stmt, 2, a->hash != NULL ? a->hash : NO_PASSWORD);
-        sqlite3_bind_int64(stmt, 3, a->uid);
-        sqlite3_bind_int64(stmt, 4, a->gid);
-        bind_text(stmt, 5, a->home);
-        bind_text(stmt, 6, policy->shell);
-        sqlite3_bind_int64(stmt, 7, a->expires_s);
-        r = run(stmt, e);
+        cells[0] = row_text(a->name);
+        cells[1] = row_number(a->uid);
+        cells[2] = row_number(a->gid);
+        cells[3] = row_text(a->home);
+        cells[4] = row_text(a->hash != NULL ? a->hash : NO_PASSWORD);
+        cells[5] = row_text(policy->shell);
+        cells[6] = row_number(a->expires_s);
     }
-    sqlite3_finalize(stmt);
-    return r;
+    row_set_sort(s);
 }
 
-static int
-want_member(sqlite3_stmt *stmt, const char *group, int64_t gid,
-    const char *member, struct err *e)
+static void
+want_member(struct row_set *s, const char *group, int64_t gid,
+    const char *member)
 {
-    bind_text(stmt, 2, group);
-    sqlite3_bind_int64(stmt, 3, gid);
-    bind_text(stmt, 1, member);
-    return run(stmt, e);
+    struct row_cell *cells = row_set_add(s);
+
+    cells[0] = row_text(member);
+    cells[1] = row_text(group);
+    cells[2] = row_number(gid);
 }
 
 /* One line of people's groups, "NAME:x:GID:MEMBER,...". */
-static int
-want_group(sqlite3_stmt *stmt, char *line, struct err *e)
+static void
+want_group(struct row_set *s, char *line)
 {
     char *name = strsep(&line, ":"), *number, *member;
     int64_t gid;
-    int r = 0;
 
     strsep(&line, ":");
     number = strsep(&line, ":");
     if (number == NULL || line == NULL)
-        return 0;
+        return;
     gid = strtoll(number, NULL, 10);
-    while (r == 0 && (member = strsep(&line, ",")) != NULL)
+    while ((member = strsep(&line, ",")) != NULL)
         if (member[0] != '\0')
-            r = want_member(stmt, name, gid, member, e);
-    return r;
+            want_member(s, name, gid, member);
 }
 
-static int
-want_members(sqlite3 *db, const struct people *p, const struct policy *policy,
-    struct err *e)
+static void
+want_members(struct user_rows *w, const struct people *p,
+    const struct policy *policy)
 {
-    struct buf text = BUF_INIT;
-    sqlite3_stmt *stmt = NULL;
     char *rest;
-    int r = database_prepare(db,
-        "INSERT OR IGNORE INTO want_members VALUES (?1, ?2, ?3)", &stmt, e);
 
-    for (size_t i = 0; r == 0 && i < p->count; i++)
-        r = want_member(stmt, policy->marker_group, policy->marker_gid,
-            p->accounts[i].name, e);
-    buf_put(&text, p->groups.data, p->groups.len);
-    buf_put_u8(&text, 0);
-    rest = (char *)text.data;
-    while (r == 0 && rest != NULL)
-        r = want_group(stmt, strsep(&rest, "\n"), e);
-    buf_release(&text);
-    sqlite3_finalize(stmt);
-    return r;
+    for (size_t i = 0; i < p->count; i++)
+        want_member(&w->members, policy->marker_group, policy->marker_gid,
+            p->accounts[i].name);
+    buf_put(&w->groups, p->groups.data, p->groups.len);
+    buf_put_u8(&w->groups, 0);
+    rest = (char *)w->groups.data;
+    while (rest != NULL)
+        want_group(&w->members, strsep(&rest, "\n"));
+    row_set_sort(&w->members);
+}
+
+static void
+put_text(struct buf *out, const char *text)
+{
+    buf_put(out, text, strlen(text));
 }
 
 /* RFC 4716: lines of at most 72 bytes between two marks. */
@@ -174,152 +122,175 @@ put_key(struct buf *out, const char *key)
 {
     size_t len = strlen(key);
 
-    buf_clear(out);
-    buf_printf(out, "---- BEGIN SSH2 PUBLIC KEY ----\n");
-    for (size_t at = 0; at < len; at += KEY_LINE)
-        buf_printf(out, "%.*s\n", KEY_LINE, key + at);
-    buf_printf(out, "---- END SSH2 PUBLIC KEY ----\n");
+    put_text(out, "---- BEGIN SSH2 PUBLIC KEY ----\n");
+    for (size_t at = 0; at < len; at += KEY_LINE) {
+        buf_put(out, key + at, len - at < KEY_LINE ? len - at : KEY_LINE);
+        put_text(out, "\n");
+    }
+    put_text(out, "---- END SSH2 PUBLIC KEY ----\n");
+}
+
+/* A row of keys_sql; NUMBERS counts the keys of each account of P.  The key's
+ * cell has where in W's text it begins. */
+static void
+want_key(struct user_rows *w, sqlite3_stmt *stmt, uint16_t *numbers)
+{
+    const char *type = (const char *)sqlite3_column_text(stmt, 1);
+    const char *key = (const char *)sqlite3_column_text(stmt, 2);
+    const struct account *a = people_find_id(w->people, stmt, 0);
+    struct row_cell *cells;
+
+    if (a == NULL || numbers[a - w->people->accounts] == KEYS_MAX ||
+        !key_is_plain(type, key))
+        return;
+    numbers[a - w->people->accounts]++;
+    cells = row_set_add(&w->keys);
+    cells[0] = row_text(a->name);
+    cells[1] = row_number((int64_t)w->text.len);
+    put_key(&w->text, key);
+    buf_put_u8(&w->text, 0);
 }
 
 static int
-want_keys(sqlite3 *db, sqlite3 *config, const struct people *p, struct err *e)
+want_keys(struct user_rows *w, sqlite3 *config, struct err *e)
 {
-    sqlite3_stmt *from = NULL, *to = NULL;
-    const struct account *a = NULL;
-    struct buf text = BUF_INIT;
-    size_t count = 0;
+    uint16_t *numbers = alloc_zeroed(w->people->count + 1, sizeof(*numbers));
+    sqlite3_stmt *stmt = NULL;
     int rc = SQLITE_DONE, r = -1;
 
-    if (database_prepare(config, keys_sql, &from, e) != 0 ||
-        database_prepare(db, "INSERT OR IGNORE INTO want_keys VALUES (?1, ?2)",
-            &to, e) != 0)
+    if (database_prepare(config, keys_sql, &stmt, e) != 0)
         goto out;
-    while ((rc = sqlite3_step(from)) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(from, 0);
-        const char *type = (const char *)sqlite3_column_text(from, 1);
-        const char *key = (const char *)sqlite3_column_text(from, 2);
-
-        if (name == NULL || !key_is_plain(type, key))
-            continue;
-        if (a == NULL || strcmp(a->name, name) != 0) {
-            a = people_find(p, name);
-            count = 0;
-        }
-        if (a == NULL || count++ >= KEYS_MAX)
-            continue;
-        put_key(&text, key);
-        bind_text(to, 1, a->name);
-        sqlite3_bind_text(to, 2, (const char *)text.data, (int)text.len,
-            SQLITE_TRANSIENT);
-        if (run(to, e) != 0)
-            goto out;
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        want_key(w, stmt, numbers);
+    if (rc != SQLITE_DONE) {
+        database_error(config, e, "could not read keys");
+        goto out;
     }
-    r = rc == SQLITE_DONE ? 0
-                          : database_error(config, e, "could not read keys");
+    /* The text moves no more. */
+    for (size_t i = 0; i < w->keys.count; i++) {
+        struct row_cell *cell = &row_set_at(&w->keys, i)[1];
+
+        *cell = row_text((const char *)w->text.data + cell->number);
+    }
+    row_set_sort(&w->keys);
+    r = 0;
 out:
-    buf_release(&text);
-    sqlite3_finalize(from);
-    sqlite3_finalize(to);
+    sqlite3_finalize(stmt);
+    free(numbers);
     return r;
 }
 
 int
-user_rows_want(sqlite3 *db, sqlite3 *config, const struct people *p,
+user_rows_want(struct user_rows *w, sqlite3 *config, const struct people *p,
     const struct policy *policy, struct err *e)
 {
-    database_make_room(db, true);
-    if (database_exec(db, wanted_sql, e) == 0 &&
-        database_exec(db, "BEGIN", e) == 0 &&
-        want_users(db, p, policy, e) == 0 &&
-        want_members(db, p, policy, e) == 0 &&
-        want_keys(db, config, p, e) == 0 && database_exec(db, "COMMIT", e) == 0)
-        return 0;
-    database_rollback(db);
-    return -1;
+    memset(w, 0, sizeof(*w));
+    w->people = p;
+    w->users.table = &users_table;
+    w->members.table = &members_table;
+    w->keys.table = &keys_table;
+    want_users(&w->users, p, policy);
+    want_members(w, p, policy);
+    return want_keys(w, config, e);
 }
 
-int
-user_rows_ask(sqlite3 *db, bool all, bool (*keep)(void *ctx, const char *name),
-    void *ctx, struct err *e)
+void
+user_rows_release(struct user_rows *w)
 {
-    const char *sql =
-        all ? "SELECT name FROM want_users"
-            : "SELECT name FROM " MISSING("want_users", "users", SAME_HOME);
-    sqlite3_stmt *ask = NULL, *drop = NULL;
-    int rc = SQLITE_DONE, r = -1;
-
-    if (database_exec(db,
-            "CREATE TEMP TABLE refused (name TEXT PRIMARY KEY) WITHOUT ROWID",
-            e) != 0 ||
-        database_prepare(db, sql, &ask, e) != 0 ||
-        database_prepare(db, "INSERT INTO refused VALUES (?1)", &drop, e) != 0)
-        goto out;
-    while ((rc = sqlite3_step(ask)) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(ask, 0);
-
-        if (keep(ctx, name))
-            continue;
-        bind_text(drop, 1, name);
-        if (run(drop, e) != 0)
-            goto out;
-    }
-    if (rc != SQLITE_DONE) {
-        database_error(db, e, "could not compare the users of ProFTPD");
-        goto out;
-    }
-    r = database_exec(db,
-        "DELETE FROM want_users WHERE name IN (SELECT name FROM refused);"
-        "DELETE FROM want_members WHERE member IN (SELECT name FROM refused);"
-        "DELETE FROM want_keys WHERE name IN (SELECT name FROM refused)",
-        e);
-out:
-    sqlite3_finalize(ask);
-    sqlite3_finalize(drop);
-    return r;
+    row_set_release(&w->users);
+    row_set_release(&w->members);
+    row_set_release(&w->keys);
+    buf_release(&w->groups);
+    buf_release(&w->text);
 }
+
+/* Names of people who have no safe home, in their order. */
+struct homeless {
+    const char **names;
+    size_t count;
+};
 
 static int
-is_different(sqlite3 *db, bool *different, struct err *e)
+compare_names(const void *a, const void *b)
 {
-    sqlite3_stmt *stmt = NULL;
-    int r = -1;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
-    if (database_prepare(db, differs_sql, &stmt, e) != 0)
-        return -1;
-    if (sqlite3_step(stmt) == SQLITE_ROW) {
-        *different = sqlite3_column_int(stmt, 0) != 0;
-        r = 0;
-    } else {
-        database_error(db, e, "could not compare the users of ProFTPD");
+static bool
+has_home(const void *ctx, const char *name)
+{
+    const struct homeless *homeless = ctx;
+
+    return bsearch(&name, homeless->names, homeless->count,
+               sizeof(*homeless->names), compare_names) == NULL;
+}
+
+static void
+ask_home(const struct user_rows *w, size_t row, struct homes *homes,
+    struct homeless *homeless)
+{
+    const char *name = row_set_at(&w->users, row)[0].text;
+    const struct account *a = people_find(w->people, name);
+
+    if (a == NULL || !homes_make(homes, a))
+        homeless->names[homeless->count++] = name;
+}
+
+/* Makes homes and leaves those out who have none; by what differs in users. */
+static void
+leave_homeless_out(struct user_rows *w, struct homes *homes, bool all)
+{
+    struct homeless homeless = {
+        alloc_zeroed(w->users.count + 1, sizeof(*homeless.names)), 0
+    };
+
+    for (size_t i = 0; all && i < w->users.count; i++)
+        ask_home(w, i, homes, &homeless);
+    for (size_t i = 0; !all && i < w->users.missing_count; i++)
+        if ((w->users.missing[i].differs & HOME_COLUMNS) != 0)
+            ask_home(w, w->users.missing[i].row, homes, &homeless);
+    if (homeless.count > 0) {
+        row_set_filter(&w->members, has_home, &homeless);
+        row_set_filter(&w->keys, has_home, &homeless);
+        row_set_filter(&w->users, has_home, &homeless);
     }
-    sqlite3_finalize(stmt);
-    return r;
+    free(homeless.names);
+}
+
+/* Within a transaction. */
+static int
+update(struct user_rows *w, sqlite3 *db, struct homes *homes, bool all,
+    struct err *e)
+{
+    size_t count = w->users.count;
+
+    if (row_set_compare(&w->users, db, e) != 0)
+        return -1;
+    leave_homeless_out(w, homes, all);
+    if (homes_finish(homes, e) != 0 ||
+        (w->users.count != count && row_set_compare(&w->users, db, e) != 0) ||
+        row_set_compare(&w->members, db, e) != 0 ||
+        row_set_compare(&w->keys, db, e) != 0)
+        return -1;
+    /* Only who is taken away, or another by now, has sessions to be ended. */
+    if (w->users.gone_count > 0 &&
+        user_file_remember(db, USER_ROWS_REMOVED, "yes", e) != 0)
+        return -1;
+    if (row_set_write(&w->keys, db, e) != 0 ||
+        row_set_write(&w->members, db, e) != 0)
+        return -1;
+    return row_set_write(&w->users, db, e);
 }
 
 int
-user_rows_write(sqlite3 *db, struct err *e)
+user_rows_update(struct user_rows *w, sqlite3 *db, struct homes *homes,
+    bool all, struct err *e)
 {
-    bool different = false;
-
-    if (is_different(db, &different, e) != 0)
-        return -1;
-    if (!different)
+    /* Who reads is not kept waiting by this, before it commits. */
+    if (database_exec(db, "BEGIN IMMEDIATE", e) == 0 &&
+        update(w, db, homes, all, e) == 0 &&
+        database_exec(db, "COMMIT", e) == 0)
         return 0;
-    if (database_exec(db, "BEGIN IMMEDIATE", e) != 0)
-        return -1;
-    for (size_t i = 0; i < CHANGES; i++) {
-        if (database_exec(db, changes[i].remove, e) != 0)
-            goto fail;
-        /* The last is "users", and only who is taken away counts. */
-        if (i + 1 == CHANGES && sqlite3_changes(db) > 0 &&
-            user_file_remember(db, USER_ROWS_REMOVED, "yes", e) != 0)
-            goto fail;
-        if (database_exec(db, changes[i].insert, e) != 0)
-            goto fail;
-    }
-    if (database_exec(db, "COMMIT", e) == 0)
-        return 0;
-fail:
     database_rollback(db);
     return -1;
 }

@@ -1,11 +1,13 @@
 /*
- * Makes the rows of users.db those of dataset "config": the wanted rows are put
- * beside those that are there, and what differs is changed in one transaction,
- * so that its cost, and the time for which ProFTPD waits, follow the change.
+ * Makes the rows of users.db those of dataset "config".  All of them are
+ * compared, each time, and what differs is changed in one transaction, so that
+ * what is written, and the time for which ProFTPD waits, follow the change.
  *
- *     user_rows_want(db, config, &people, policy, &e)
- *     user_rows_new_names(db, visit, ctx, &e)      whose home is to be made
- *     user_rows_write(db, &removed, &e)
+ *     struct user_rows rows;
+ *
+ *     if (user_rows_want(&rows, config, &people, policy, &e) != 0 ||
+ *         user_rows_update(&rows, db, &homes, all, &e) != 0) ...
+ *     user_rows_release(&rows);
  */
 #ifndef CONTRIB_PROFTPD_USER_ROWS_H
 #define CONTRIB_PROFTPD_USER_ROWS_H
@@ -13,23 +15,35 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "contrib/accounts/homes.h"
 #include "contrib/accounts/people.h"
 #include "contrib/accounts/policy.h"
+#include "contrib/proftpd/row_set.h"
 
 /* What is remembered (user_file.h) from the transaction that takes somebody
  * away on, until his sessions have ended. */
 #define USER_ROWS_REMOVED "removed"
 
-/* Puts everybody of P with groups and, from CONFIG, keys into temporary tables
- * of DB. */
-int user_rows_want(sqlite3 *db, sqlite3 *config, const struct people *p,
+struct user_rows {
+    const struct people *people;
+    struct row_set users;
+    struct row_set members;
+    struct row_set keys;
+    struct buf groups; /* what members point into */
+    struct buf text;   /* and keys */
+};
+
+/* Everybody of P, which has to outlive the rows as POLICY has, with groups and,
+ * from CONFIG, keys. */
+int user_rows_want(struct user_rows *w, sqlite3 *config, const struct people *p,
     const struct policy *policy, struct err *e);
-/* Asks KEEP about each user who is new or changed, or about ALL; those for whom
- * it says no are wanted no longer. */
-int user_rows_ask(sqlite3 *db, bool all,
-    bool (*keep)(void *ctx, const char *name), void *ctx, struct err *e);
-/* Writes what differs; on disk on return. */
-int user_rows_write(sqlite3 *db, struct err *e);
+/* Makes the home of whoever is new or moved, or of ALL; who has none that is
+ * safe is wanted no longer, as ProFTPD takes any.  Then writes what differs; on
+ * disk on return. */
+int user_rows_update(struct user_rows *w, sqlite3 *db, struct homes *homes,
+    bool all, struct err *e);
+void user_rows_release(struct user_rows *w);
 
 #endif

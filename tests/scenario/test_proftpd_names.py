@@ -133,6 +133,23 @@ def whom_proftpd_takes(t):
         same(os.stat(path).st_mtime_ns, before.st_mtime_ns, "its time")
         same((before.st_mode & 0o777, os.stat(root.file(MADE)).st_mode & 0o777),
              (0o600, 0o700), "permissions")
+    with t.promise("rows are those of the database, whatever was there"):
+        tables = "users", "members", "keys"
+        before = [root.made("SELECT * FROM " + name) for name in tables]
+        for text in ("INSERT INTO users VALUES ('a', '!', 1, 1, '/', '/', 0)",
+                     "INSERT INTO users VALUES ('zed', '!', 1, 1, '/', '/', 0)",
+                     "INSERT INTO users VALUES (x'00', '!', 1, 1, '/', '/', 0)",
+                     "UPDATE users SET uid = 0 WHERE name = 'ann'",
+                     "UPDATE users SET password = x'00' WHERE name = 'soon'",
+                     "UPDATE members SET gid = 0 WHERE member = 'ann'",
+                     "DELETE FROM members WHERE member = 'soon'",
+                     "INSERT INTO members VALUES ('ann', 'admin', 0)",
+                     "UPDATE keys SET key = key || 'x' WHERE name = 'ann'",
+                     "INSERT INTO keys VALUES ('soon', 'x')"):
+            root.made(text)
+        root.run()
+        same([root.made("SELECT * FROM " + name) for name in tables], before,
+             "the rows")
     with t.promise("who has no safe home is kept out"):
         os.makedirs(root.file("elsewhere"))
         os.symlink(root.file("elsewhere"), root.file("srv/sftp/lin"))
