@@ -45,7 +45,7 @@ def wrong_logins(node, source, count):
     while count > 0:
         transport = paramiko.Transport(connect(node, source))
         try:
-            transport.start_client(timeout=20 * SLOW)
+            transport.start_client(timeout=PATIENCE * SLOW)
             for _ in range(min(count, 3)):
                 count -= 1
                 try:
@@ -125,7 +125,7 @@ def the_primary_behind_an_attackers_address_still_pushes(t):
         with open(node.password_file()) as f:
             right = f.read().strip()
         transport = paramiko.Transport(connect(node, source))
-        transport.start_client(timeout=20 * SLOW)
+        transport.start_client(timeout=PATIENCE * SLOW)
         try:
             transport.auth_password("admin", right)
             check(False, "a banned source logged in with a password")

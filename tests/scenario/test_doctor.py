@@ -193,7 +193,7 @@ def bans_and_limits_are_told_apart(t):
         wait_for(lambda: first_bytes(node, STRANGER), 30, "a greeting")
     with t.promise("a ban, and the command that lifts it"):
         transport = paramiko.Transport(connect(node, STRANGER))
-        transport.start_client(timeout=20 * SLOW)
+        transport.start_client(timeout=PATIENCE * SLOW)
         for _ in range(3):
             with contextlib.suppress(paramiko.SSHException, EOFError):
                 transport.auth_password("admin", "wrong")

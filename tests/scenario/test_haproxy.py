@@ -50,7 +50,7 @@ class Service:
 
 
 def ask_agent(node):
-    with socket.create_connection((node.address, AGENT), 10) as s:
+    with socket.create_connection((node.address, AGENT), 60) as s:
         return s.makefile().read()
 
 
@@ -61,7 +61,7 @@ def answer_of(node):
 
 
 def greeting(address):
-    with socket.create_connection((address, FRONT), 10) as s:
+    with socket.create_connection((address, FRONT), 60) as s:
         return s.makefile().read().strip().rpartition("-")[2]
 
 
@@ -183,7 +183,7 @@ def haproxy_follows_the_nodes(t):
         wait_for(lambda: proxy.state("second2") == "UP", 20, "UP")
     with t.promise("whom the filter denies is told nothing"):
         second.cli("ipfilter", "add", "deny", front, "--position", "1")
-        with socket.create_connection((second.address, AGENT), 10,
+        with socket.create_connection((second.address, AGENT), 60,
                                       (front, 0)) as s:
             same(s.recv(10), b"", "what was said")
 

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Rules by address before a real sshd, by nftables, in a network of our own."""
-# timeout: 120
 
 import os
 import shutil
@@ -87,7 +86,7 @@ def sshd_is_behind_the_rules(t):
             f.write("ListenAddress [%s]:%d\n" % (V6, SSHD_PORT))
         configure(host, "")
         node.start()
-        host.start_sshd()
+        host.start()
     if t.failures or "host" not in locals():
         return
     with t.promise("nothing is made unless the administrator says so"):

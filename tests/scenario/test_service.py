@@ -28,7 +28,7 @@ def a_service_manager_is_told(t):
         with t.promise("ready, when connections are taken"):
             told = s.recv(1000).decode().split("\n")
             same(told, ["READY=1", "STATUS=%s" % node.listen], "the message")
-            socket.create_connection((node.address, 14983), 5).close()
+            socket.create_connection((node.address, 14983), 60).close()
         with t.promise("again and again that the loop turns"):
             same([s.recv(1000) for _ in range(3)], [b"WATCHDOG=1"] * 3,
                  "messages")
