@@ -7,6 +7,7 @@
 #   make check-faults  kill, disk and clock faults
 #   make check-equality  ten thousand random databases (LOCKSTEP_SCHEMAS)
 #   make check-upgrade  the version before and this one in one cluster
+#   make check-logins  a rolling restart under logins, with real servers
 #   make soak          steady writing for SOAK_MINUTES (60), watched for growth
 #   make bench         speed and memory against their targets
 #   make fuzz          every fuzz target for FUZZ_SECONDS (60) each
@@ -117,7 +118,8 @@ OPENSSH_PROGRAMS := $(BUILD)/lockstep-openssh $(BUILD)/lockstep-authorized-keys
 PROFTPD_PROGRAM := $(BUILD)/lockstep-proftpd
 
 .PHONY: all tests check check-asan check-faults check-equality check-upgrade \
-	soak bench fuzz fuzz-programs lint screens demo man install deb check-packages clean
+	check-logins soak bench fuzz fuzz-programs lint screens demo man install \
+	deb check-packages clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -226,6 +228,9 @@ check-upgrade: all
 	tests/upgrade/build $(abspath $(BUILD)/before)
 	LOCKSTEP_BUILD=$(abspath $(BUILD)) \
 	LOCKSTEP_BEFORE=$(abspath $(BUILD)/before/build) tests/upgrade/run
+
+check-logins: tests
+	LOCKSTEP_BUILD=$(abspath $(BUILD)) tests/logins/run
 
 soak: tests
 	LOCKSTEP_BUILD=$(abspath $(BUILD)) tests/soak/run

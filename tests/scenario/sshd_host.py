@@ -10,6 +10,7 @@ and processes of its own, /etc copied, users by libnss-extrausers.
 import glob
 import os
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -116,7 +117,7 @@ class Host:
         return p.stdout
 
     def start(self):
-        with open(self.path("sshd.log"), "ab") as log:
+        with open(self.path("server.log"), "ab") as log:
             self.server = subprocess.Popen(
                 [*self.prefix, "/usr/sbin/sshd", "-D", "-e", "-o",
                  "ListenAddress=%s:%d" % (self.address, SSHD_PORT), "-o",
@@ -128,8 +129,15 @@ class Host:
         check(self.server.poll() is None, self.log)
         return "Server listening" in self.log()
 
+    def stop(self):
+        """Ends its SFTP server as a service manager does, and its log."""
+        for pid in descendants(self.server.pid)[:1]:
+            os.kill(pid, signal.SIGTERM)
+        self.server.wait()
+        open(self.path("server.log"), "w").close()
+
     def log(self):
-        with open(self.path("sshd.log"), errors="replace") as f:
+        with open(self.path("server.log"), errors="replace") as f:
             return f.read()
 
     def passwd(self):

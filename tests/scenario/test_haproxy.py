@@ -3,20 +3,15 @@
 gone it makes do with stale ones."""
 
 import contextlib
-import os
 import shutil
 import socket
-import subprocess
 import threading
 
-from lockstep import (BUILD, ROOT, Cluster, Skipped, check, run, same,
-                      scenario, wait_for)
+from balancer import AGENT, Proxy, generate
+from lockstep import (Cluster, Skipped, check, run, same, scenario,
+                      wait_for)
 
-AGENT, SERVICE, FRONT = 14984, 14922, 14921
-GENERATOR = os.path.join(ROOT, "contrib/haproxy/lockstep-haproxy")
-GLOBAL = """global
-    stats socket %s mode 600
-"""
+SERVICE, FRONT = 14922, 14921
 
 
 class Service:
@@ -71,38 +66,6 @@ def serve(front, *nodes):
              {n.address for n in nodes}, what="those who serve")
 
 
-class Proxy:
-    def __init__(self, t, config):
-        self.path = os.path.join(t.directory, "haproxy.stats")
-        file = os.path.join(t.directory, "haproxy.cfg")
-        with open(file, "w") as f:
-            f.write(GLOBAL % self.path + config)
-        self.process = subprocess.Popen(["haproxy", "-db", "-f", file])
-        t.ending.callback(self.end)
-        wait_for(self.states, 10, "HAProxy answers")
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-
-    def state(self, name):
-        return self.states().get(name, "")
-
-    def states(self, section="sftp"):
-        try:
-            with socket.socket(socket.AF_UNIX) as s:
-                s.connect(self.path)
-                s.sendall(b"show stat\n")
-                lines = s.makefile().read().lstrip("# ").split("\n")
-        except OSError:
-            return {}
-        head = lines[0].split(",")
-        rows = [dict(zip(head, line.split(","))) for line in lines[1:] if line]
-        return {r["svname"]: r["status"].split(" ")[0] for r in rows
-                if r["pxname"] == section and
-                r["svname"] not in ("FRONTEND", "BACKEND")}
-
-
 @scenario
 def haproxy_follows_the_nodes(t):
     if not shutil.which("haproxy"):
@@ -124,14 +87,9 @@ def haproxy_follows_the_nodes(t):
     primary.cli("sync", "config", "--interval", "1s")
     first, second = cluster.secondaries
     front = t.addresses.get(7)
-    made = subprocess.run(
-        [GENERATOR, "--bind", "%s:%d" % (front, FRONT), "--inter", "200ms",
-         "--port", str(SERVICE), "--backup", "primary",
-         "--", "--state-dir", primary.directory],
-        stdout=subprocess.PIPE, text=True,
-        env=dict(os.environ, PATH="%s:%s" % (BUILD, os.environ["PATH"])))
-    same(made.returncode, 0, "its exit code")
-    proxy = Proxy(t, made.stdout)
+    proxy = Proxy(t, generate(
+        primary, "--bind", "%s:%d" % (front, FRONT), "--inter", "200ms",
+        "--port", str(SERVICE), "--backup", "primary"))
 
     with t.promise("all that is well takes logins"):
         wait_for(lambda: ask_agent(first) == "up ready\n",
