@@ -146,9 +146,8 @@ admission_reason(enum admitted verdict)
         [ADMITTED] = "admitted",
         [ADMITTED_SOURCE_RATE] = "too many connections a second from there",
         [ADMITTED_RATE] = "too many connections a second",
-        [ADMITTED_SOURCE_FULL] = "too many connections from there wait to log "
-                                 "in",
-        [ADMITTED_FULL] = "too many connections wait to log in",
+        [ADMITTED_SOURCE_FULL] = "too many logins under way from there",
+        [ADMITTED_FULL] = "too many logins under way",
     };
 
     return reasons[verdict];
