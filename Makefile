@@ -108,6 +108,9 @@ ARCHIVES := $(BUILD)/liblockstepd.a $(BUILD)/liblockstep.a
 
 UNIT_PROGRAMS := $(call programs,$(UNIT_SOURCES))
 FUZZ_PROGRAMS := $(call programs,$(FUZZ_SOURCES))
+# The same targets over their corpora, by any compiler.
+REPLAY_PROGRAMS := $(patsubst tests/fuzz/fuzz_%.c,\
+	$(BUILD)/tests/fuzz/replay_%,$(FUZZ_SOURCES))
 TOOL_PROGRAMS := $(call programs,$(filter-out $(PRELOAD_SOURCES),$(TOOL_SOURCES)))
 PRELOADS := $(patsubst %.c,$(BUILD)/%.so,$(PRELOAD_SOURCES))
 
@@ -125,7 +128,7 @@ PROFTPD_PROGRAM := $(BUILD)/lockstep-proftpd
 
 all: $(PROGRAMS) $(OPENSSH_PROGRAMS) $(PROFTPD_PROGRAM)
 
-tests: all $(UNIT_PROGRAMS) $(TOOL_PROGRAMS) $(PRELOADS)
+tests: all $(UNIT_PROGRAMS) $(TOOL_PROGRAMS) $(PRELOADS) $(REPLAY_PROGRAMS)
 
 # -rdynamic: libssh must find the EVP functions that the daemon defines to
 # keep private keys in the engine.
@@ -177,6 +180,13 @@ $(PRELOADS): $(BUILD)/%.so: %.c Makefile
 
 $(FUZZ_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
 	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group \
+		$(LIBS) $(TUI_LIBS)
+
+$(REPLAY_PROGRAMS): $(BUILD)/tests/fuzz/replay_%: \
+		$(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
+		$(ARCHIVES)
+	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group \
 		$(LIBS) $(TUI_LIBS)
 
@@ -309,4 +319,4 @@ clean:
 	$(TUI_OBJECTS) $(ACCOUNTS_OBJECTS) $(OPENSSH_OBJECTS) \
 	$(call objects,$(OPENSSH_MAINS)) $(PROFTPD_OBJECTS)) \
 	$(addsuffix .d,$(UNIT_PROGRAMS) $(TOOL_PROGRAMS) \
-	$(FUZZ_PROGRAMS))
+	$(FUZZ_PROGRAMS) $(BUILD)/tests/fuzz/replay)
