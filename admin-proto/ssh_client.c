@@ -58,8 +58,8 @@ static int
 open_socket(struct admin_client *c, const struct admin_client_options *o,
     struct err *e)
 {
-    if (admin_tcp_connect(o->host, o->port, c->timeout_ms, &c->lent_fd,
-            c->peer_address, sizeof(c->peer_address), e) != 0)
+    if (admin_tcp_connect(o->host, o->port, o->source_address, c->timeout_ms,
+            &c->lent_fd, c->peer_address, sizeof(c->peer_address), e) != 0)
         return -1;
     c->fd = fcntl(c->lent_fd, F_DUPFD_CLOEXEC, 3);
     if (c->fd < 0) {

@@ -33,6 +33,7 @@ struct admin_client;
 struct admin_client_options {
     const char *host; /* name or address */
     uint16_t port;
+    const char *source_address; /* of ours, in numbers; NULL: as routed */
     const char *user;
     const char *password;    /* NULL: use the key */
     const char *key_path;    /* OpenSSH private key, Ed25519; NULL: password */
@@ -84,9 +85,10 @@ int admin_client_control(struct admin_client *client, const char *command,
 
 /* TCP alone, with the same error codes; a connected descriptor, non-blocking
  * and close-on-exec, that notices a dead peer within a minute.  ADDRESS is the
- * peer's, in numbers.  The resolver's own time is not part of TIMEOUT_MS. */
-int admin_tcp_connect(const char *host, uint16_t port, int timeout_ms, int *fd,
-    char *address, size_t address_size, struct err *e);
+ * peer's, in numbers.  SOURCE is one of ours, in numbers, or NULL.  The
+ * resolver's own time is not part of TIMEOUT_MS. */
+int admin_tcp_connect(const char *host, uint16_t port, const char *source,
+    int timeout_ms, int *fd, char *address, size_t address_size, struct err *e);
 /* "HOST", "HOST:PORT", "[V6]:PORT", "V6"; a fresh host string and the port,
  * ADMIN_PORT when none is given.  ERR_INVALID. */
 int admin_address_parse(const char *text, char **host, uint16_t *port,

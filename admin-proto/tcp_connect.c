@@ -58,9 +58,30 @@ await_connection(int fd, int64_t deadline_ms)
     return errnum;
 }
 
+/* An errno.  SOURCE: an address in numbers, or NULL. */
+static int
+bind_source(int fd, int family, const char *source)
+{
+    const struct addrinfo hints = { .ai_family = family,
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = AI_NUMERICHOST };
+    struct addrinfo *own = NULL;
+    int errnum = 0;
+
+    if (source == NULL)
+        return 0;
+    if (getaddrinfo(source, NULL, &hints, &own) != 0)
+        return EADDRNOTAVAIL;
+    if (bind(fd, own->ai_addr, own->ai_addrlen) != 0)
+        errnum = errno;
+    freeaddrinfo(own);
+    return errnum;
+}
+
 /* An errno, or 0 and *FD connected. */
 static int
-connect_one(const struct addrinfo *a, int64_t deadline_ms, int *fd)
+connect_one(const struct addrinfo *a, const char *source, int64_t deadline_ms,
+    int *fd)
 {
     int s = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
         a->ai_protocol);
@@ -69,7 +90,8 @@ connect_one(const struct addrinfo *a, int64_t deadline_ms, int *fd)
     if (s < 0)
         return errno;
     set_options(s);
-    if (connect(s, a->ai_addr, a->ai_addrlen) != 0) {
+    errnum = bind_source(s, a->ai_family, source);
+    if (errnum == 0 && connect(s, a->ai_addr, a->ai_addrlen) != 0) {
         errnum = errno;
         if (errnum == EINPROGRESS || errnum == EINTR)
             errnum = await_connection(s, deadline_ms);
@@ -84,8 +106,8 @@ connect_one(const struct addrinfo *a, int64_t deadline_ms, int *fd)
 
 /* An errno; every address left gets its share of the time left. */
 static int
-connect_any(const struct addrinfo *list, int64_t deadline_ms, int *fd,
-    const struct addrinfo **chosen)
+connect_any(const struct addrinfo *list, const char *source,
+    int64_t deadline_ms, int *fd, const struct addrinfo **chosen)
 {
     const struct addrinfo *a;
     int errnum = ETIMEDOUT;
@@ -97,7 +119,8 @@ connect_any(const struct addrinfo *list, int64_t deadline_ms, int *fd,
     for (a = list; a != NULL; a = a->ai_next, left--) {
         int64_t now_ms = clock_mono_ms();
 
-        errnum = connect_one(a, now_ms + (deadline_ms - now_ms) / left, fd);
+        errnum =
+            connect_one(a, source, now_ms + (deadline_ms - now_ms) / left, fd);
         if (errnum == 0) {
             *chosen = a;
             return 0;
@@ -127,8 +150,8 @@ resolve(const char *host, uint16_t port, struct addrinfo **list, struct err *e)
 }
 
 int
-admin_tcp_connect(const char *host, uint16_t port, int timeout_ms, int *fd,
-    char *address, size_t address_size, struct err *e)
+admin_tcp_connect(const char *host, uint16_t port, const char *source,
+    int timeout_ms, int *fd, char *address, size_t address_size, struct err *e)
 {
     struct addrinfo *list = NULL;
     const struct addrinfo *chosen = NULL;
@@ -140,7 +163,8 @@ admin_tcp_connect(const char *host, uint16_t port, int timeout_ms, int *fd,
         address[0] = '\0';
     if (resolve(host, port, &list, e) != 0)
         return -1;
-    errnum = connect_any(list, clock_mono_ms() + timeout_ms, fd, &chosen);
+    errnum =
+        connect_any(list, source, clock_mono_ms() + timeout_ms, fd, &chosen);
     if (errnum == 0 && address_size > 0)
         getnameinfo(chosen->ai_addr, chosen->ai_addrlen, address,
             (socklen_t)address_size, NULL, 0, NI_NUMERICHOST);

@@ -80,6 +80,9 @@ engine_write_local(struct engine *engine, struct err *e)
         json_object_set_new(json, "fingerprint_next", json_text(fingerprint));
     }
     json_object_set_new(json, "user", json_text("local"));
+    if (engine->settings.source_address[0] != '\0')
+        json_object_set_new(json, "source_address",
+            json_text(engine->settings.source_address));
     text = json_write(json);
     json_decref(json);
     r = file_write_atomic(path, text, strlen(text), 0600, e);
@@ -317,6 +320,10 @@ engine_reload(struct engine *engine, struct err *e)
     datasets_follow_settings(engine->datasets);
     hooks_run_all(engine->hooks);
     follow_health(engine);
+    if (engine_write_local(engine, e) != 0) {
+        log_warning("%s", e->message);
+        err_clear(e);
+    }
     events_add(engine->events, "info", "reloaded", NULL, NULL,
         "the configuration was read again");
     return 0;

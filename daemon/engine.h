@@ -48,8 +48,8 @@ int engine_start(struct engine *engine, struct err *e);
 /* Everything stands, and the log is where it will stay: the first event. */
 void engine_report_start(struct engine *engine);
 void engine_stop(struct engine *engine);
-/* STATE_DIR/local.json, for the local command line: where this node listens and
- * which host keys it may show. */
+/* STATE_DIR/local.json, for the local command line: where this node listens,
+ * which host keys it may show, and where it comes from towards its servers. */
 int engine_write_local(struct engine *engine, struct err *e);
 /* SIGHUP: reads the configuration again; a bad one changes nothing. */
 int engine_reload(struct engine *engine, struct err *e);

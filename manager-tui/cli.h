@@ -40,6 +40,9 @@ int cli_main(int argc, char **argv);
 const char *cli_default_state_dir(void);
 /* The node that was named; connects at the first call. */
 int cli_client(struct cli *cli, struct admin_client **client, struct err *e);
+/* Where the local daemon comes from towards its servers, if that is configured
+ * and ours to read; malloc'd, or NULL. */
+char *cli_source_address(const struct cli *cli);
 /* A connection to somewhere else or another one; the caller closes. */
 int cli_connect(struct cli *cli, struct admin_client **client, struct err *e);
 /* Wipes what was typed to log in with: nothing is asked twice until then. */

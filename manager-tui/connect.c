@@ -56,6 +56,22 @@ reachable(const char *address)
     return address;
 }
 
+char *
+cli_source_address(const struct cli *cli)
+{
+    const char *address = NULL;
+    struct err ignored = ERR_INIT;
+    json_t *local = NULL;
+    char *copy = NULL;
+
+    if (read_local(cli, &local, &ignored) == 0 &&
+        json_member_string(local, "source_address", false, &address,
+            &ignored) == 0)
+        copy = alloc_string(address);
+    json_decref(local);
+    return copy;
+}
+
 /* What local.json says that our own daemon may show: its host key, and the
  * successor of that while there is one. */
 struct local_keys {

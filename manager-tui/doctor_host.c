@@ -25,7 +25,8 @@ struct examination {
     const char *user;
     char *host;
     uint16_t port;
-    char local[64];       /* our address towards it */
+    char *source;         /* our address, as configured, or NULL */
+    char local[64];       /* the one that we really come from */
     char fingerprint[64]; /* that it showed */
     const char *password_file;
     const char *wanted; /* fingerprint */
@@ -91,8 +92,8 @@ examine_connection(struct examination *x, struct err *e)
 
     if (timeout_ms == 0)
         timeout_ms = CONNECT_TIMEOUT_MS;
-    if (admin_tcp_connect(x->host, x->port, (int)timeout_ms, &fd, peer,
-            sizeof(peer), e) != 0)
+    if (admin_tcp_connect(x->host, x->port, x->source, (int)timeout_ms, &fd,
+            peer, sizeof(peer), e) != 0)
         return -1;
     if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0 ||
         getnameinfo((struct sockaddr *)&ss, len, x->local, sizeof(x->local),
@@ -112,6 +113,7 @@ examine_key(struct examination *x, struct err *e)
     struct admin_client *probe = NULL;
     struct admin_client_options options = { .host = x->host,
         .port = x->port,
+        .source_address = x->source,
         .user = x->user,
         .fingerprint = x->wanted,
         .timeout_ms = (int)x->cli->timeout_ms,
@@ -148,6 +150,7 @@ examine_login(struct examination *x, struct err *e)
         r = admin_client_connect(&x->client,
             &(struct admin_client_options){ .host = x->host,
                 .port = x->port,
+                .source_address = x->source,
                 .user = x->user,
                 .password = secret,
                 .fingerprint = x->fingerprint,
@@ -335,6 +338,7 @@ doctor_examine_host(struct cli *cli, const char *target, json_t **result,
     struct examination x = { .cli = cli,
         .user = user,
         .checks = json_array(),
+        .source = cli_source_address(cli),
         .password_file = cli->password_file,
         .wanted = cli->fingerprint,
         .trust = cli->trust_on_first_use };
@@ -358,6 +362,7 @@ out:
     json_decref(x.said);
     json_decref(x.checks);
     admin_client_close(x.client);
+    free(x.source);
     free(x.host);
     free(user);
     return r;

@@ -2,15 +2,14 @@
 """Completion: what may follow, in the words of the program and in the shells."""
 
 import os
-import pty
-import select
 import shlex
 import shutil
 import signal
 import subprocess
 
-from lockstep import (LOCKSTEP, PATIENCE, SLOW, Failed, check, in_one_of, run,
-                      run_cli, same, scenario)
+from lockstep import (LOCKSTEP, PATIENCE, SLOW, check, in_one_of, run, run_cli,
+                      same, scenario)
+from terminal_line import Terminal
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 SCRIPTS = os.path.join(ROOT, "contrib/completion")
@@ -168,39 +167,13 @@ def bash_offers_what_the_program_does(t):
             same(in_bash(line), values, "offers")
 
 
-class Terminal:
-    """A shell on a terminal of its own."""
-
-    def __init__(self, *command):
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execvpe(command[0], command, environment())
-        self.text = ""
-
-    def type(self, text, expected):
-        """Types TEXT and waits until EXPECTED follows."""
-        self.text = ""
-        os.write(self.fd, text.encode())
-        while expected not in self.text:
-            ready = select.select([self.fd], [], [], PATIENCE * SLOW)[0]
-            data = os.read(self.fd, 4096) if ready else b""
-            if not data:
-                raise Failed("%r did not give %r but %r" %
-                             (text, expected, self.text))
-            self.text += data.decode(errors="replace")
-
-    def end(self):
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        os.close(self.fd)
-
-
 @scenario
 def bash_completes_what_is_typed(t):
     os.mkdir(os.path.join(t.directory, "folder"))
     with open(os.path.join(t.directory, "key-of-ann.pub"), "w") as f:
         f.write("")
-    shell = Terminal("bash", "--norc", "--noprofile", "-i")
+    shell = Terminal("bash", "--norc", "--noprofile", "-i",
+                     environment=environment())
     try:
         shell.type("cd %s; source %s/lockstep.bash; echo re''ady\n" %
                    (shlex.quote(t.directory), shlex.quote(SCRIPTS)), "ready")

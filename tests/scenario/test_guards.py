@@ -3,7 +3,9 @@
 
 import socket
 
-from lockstep import PATIENCE, PORT, SLOW, check, run, same, scenario, wait_for
+from lockstep import (LOCKSTEP, PATIENCE, PORT, SLOW, check, run, same, scenario,
+                      wait_for)
+from terminal_line import Terminal
 
 STRANGER = "127.0.0.66"
 
@@ -97,6 +99,13 @@ def a_secondary_is_narrowed_to_its_primary(t):
         node.restart()
         primary.cli("user", "add", "ann", "--home", "/srv/ann")
         primary.cli("sync", "now", "--wait")
+    with t.promise("doctor comes from the address that is configured, as a "
+                   "push does"):
+        reply = primary.run("--json", "doctor", wide.address)
+        same([c["text"] for c in reply.json["checks"]
+              if c["name"] == "connection"],
+             ["port %d answers; we come from %s" % (PORT, source)],
+             "connection")
     with t.promise("unasked, nothing is narrowed"):
         same(wide.cli("ipfilter", "test", "10.1.2.3")["action"], "allow",
              "action")
@@ -112,6 +121,28 @@ def a_secondary_is_narrowed_to_its_primary(t):
         wide.cli("ipfilter", "narrow")
         same(wide.cli("ipfilter", "test", "10.9.1.1")["action"], "allow",
              "action")
+
+
+@scenario
+def whoever_adds_is_asked_whether_to_narrow(t):
+    primary = t.node("primary")
+    for name, answer, action in (("yes", "y", "deny"), ("no", "", "allow")):
+        node = t.node(name)
+        term = Terminal(
+            LOCKSTEP, "--state-dir", primary.directory, "server", "add",
+            node.address, "--fingerprint", node.fingerprint(),
+            "--password-file", node.password_file())
+        try:
+            with t.promise("%r to the question about the address seen: %s "
+                           "for the others" % (answer, action)):
+                term.type("", 'Type "%s" to go on: ' % name)
+                term.type(name + "\n", "[y/N] ")
+                check("come from 127.0.0." in term.text, term.text)
+                term.type(answer + "\n", "synchronized")
+                same(node.cli("ipfilter", "test", "10.1.2.3")["action"],
+                     action, "action")
+        finally:
+            term.end()
 
 
 @scenario
