@@ -8,6 +8,9 @@
 
 #include "sync/change_json.h"
 
+/* As EXTRA: every column of every table. */
+#define CONFIG_SECRETS_ALL "*"
+
 /* The rules for a dataset; EXTRA (may be NULL) lists more columns as
  * "TABLE.COLUMN, TABLE.COLUMN", and is borrowed. */
 struct change_secrets config_secrets(const char *extra);

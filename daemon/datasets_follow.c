@@ -77,11 +77,9 @@ is_wanted(const struct dataset *ds)
     return same;
 }
 
-static bool
+static void
 lay_down_unwanted(struct datasets *d)
 {
-    bool changed = false;
-
     for (size_t i = 0; i < d->count;) {
         struct dataset *ds = d->items[i];
 
@@ -95,9 +93,7 @@ lay_down_unwanted(struct datasets *d)
             ds->live_path);
         datasets_lay_down(d, ds);
         dataset_close(ds);
-        changed = true;
     }
-    return changed;
 }
 
 static bool
@@ -150,12 +146,10 @@ finish_removal(struct datasets *d, const struct dataset_settings *own)
     free(work_dir);
 }
 
-static bool
+static void
 take_up_new(struct datasets *d)
 {
     const struct settings *s = &d->engine->settings;
-    bool changed = false;
-
     for (size_t i = 0; i < s->dataset_count; i++) {
         const struct dataset_settings *own = &s->datasets[i];
         struct dataset *ds;
@@ -175,23 +169,20 @@ take_up_new(struct datasets *d)
         err_set(&ds->view.error, ERR_BUSY, "dataset \"%s\" is being opened",
             ds->name);
         dataset_reopen(ds, NULL, NULL);
-        changed = true;
     }
-    return changed;
 }
 
 void
 datasets_follow_settings(struct datasets *d)
 {
     struct err e = ERR_INIT;
-    bool changed;
 
     if (dataset_marks_forget(d->engine, &e) != 0)
         log_error("%s", e.message);
-    changed = lay_down_unwanted(d);
+    lay_down_unwanted(d);
     reopen_changed(d);
-    changed = take_up_new(d) || changed;
+    take_up_new(d);
     datasets_start_scrubs(d);
-    if (changed)
-        fleet_datasets_changed(d->engine->fleet);
+    /* Also when none came or went: others may be sent one now. */
+    fleet_datasets_changed(d->engine->fleet);
 }

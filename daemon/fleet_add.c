@@ -214,7 +214,7 @@ registration_list(struct registration *r)
         return;
     }
     for (size_t i = 0; i < server->lane_count; i++)
-        server->lanes[i]->force_overwrite = server->lanes[i]->ds->active;
+        server->lanes[i]->force_overwrite = lane_is_wanted(server->lanes[i]);
     events_add(fleet->engine->events, r->again ? "warning" : "info",
         r->again ? "server-renewed" : "server-added", server->record.name, NULL,
         "%s by %s, key %s", r->again ? "registered again" : "added",

@@ -61,7 +61,7 @@ command_server_show(struct control_call *call)
         const struct lane *lane = server->lanes[i];
         uint64_t now = lane->ds->view.state.revision;
 
-        if (!lane->ds->active)
+        if (!lane_is_wanted(lane))
             continue;
         json_array_append_new(list,
             json_pack("{s:s, s:I, s:o, s:I, s:o, s:o}", "name", lane->ds->name,
@@ -135,7 +135,7 @@ command_server_overwrite(struct control_call *call)
     /* Kept in memory only: an agreement that was stored would be acted on by a
      * primary that somebody restored from a backup. */
     for (size_t i = 0; i < server->lane_count; i++)
-        server->lanes[i]->force_overwrite = server->lanes[i]->ds->active;
+        server->lanes[i]->force_overwrite = lane_is_wanted(server->lanes[i]);
     events_add(fleet->engine->events, "warning", "overwrite-agreed",
         server->record.name, NULL, "an overwrite was agreed to by %s",
         control_who(call));

@@ -69,8 +69,8 @@ server_update_lanes(struct server *server)
     }
 }
 
-/* What is on its way for a dataset that was just taken out of use is cut off
- * with the link. */
+/* What is on its way for a dataset that was just taken out of use, or is no
+ * longer for this server, is cut off with the link. */
 static void
 server_rest_lanes(struct server *server)
 {
@@ -79,7 +79,7 @@ server_rest_lanes(struct server *server)
     for (size_t i = 0; i < server->lane_count; i++) {
         struct lane *lane = server->lanes[i];
 
-        if (lane->ds->active)
+        if (lane_is_wanted(lane))
             continue;
         busy = busy || (lane->state != LANE_CLOSED && lane->state != LANE_IDLE);
         lane->held = false;

@@ -120,7 +120,7 @@ add_server(struct fleet *fleet, const struct server *server, bool named,
 
         if (!ds->active || ds->view.error.code != ERR_NONE)
             continue;
-        if (lane != NULL && lane_equal(lane))
+        if (lane != NULL && (!lane_is_wanted(lane) || lane_equal(lane)))
             continue;
         if (describe(server, ds, diff_units_add(units), &why) == 0)
             continue;

@@ -256,7 +256,9 @@ void lane_reset(struct lane *lane); /* the link fell */
 void lane_release(struct lane *lane);
 void lane_pump(struct lane *lane);
 bool lane_equal(const struct lane *lane);
-/* Whether there is anything to send: its dataset is in use and open here. */
+/* Whether its dataset is in use, and meant for this server. */
+bool lane_is_wanted(const struct lane *lane);
+/* Whether there is anything to send besides: it is open here. */
 bool lane_is_alive(const struct lane *lane);
 void lane_failed(struct lane *lane, const struct err *e);
 void lane_confirmed(struct lane *lane, uint64_t revision,

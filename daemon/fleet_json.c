@@ -31,7 +31,7 @@ server_error_json(const struct server *server)
     for (size_t i = 0; i < server->lane_count; i++) {
         const struct dataset *ds = server->lanes[i]->ds;
 
-        if (!ds->active)
+        if (!lane_is_wanted(server->lanes[i]))
             continue;
         if (ds->view.error.code != ERR_NONE)
             return json_error(&ds->view.error);

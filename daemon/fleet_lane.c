@@ -42,9 +42,19 @@ lane_release(struct lane *lane)
 }
 
 bool
+lane_is_wanted(const struct lane *lane)
+{
+    const struct server *server = lane->server;
+
+    return lane->ds->active &&
+           settings_sends_to(&server->fleet->engine->settings, lane->ds->name,
+               server->record.name);
+}
+
+bool
 lane_is_alive(const struct lane *lane)
 {
-    return lane->ds->active && lane->ds->view.error.code == ERR_NONE;
+    return lane_is_wanted(lane) && lane->ds->view.error.code == ERR_NONE;
 }
 
 bool

@@ -47,7 +47,7 @@ server_equal(const struct server *server)
     for (size_t i = 0; i < server->lane_count; i++) {
         const struct dataset *ds = server->lanes[i]->ds;
 
-        if (ds->active &&
+        if (lane_is_wanted(server->lanes[i]) &&
             (!lane_is_alive(server->lanes[i]) ||
                 !lane_equal(server->lanes[i]) || !server->lanes[i]->proved ||
                 ds->view.unpublished || ds->view.held[0] != '\0'))
@@ -62,7 +62,8 @@ server_held(const struct server *server)
     for (size_t i = 0; i < server->lane_count; i++) {
         const struct lane *lane = server->lanes[i];
 
-        if (lane->ds->active && (lane->held || lane->ds->view.held[0] != '\0'))
+        if (lane_is_wanted(lane) &&
+            (lane->held || lane->ds->view.held[0] != '\0'))
             return true;
     }
     return false;
@@ -72,7 +73,7 @@ static bool
 server_refuses(const struct server *server)
 {
     for (size_t i = 0; i < server->lane_count; i++) {
-        if (server->lanes[i]->ds->active && server->lanes[i]->refused)
+        if (lane_is_wanted(server->lanes[i]) && server->lanes[i]->refused)
             return true;
     }
     return server->refused;
@@ -171,7 +172,7 @@ server_lane_failed(struct lane *lane, const struct err *e)
 {
     struct server *server = lane->server;
 
-    if (!lane->ds->active)
+    if (!lane_is_wanted(lane))
         return;
     if (lane->error.code != e->code ||
         strcmp(lane->error.message, e->message) != 0)
@@ -456,7 +457,7 @@ server_synchronized(struct server *server)
             fleet_publication(server->fleet, lane->ds);
         int64_t known_ms = equal ? lane->confirmed_ms : p->begun_ms;
 
-        if (!lane->ds->active)
+        if (!lane_is_wanted(lane))
             continue;
         if (known_ms < oldest_ms)
             oldest_ms = known_ms;
@@ -480,7 +481,7 @@ server_has_all(const struct server *server)
     for (size_t i = 0; i < server->lane_count; i++) {
         const struct lane *lane = server->lanes[i];
 
-        if (lane->ds->active &&
+        if (lane_is_wanted(lane) &&
             (!lane_is_alive(lane) ||
                 lane->confirmed_revision < lane->ds->view.state.revision ||
                 lane->ds->view.held[0] != '\0'))

@@ -43,7 +43,8 @@ struct dataset_settings {
     enum capture_mode capture;
     enum capture_mode drift_capture;
     struct selection selection; /* what is replicated of it */
-    char *secrets; /* "TABLE.COLUMN, ...": never shown in differences */
+    char *secrets; /* "TABLE.COLUMN, ...", "*": never shown in differences */
+    char *send_to; /* names of servers, with commas, or "*" */
     char *place;   /* "FILE:LINE" where it is first spoken of */
 };
 
@@ -105,6 +106,12 @@ int settings_check_datasets(const struct settings *s, struct err *e);
 /* NULL when there is none of that name. */
 const struct dataset_settings *settings_find_dataset(const struct settings *s,
     const char *name);
+/* Whether all of it is a secret, which nobody reads but those it is sent to. */
+bool settings_all_secret(const struct settings *s, const char *dataset);
+/* Whether a primary sends the dataset to that server: unless names are given to
+ * all of them, and what is a secret to none. */
+bool settings_sends_to(const struct settings *s, const char *dataset,
+    const char *server);
 /* Whether TEXT may be a node's or a dataset's name: 1 to 63 letters, digits,
  * "-", "_", "." that begin and end with a letter or digit. */
 bool settings_name_ok(const char *text);

@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "daemon/config_secrets.h"
 #include "daemon/settings_internal.h"
 
 #define SECTION "dataset"
+#define SEND_TO_ALL "*"
 /* inih cuts the name of a section after 49 bytes. */
 #define NAME_MAX_LEN 39
 
@@ -47,13 +49,15 @@ read_drift_capture(const struct key *key, const char *value, void *field,
     return 0;
 }
 
-/* "TABLE.COLUMN, TABLE.COLUMN, ...", kept as it is. */
+/* "TABLE.COLUMN, TABLE.COLUMN, ..." or "*", kept as it is. */
 static int
 read_columns(const struct key *key, const char *value, void *field,
     struct err *e)
 {
     const char *p = value;
 
+    if (strcmp(value, CONFIG_SECRETS_ALL) == 0)
+        p = "";
     while (*p != '\0') {
         size_t len, dot;
 
@@ -68,6 +72,46 @@ read_columns(const struct key *key, const char *value, void *field,
     }
     free(*(char **)field);
     *(char **)field = alloc_string(value);
+    return 0;
+}
+
+/* The next name of a list at *LIST, which is moved behind it; its length, or 0
+ * at the end. */
+static size_t
+next_name(const char **list, const char **name)
+{
+    size_t len;
+
+    *list += strspn(*list, ", ");
+    *name = *list;
+    len = strcspn(*list, ", ");
+    *list += len;
+    return len;
+}
+
+/* "NAME, NAME, ..."; lines add up. */
+static int
+read_names(const struct key *key, const char *value, void *field, struct err *e)
+{
+    char **names = field;
+    const char *rest = value, *name;
+    size_t len;
+    char *all;
+
+    while ((len = next_name(&rest, &name)) > 0) {
+        char *one = alloc_format("%.*s", (int)len, name);
+        bool good = settings_name_ok(one) || strcmp(one, SEND_TO_ALL) == 0;
+
+        free(one);
+        if (!good)
+            return err_set(e, ERR_INVALID,
+                "\"%s\" wants names of servers or \"%s\", separated by commas, "
+                "not \"%.*s\"",
+                key->name, SEND_TO_ALL, (int)len, name);
+    }
+    all = alloc_format("%s,%s", *names != NULL ? *names : "", value);
+    free(*names);
+    *names = all;
     return 0;
 }
 
@@ -106,7 +150,8 @@ const struct key settings_dataset_keys[] = {
     { NULL, "drift_capture", read_drift_capture, FIELD(drift_capture), 0, 0,
         "triggers", "triggers|scrub" },
     { NULL, "secrets", read_columns, FIELD(secrets), 0, 0, "",
-        "TABLE.COLUMN, ..." },
+        "TABLE.COLUMN, ...|*" },
+    { NULL, "send_to", read_names, FIELD(send_to), 0, 0, "", "*|SERVER, ..." },
     { NULL, "protect", read_protect, FIELD(selection), 0, 0, "",
         "TABLE.COLUMN, ..." },
     { NULL, "protect_rows", read_protect_rows, FIELD(selection), 0, 0, "",
@@ -236,6 +281,35 @@ settings_dataset_value(struct settings *s, const char *section,
         section);
 }
 
+bool
+settings_all_secret(const struct settings *s, const char *dataset)
+{
+    const struct dataset_settings *ds = settings_find_dataset(s, dataset);
+
+    return ds != NULL && strcmp(ds->secrets, CONFIG_SECRETS_ALL) == 0;
+}
+
+bool
+settings_sends_to(const struct settings *s, const char *dataset,
+    const char *server)
+{
+    const struct dataset_settings *ds = settings_find_dataset(s, dataset);
+    const char *rest, *name;
+    size_t len, count = 0;
+
+    if (ds == NULL)
+        return true;
+    rest = ds->send_to;
+    while ((len = next_name(&rest, &name)) > 0) {
+        count++;
+        if ((len == strlen(SEND_TO_ALL) &&
+                strncmp(name, SEND_TO_ALL, len) == 0) ||
+            (len == strlen(server) && strncmp(name, server, len) == 0))
+            return true;
+    }
+    return count == 0 && !settings_all_secret(s, dataset);
+}
+
 /* Where PATH leads, to be freed: the folder's links are followed when there is
  * no such file yet. */
 static char *
@@ -350,6 +424,7 @@ settings_datasets_release(struct settings *s)
         free(s->datasets[i].name);
         free(s->datasets[i].path);
         free(s->datasets[i].secrets);
+        free(s->datasets[i].send_to);
         selection_release(&s->datasets[i].selection);
         free(s->datasets[i].place);
     }

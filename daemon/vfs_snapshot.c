@@ -248,6 +248,21 @@ pin_done(struct dataset *ds, void *arg, const struct err *e)
     free(job);
 }
 
+/* What is a secret goes to servers, by the other file, and to nobody else. */
+static bool
+refuse_secret(struct vfs_session *s, const struct dataset *ds, uint32_t tag)
+{
+    struct err e = ERR_INIT;
+
+    if (!settings_all_secret(&s->vfs->engine->settings, ds->name))
+        return false;
+    err_set(&e, ERR_PERMISSION, "dataset \"%s\" is a secret", ds->name);
+    err_hint(&e, "Its section has \"secrets = *\"; look at the file on the "
+                 "node itself.");
+    vfs_reply_error(s, tag, &e);
+    return true;
+}
+
 static void
 start_pin(struct vfs_session *s, struct dataset *ds, uint32_t tag,
     uint32_t flags, bool opens)
@@ -282,6 +297,8 @@ vfs_snapshot_open(struct vfs_session *s, struct dataset *ds, uint32_t tag,
 
     if ((flags & (SFTP_OPEN_WRITE | SFTP_OPEN_APPEND)) != 0) {
         vfs_upload_open(s, ds, tag, flags);
+    } else if (refuse_secret(s, ds, tag)) {
+        return;
     } else if (pin_is_fresh(pin, ds)) {
         s->pin = NULL;
         install(s, pin, tag, flags);
@@ -293,6 +310,8 @@ vfs_snapshot_open(struct vfs_session *s, struct dataset *ds, uint32_t tag,
 void
 vfs_snapshot_stat(struct vfs_session *s, struct dataset *ds, uint32_t tag)
 {
+    if (refuse_secret(s, ds, tag))
+        return;
     if (pin_is_fresh(s->pin, ds))
         answer_stat(s, s->pin, tag);
     else

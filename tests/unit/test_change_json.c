@@ -199,6 +199,17 @@ no_value_is_shown_without_names(void **state)
     buf_release(&row);
 }
 
+static void
+all_of_it_can_be_a_secret(void **state)
+{
+    const struct change_secrets some = config_secrets("t.y");
+    const struct change_secrets all = config_secrets(CONFIG_SECRETS_ALL);
+
+    (void)state;
+    assert_false(some.column(some.ctx, "t", "x"));
+    assert_true(all.column(all.ctx, "t", "x"));
+}
+
 int
 main(void)
 {
@@ -208,6 +219,7 @@ main(void)
         cmocka_unit_test(what_is_no_secret_is_shown),
         cmocka_unit_test(what_is_shown_is_bounded_and_escaped),
         cmocka_unit_test(no_value_is_shown_without_names),
+        cmocka_unit_test(all_of_it_can_be_a_secret),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,6 +233,43 @@ what_is_protected_adds_up(void **state)
     }
 }
 
+static void
+a_dataset_goes_to_whom_it_is_meant_for(void **state)
+{
+    static const struct {
+        const char *lines;
+        bool to_a, to_b, secret;
+    } cases[] = {
+        { "", true, true, false },
+        { "send_to = a\n", true, false, false },
+        { "send_to = a , c\nsend_to = b\n", true, true, false },
+        { "send_to = ab\n", false, false, false },
+        { "secrets = *\n", false, false, true },
+        { "secrets = *\nsend_to = b\n", false, true, true },
+        { "secrets = *\nsend_to = *\n", true, true, true },
+    };
+    struct err e = ERR_INIT;
+    struct settings s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text =
+            alloc_format("[dataset \"d\"]\npath = /x/d.db\n%s", cases[i].lines);
+
+        assert_int_equal(parse(&s, text, &e), 0);
+        assert_int_equal(settings_sends_to(&s, "d", "a"), cases[i].to_a);
+        assert_int_equal(settings_sends_to(&s, "d", "b"), cases[i].to_b);
+        assert_int_equal(settings_all_secret(&s, "d"), cases[i].secret);
+        assert_true(settings_sends_to(&s, "config", "a"));
+        assert_false(settings_all_secret(&s, "config"));
+        settings_release(&s);
+        free(text);
+    }
+    assert_int_equal(
+        parse(&s, "[dataset \"d\"]\npath = /x/d.db\nsend_to = a;b!\n", &e), -1);
+    settings_release(&s);
+}
+
 int
 main(void)
 {
@@ -240,6 +277,7 @@ main(void)
         cmocka_unit_test(defaults_are_the_documented_ones),
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(what_is_protected_adds_up),
+        cmocka_unit_test(a_dataset_goes_to_whom_it_is_meant_for),
         cmocka_unit_test(what_is_wrong_is_refused_with_its_line),
         cmocka_unit_test(lines_beyond_all_bounds_are_refused),
         cmocka_unit_test(parts_are_read_after_the_file_in_order_of_name),
