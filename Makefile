@@ -84,6 +84,7 @@ ACCOUNTS_SOURCES := $(wildcard contrib/accounts/*.c)
 OPENSSH_SOURCES := $(filter-out %_main.c,$(wildcard contrib/openssh/*.c))
 OPENSSH_MAINS := $(wildcard contrib/openssh/*_main.c)
 PROFTPD_SOURCES := $(wildcard contrib/proftpd/*.c)
+HOSTKEYS_SOURCES := $(wildcard contrib/hostkeys/*.c)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 # Programs and preloaded libraries (preload_*.c) that tests are helped by.
@@ -102,6 +103,7 @@ TUI_OBJECTS := $(call objects,$(TUI_SOURCES))
 ACCOUNTS_OBJECTS := $(call objects,$(ACCOUNTS_SOURCES))
 OPENSSH_OBJECTS := $(call objects,$(OPENSSH_SOURCES))
 PROFTPD_OBJECTS := $(call objects,$(PROFTPD_SOURCES))
+HOSTKEYS_OBJECTS := $(call objects,$(HOSTKEYS_SOURCES))
 # What tests link: everything but the two main functions, as archives, so
 # that a test takes only what it uses.
 ARCHIVES := $(BUILD)/liblockstepd.a $(BUILD)/liblockstep.a
@@ -119,6 +121,7 @@ PROGRAMS := $(if $(wildcard daemon/main.c),$(BUILD)/lockstepd) \
 	$(if $(wildcard manager-tui/main.c),$(BUILD)/lockstep)
 OPENSSH_PROGRAMS := $(BUILD)/lockstep-openssh $(BUILD)/lockstep-authorized-keys
 PROFTPD_PROGRAM := $(BUILD)/lockstep-proftpd
+HOSTKEYS_PROGRAM := $(BUILD)/lockstep-hostkeys
 
 .PHONY: all tests check check-asan check-faults check-equality check-upgrade \
 	check-logins soak bench fuzz fuzz-programs lint screens demo man install \
@@ -126,7 +129,7 @@ PROFTPD_PROGRAM := $(BUILD)/lockstep-proftpd
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS) $(OPENSSH_PROGRAMS) $(PROFTPD_PROGRAM)
+all: $(PROGRAMS) $(OPENSSH_PROGRAMS) $(PROFTPD_PROGRAM) $(HOSTKEYS_PROGRAM)
 
 tests: all $(UNIT_PROGRAMS) $(TOOL_PROGRAMS) $(PRELOADS) $(REPLAY_PROGRAMS)
 
@@ -146,7 +149,9 @@ $(OPENSSH_PROGRAMS): $(OPENSSH_OBJECTS) $(ACCOUNTS_OBJECTS) \
 	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -o $@ \
 		-Wl,--start-group $^ -Wl,--end-group $(LIBS)
 
-$(PROFTPD_PROGRAM): $(PROFTPD_OBJECTS) $(ACCOUNTS_OBJECTS) \
+$(PROFTPD_PROGRAM): $(PROFTPD_OBJECTS)
+$(HOSTKEYS_PROGRAM): $(HOSTKEYS_OBJECTS)
+$(PROFTPD_PROGRAM) $(HOSTKEYS_PROGRAM): $(ACCOUNTS_OBJECTS) \
 		$(BUILD)/liblockstepd.a
 	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -o $@ \
 		-Wl,--start-group $^ -Wl,--end-group $(LIBS)
@@ -196,7 +201,7 @@ $(REPLAY_PROGRAMS): $(BUILD)/tests/fuzz/replay_%: \
 # the programs read them.
 MAN_SOURCES := docs/lockstep.1 docs/lockstepd.8 docs/lockstepd.conf.5 \
 	docs/lockstep-openssh.8 docs/lockstep-authorized-keys.8 \
-	docs/lockstep-proftpd.8 docs/lockstep-haproxy.8
+	docs/lockstep-proftpd.8 docs/lockstep-haproxy.8 docs/lockstep-hostkeys.8
 MAN_PAGES := $(patsubst docs/%,$(BUILD)/man/%,$(MAN_SOURCES)) \
 	$(BUILD)/man/lockstep-protocol.7
 
@@ -279,6 +284,8 @@ install: all man
 		$(DESTDIR)$(PREFIX)/sbin/lockstep-openssh
 	install -m 755 $(BUILD)/lockstep-proftpd \
 		$(DESTDIR)$(PREFIX)/sbin/lockstep-proftpd
+	install -m 755 $(BUILD)/lockstep-hostkeys \
+		$(DESTDIR)$(PREFIX)/sbin/lockstep-hostkeys
 	install -m 755 contrib/haproxy/lockstep-haproxy \
 		$(DESTDIR)$(PREFIX)/sbin/lockstep-haproxy
 	install -d $(DESTDIR)$(PREFIX)/lib/lockstep $(SHARE)/lockstep/openssh \
@@ -293,6 +300,9 @@ install: all man
 		$(SHARE)/lockstep/openssh/filter.conf
 	install -m 644 contrib/proftpd/lockstep.conf contrib/proftpd/proftpd.conf \
 		$(SHARE)/lockstep/proftpd
+	install -d $(SHARE)/lockstep/hostkeys
+	install -m 644 contrib/hostkeys/sshd_config \
+		contrib/hostkeys/lockstepd.service.conf $(SHARE)/lockstep/hostkeys
 	install -d $(SHARE)/bash-completion/completions \
 		$(SHARE)/zsh/$(ZSH_FOLDER) $(SHARE)/fish/vendor_completions.d
 	install -m 644 contrib/completion/lockstep.bash \
@@ -317,6 +327,7 @@ clean:
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(DAEMON_OBJECTS) \
 	$(TUI_OBJECTS) $(ACCOUNTS_OBJECTS) $(OPENSSH_OBJECTS) \
-	$(call objects,$(OPENSSH_MAINS)) $(PROFTPD_OBJECTS)) \
+	$(call objects,$(OPENSSH_MAINS)) $(PROFTPD_OBJECTS) \
+	$(HOSTKEYS_OBJECTS)) \
 	$(addsuffix .d,$(UNIT_PROGRAMS) $(TOOL_PROGRAMS) \
 	$(FUZZ_PROGRAMS) $(BUILD)/tests/fuzz/replay)

@@ -5,46 +5,18 @@
  */
 #include "contrib/proftpd/reload.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "contrib/accounts/processes.h"
+#include "contrib/accounts/server.h"
 #include "contrib/accounts/tool.h"
 #include "contrib/proftpd/user_file.h"
 
 #define RULES_REMEMBERED "rules"
 #define FILE_MAX (16 * 1024 * 1024)
-
-/* The process of the running server, held; -1 when none runs. */
-static int
-hold_server(const struct proftpd_policy *policy)
-{
-    struct buf text = BUF_INIT;
-    struct process p;
-    struct err ignored = ERR_INIT;
-    long pid = 0;
-    int fd = -1;
-
-    if (file_read(policy->pid_file, 64, &text, &ignored) == 0) {
-        buf_put_u8(&text, 0);
-        pid = strtol((const char *)text.data, NULL, 10);
-    }
-    buf_release(&text);
-    if (pid > 1)
-        fd = process_hold((pid_t)pid);
-    if (fd >= 0 &&
-        process_read(&p, (pid_t)pid, "proftpd", policy->accounts.marker_gid))
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
 
 static int
 check_configuration(const struct proftpd_policy *policy, struct err *e)
@@ -65,17 +37,15 @@ check_configuration(const struct proftpd_policy *policy, struct err *e)
 static int
 tell_server(const struct proftpd_policy *policy, struct err *e)
 {
-    int fd = hold_server(policy), r = 0;
+    int fd = server_hold(policy->pid_file, "proftpd");
 
     if (fd < 0)
         return 0;
-    if (check_configuration(policy, e) != 0)
-        r = -1;
-    else if (syscall(SYS_pidfd_send_signal, fd, SIGHUP, NULL, 0) != 0 &&
-             errno != ESRCH)
-        r = err_set_errno(e, ERR_IO, errno, "could not tell ProFTPD");
-    close(fd);
-    return r;
+    if (check_configuration(policy, e) != 0) {
+        close(fd);
+        return -1;
+    }
+    return server_reload(fd, "ProFTPD", e);
 }
 
 static bool
