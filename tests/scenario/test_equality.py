@@ -13,7 +13,8 @@ import time
 
 import contents
 import statements
-from lockstep import SLOW, check, in_one_of, run, same, scenario, wait_for
+from lockstep import (DONE, SLOW, check, in_one_of, run, same, scenario,
+                      wait_for)
 
 STATEMENTS = int(os.environ.get("LOCKSTEP_STATEMENTS", "3000"))
 POINTS = int(os.environ.get("LOCKSTEP_POINTS", "60"))
@@ -100,8 +101,15 @@ def cluster_with_tables(t, mode):
 
 
 def seconds_of_sync(cluster):
+    """Until all is pushed; if nobody was let in by the writers until then,
+    another attempt, which counts as well."""
+    def done():
+        reply = cluster.primary.run("--json", "sync", "now", "--wait")
+        check(reply.code == DONE or
+              reply.json["error"]["code"] == "BUSY", str(reply))
+        return reply.code == DONE
     began = time.monotonic()
-    cluster.sync()
+    wait_for(done, what="sync")
     return time.monotonic() - began
 
 
@@ -116,9 +124,12 @@ def limit_of_sync(cluster):
 
 
 def check_times(times, limit):
-    """Whoever starves does so more than once."""
-    check(sorted(times)[-2] < limit, "they took %s s, %.2f s at most" % (
-        ", ".join("%.2f" % s for s in sorted(times)[-5:]), limit))
+    """Nine of ten: whoever starves does so again and again, and a disk that
+    stands still for seconds is nobody's fault here."""
+    times = sorted(times)
+    check(times[len(times) * 9 // 10 - 1] < limit,
+          "they took %s s, %.2f s at most" % (
+              ", ".join("%.2f" % s for s in times[-9:]), limit))
 
 
 def equality(t, mode):
@@ -166,7 +177,8 @@ def equality(t, mode):
             sent = after[name]["bytes_sent"] - before[name]["bytes_sent"]
             check(0 < sent < 5 * changed, "%s: %d bytes sent for %d changed" %
                   (name, sent, changed))
-    with t.promise("sync now --wait never took over 2 s, %s" % mode_text):
+    with t.promise("nine of ten sync now --wait took under 2 s, %s" %
+                   mode_text):
         check_times(times, max(limit, limit_of_sync(cluster)))
 
 
@@ -205,8 +217,8 @@ def tight_writers(t, mode):
     loops = [multiprocessing.Process(
         target=tight_loop, args=(cluster.primary.live(), i, limit))
         for i in range(WRITERS)]
-    with t.promise("three writers in a tight loop never hold sync now --wait "
-                   "for over 2 s, in %s mode" % mode.upper()):
+    with t.promise("three writers in a tight loop hold nine of ten sync now "
+                   "--wait for under 2 s, in %s mode" % mode.upper()):
         for p in loops:
             p.start()
         try:
