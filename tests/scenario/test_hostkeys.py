@@ -52,7 +52,7 @@ class KeyHost(Host):
                         self.database(), *args, expect=expect)
 
     def start_sshd(self):
-        with open(self.path("sshd.log"), "ab") as log:
+        with open(self.path("server.log"), "ab") as log:
             self.server = subprocess.Popen(
                 [*self.prefix, "/usr/sbin/sshd", "-D", "-e"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -92,7 +92,7 @@ class FtpKeyHost(KeyHost):
         with open(self.path("etc/proftpd/proftpd.conf"), "w") as f:
             f.write(MAIN + VIRTUAL_HOST % (self.address, SSHD_PORT,
                                            self.file()))
-        with open(self.path("sshd.log"), "ab") as log:
+        with open(self.path("server.log"), "ab") as log:
             self.server = subprocess.Popen(
                 [*self.prefix, "/usr/sbin/proftpd", "-n"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
