@@ -318,6 +318,8 @@ void server_keys_connected(struct server *server);
 void server_keys_trust(struct server *server);
 /* Tells what there is to tell. */
 void server_keys_pump(struct server *server);
+/* A bundle now would be signed by a key that it was not told of. */
+bool server_keys_come_first(const struct server *server);
 /* What a refused login has to do with keys, as a hint. */
 void server_keys_explain(const struct server *server, struct err *e);
 /* Whether its link is to be made anew, now. */

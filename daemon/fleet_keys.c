@@ -278,6 +278,7 @@ told(void *ctx, const json_t *result, const struct err *error)
         if (e.code == ERR_KEY_CHANGED)
             stop(server, &e);
         key_rotation_check(fleet->engine);
+        server_pump(server);
         return;
     }
     memcpy(k->stored.told, k->sent, HASH_SIZE);
@@ -287,16 +288,13 @@ told(void *ctx, const json_t *result, const struct err *error)
         take_host_keys(server, &now, &next, &e) != 0 || save(server, &e) != 0) {
         k->stored.was_told = false;
         failed(server, &e);
+        server_pump(server);
         return;
     }
     err_clear(&k->error);
     key_rotation_check(fleet->engine);
-    if (server->key_changed) {
-        server->key_changed = false;
-        server_pump(server);
-    } else {
-        server_keys_pump(server);
-    }
+    server->key_changed = false;
+    server_pump(server);
 }
 
 /* Bundles that the key before signed are through. */
@@ -335,6 +333,18 @@ tell(struct server *server, const uint8_t hash[HASH_SIZE])
     k->exchange =
         link_control_run(server->link, "node keys", args, told, server);
     json_decref(args);
+}
+
+bool
+server_keys_come_first(const struct server *server)
+{
+    uint8_t hash[HASH_SIZE];
+
+    if (!server->fleet->bundle_key_rotated || server->keys.stuck ||
+        server->removal != NULL)
+        return false;
+    announcement_hash(server->fleet, hash);
+    return !knows(server, hash);
 }
 
 void

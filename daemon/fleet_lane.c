@@ -526,7 +526,8 @@ lane_send_published(struct lane *lane)
 void
 lane_pump(struct lane *lane)
 {
-    if (!lane->server->ready || lane->stuck || !lane_is_alive(lane))
+    if (!lane->server->ready || lane->stuck || !lane_is_alive(lane) ||
+        server_keys_come_first(lane->server))
         return;
     if (lane->state == LANE_CLOSED) {
         lane_open(lane);

@@ -407,8 +407,10 @@ class Cluster:
         return wanted <= found
 
     def wait_synchronized(self, *nodes, deadline=PATIENCE):
-        wait_for(lambda: self.synchronized(*nodes), deadline, "synchronized",
-                 0.1)
+        wait_for(lambda: self.synchronized(*nodes), deadline,
+                 lambda: "synchronized, now %s" % [
+                     (s["name"], s["state"], (s["error"] or {}).get("message"))
+                     for s in self.primary.servers()], 0.1)
 
 
     def pretend_servers(self, count):

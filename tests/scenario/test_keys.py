@@ -298,11 +298,15 @@ def unannounced(t):
             ours = key(primary, kind)["fingerprint"]
             error = primary.server(two.name)["error"]
             check(ours in error["message"] + error["hint"], error)
+            # The primary learns of it by a connection of its own, with a
+            # change to send.
+            os.kill(primary.pid(), signal.SIGSTOP)
             two.cli("key", "trust", kind, ours)
             # The primary may have used it since.
             pinned = show(two)["primary"]
             check(ours in (pinned[kind], pinned[kind + "_trusted"]), pinned)
             two.restart()
+            os.kill(primary.pid(), signal.SIGCONT)
             cluster.wait_synchronized()
             pinned = show(two)["primary"]
             same((pinned[kind], pinned[kind + "_trusted"]), (ours, None),
