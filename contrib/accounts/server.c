@@ -1,19 +1,29 @@
-/* Held by pidfd, so that no other is told that came by the number since. */
+/*
+ * Held by pidfd, so that no other is told that came by the number since.  A
+ * server that starts anew has no pid file for a moment, in which it may have
+ * read its old files already: it is waited for.
+ */
 #include "contrib/accounts/server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "contrib/accounts/processes.h"
 
 #define PID_FILE_MAX 64
+#define ANEW_MS 5000
+#define LOOK_MS 10
 
-int
-server_hold(const char *pid_file, const char *name)
+/* Who PID_FILE names now; a descriptor, or -1. */
+static int
+hold_named(const char *pid_file, const char *name)
 {
     struct buf text = BUF_INIT;
     struct process p;
@@ -32,6 +42,32 @@ server_hold(const char *pid_file, const char *name)
         return fd;
     close(fd);
     return -1;
+}
+
+/* Whether any process of it runs, be it a session that outlived it. */
+static bool
+any_runs(const char *name)
+{
+    struct process_list list = { NULL, 0 };
+    struct err ignored = ERR_INIT;
+    bool any =
+        process_list_read(&list, name, 0, &ignored) == 0 && list.count > 0;
+
+    process_list_release(&list);
+    return any;
+}
+
+int
+server_hold(const char *pid_file, const char *name)
+{
+    int64_t until = clock_mono_ms() + ANEW_MS;
+    int fd = hold_named(pid_file, name);
+
+    while (fd < 0 && any_runs(name) && clock_mono_ms() < until) {
+        poll(NULL, 0, LOOK_MS);
+        fd = hold_named(pid_file, name);
+    }
+    return fd;
 }
 
 int
