@@ -1,9 +1,10 @@
 /*
- * A session is one process, a child of the server's.  Once logged in it runs
- * as the user, is in the marker group, and calls itself
- * "proftpd: NAME - ADDRESS: WHAT"; before that its real uid is root's and it
- * is "proftpd: connected: ADDRESS" or the like.  The scoreboard is not asked:
- * ftpwho's file may be missing, and lags.
+ * A session is one process, a child of the server's.  Before the login its
+ * real uid is root's and it is "proftpd: (authenticating) - (connecting): WHAT"
+ * or the like.  Then, one after the other, it enters the user's groups, and so
+ * the marker group, becomes the user, and calls itself
+ * "proftpd: NAME - ADDRESS: WHAT": without a name it has yet to log in.  The
+ * scoreboard is not asked: ftpwho's file may be missing, and lags.
  */
 #include "contrib/proftpd/sessions.h"
 
@@ -28,7 +29,8 @@ take_name(const struct process *p, char name[ACCOUNT_NAME_MAX + 1])
     if (strncmp(p->title, start, sizeof(start) - 1) != 0)
         return;
     len = strcspn(s, " ");
-    if (len > ACCOUNT_NAME_MAX || strncmp(s + len, " - ", 3) != 0)
+    if (s[0] == '(' || len > ACCOUNT_NAME_MAX ||
+        strncmp(s + len, " - ", 3) != 0)
         return;
     memcpy(name, s, len);
     name[len] = '\0';
@@ -50,11 +52,15 @@ must_end(const struct process_list *list, const struct process *p,
     char name[ACCOUNT_NAME_MAX + 1];
     const struct account *a;
 
-    if (!p->marked)
-        return waiting && p->real_uid == 0 && is_child_of_server(list, p);
     take_name(p, name);
+    if (!p->marked || name[0] == '\0')
+        return waiting && (p->marked || p->real_uid == 0) &&
+               is_child_of_server(list, p);
     a = people_find(people, name);
-    return a == NULL || a->uid != p->uid || a->gid != p->gid;
+    if (a == NULL)
+        return true;
+    /* With "RootRevoke off" it is root at times, and the user again. */
+    return p->uid != 0 && (a->uid != p->uid || a->gid != p->gid);
 }
 
 /* Holds P; -1 when another has the number by now. */

@@ -84,10 +84,13 @@ class ProftpdHost(Host):
         """Runs the hook by hand; what it says."""
         return self.run(PROGRAMS + "/lockstep-proftpd", *args, expect=expect)
 
+    def command(self):
+        return ["/usr/sbin/proftpd", "-n"]
+
     def start(self):
         with open(self.path("server.log"), "ab") as log:
             self.server = subprocess.Popen(
-                [*self.prefix, "/usr/sbin/proftpd", "-n"],
+                [*self.prefix, *self.command()],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for(self.listens, 20, "ProFTPD of %s listens" % self.node.name)
 

@@ -2,11 +2,17 @@
 """A user of the cluster logs in to a real ProFTPD on every node, as long as the
 primary says so."""
 
+import shutil
+import subprocess
+
 from lan import Lan
-from lockstep import check, run, same, scenario, wait_for
+from lockstep import (Skipped, check, descendants, run, same, scenario,
+                      wait_for)
 from proftpd_host import ProftpdHost, need_proftpd
 from sshd_host import (Session, cluster_of, make_key, password_login,
-                       put_into_effect, sftp)
+                       put_into_effect, sftp, sftp_command)
+
+MARKER_GID = "14983"
 
 
 def password(t, name):
@@ -96,6 +102,56 @@ def users_log_in_on_every_node(t):
         wait_for(lambda: not bob[1].is_open(), 10, "the end of the session")
         same(sftp(hosts[1], old, "bob"), None, "a login")
         check(bob[0].is_open(), "the session on the other was ended")
+
+
+class SlowProftpdHost(ProftpdHost):
+    """Whose sessions rest for a while within each login: they have their
+    groups, but not yet their user, nor a title that names him."""
+
+    def command(self):
+        return ["strace", "-f", "-o", "/dev/null", "-e", "trace=setgroups",
+                "-e", "inject=setgroups:delay_exit=4000000",
+                *super().command()]
+
+    def logging_in(self):
+        """Whether a session rests so."""
+        for pid in descendants(self.server.pid):
+            try:
+                with open("/proc/%d/status" % pid) as f:
+                    fields = dict(line.split(":", 1) for line in f)
+            except OSError:
+                continue
+            if (MARKER_GID in fields["Groups"].split() and
+                    fields["Uid"].split()[0] == "0"):
+                return True
+        return False
+
+
+@scenario
+def who_is_logging_in_is_not_thrown_out(t):
+    with t.promise("a host whose ProFTPD is slow to log users in"):
+        need_proftpd()
+        if shutil.which("strace") is None:
+            raise Skipped("strace is not installed")
+        node = t.node(start=False)
+        host = SlowProftpdHost(t, node)
+        node.start()
+        key = make_key(t, "key")
+        node.cli("user", "add", "ann")
+        node.cli("user", "key", "add", "ann", key + ".pub")
+        host.apply()
+        host.start()
+    if t.failures or "key" not in locals():
+        return
+    with t.promise("who is in the middle of it is let in, while a hook runs"):
+        client = subprocess.Popen(sftp_command(host, key, "ann"), text=True,
+                                  stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT)
+        wait_for(host.logging_in, 20, "a session that logs in")
+        same(host.apply(), "", "what the hook says")
+        said, _ = client.communicate("pwd\n")
+        same(client.returncode, 0, said)
 
 
 if __name__ == "__main__":
