@@ -111,15 +111,34 @@ waiter_unlink(struct waiter *w)
     uv_close((uv_handle_t *)&w->deadline, waiter_closed);
 }
 
+/* What was agreed to outlives the call that failed: that is not kept quiet. */
+static void
+add_what_is_agreed(const struct server *server, struct err *e)
+{
+    const struct err said = *e;
+
+    for (size_t i = 0; i < server->lane_count; i++) {
+        if (!server->lanes[i]->force_overwrite)
+            continue;
+        err_hint(e,
+            "%s%sThe overwrite stays agreed to: it is made as soon as it can "
+            "be, unless this primary is restarted before.",
+            said.hint, said.hint[0] == '\0' ? "" : " ");
+        return;
+    }
+}
+
 /* The error of a call about one server; the dataset's, when that holds it
  * up. */
 static void
 waiter_single_error(const struct server *server, struct err *e)
 {
-    if (server->removed)
+    if (server->removed) {
         err_set(e, ERR_CANCELLED, "\"%s\" was removed", server->record.name);
-    else
-        *e = server->error;
+        return;
+    }
+    *e = server->error;
+    add_what_is_agreed(server, e);
 }
 
 static void

@@ -5,8 +5,8 @@ import json
 import os
 import subprocess
 
-from lockstep import (BUILD, DONE, ERROR, HELD, LOCKSTEP, NOT_PRIMARY, check,
-                      run, same, scenario, wait_for)
+from lockstep import (BUILD, DONE, ERROR, HELD, LOCKSTEP, NOT_PRIMARY,
+                      UNREACHABLE, check, run, same, scenario, wait_for)
 
 SECRET = "Kq7canary"
 HASH = "$6$%s$%s" % (SECRET, "h" * 40)
@@ -266,6 +266,20 @@ def what_a_server_lacks_is_seen_while_it_is_down(t):
              "rows")
         same(down.sql("SELECT name, home FROM users ORDER BY id"),
              [("ann", "/srv/2"), ("joe", "/srv/joe")], "users")
+    with t.promise("an overwrite that was asked for is told as the rows of "
+                   "it all"):
+        down.stop()
+        wait_for(lambda: primary.state_of(down) == "unreachable", 20, "down")
+        error = primary.cli("server", "overwrite", down.name, "--yes",
+                            expect=UNREACHABLE)["error"]
+        check("stays agreed to" in error["hint"], error)
+        diff = primary.cli("dataset", "diff", "config", down.name)
+        same((diff["whole"], diff["total"]), (True, 2), "whole, total")
+    with t.promise("and is made when it is back, as was said"):
+        before = primary.server(down.name)["overwrites"]
+        down.start()
+        wait_for(lambda: primary.server(down.name)["overwrites"] > before, 20,
+                 "an overwrite")
 
 
 @scenario
