@@ -18,7 +18,7 @@ def fault(name):
     if not os.path.isdir(folder):
         return "it has no corpus"
     p = subprocess.run([os.path.join(BUILD, "tests/fuzz", "replay_" + name),
-                        folder], capture_output=True, text=True, timeout=60,
+                        folder], capture_output=True, text=True, timeout=300,
                        errors="replace")
     if p.returncode != 0:
         return "exit %d: %s" % (p.returncode, p.stderr[-400:])

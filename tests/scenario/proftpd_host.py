@@ -8,11 +8,14 @@ example of contrib/proftpd is what it is configured with.
 import glob
 import os
 import shutil
+import socket
+import struct
 import subprocess
 
 from lockstep import ROOT, Skipped, check, wait_for
 from sshd_host import PROGRAMS, SSHD_PORT, Host, need_sshd
 
+LISTENING = "0A"  # in /proc/net/tcp
 MAIN = """ServerName main
 ServerType standalone
 Port 0
@@ -95,8 +98,12 @@ class ProftpdHost(Host):
         wait_for(self.listens, 20, "ProFTPD of %s listens" % self.node.name)
 
     def listens(self):
+        """It says that it started before it listens."""
         check(self.server.poll() is None, self.log)
-        return "STARTUP" in self.log()
+        here = "%08X:%04X" % (struct.unpack(
+            "=I", socket.inet_aton(self.address))[0], SSHD_PORT)
+        return any(line.split()[1:4:2] == [here, LISTENING] for line in
+                   self.run("cat", "/proc/net/tcp").splitlines()[1:])
 
     def log(self):
         text = ""

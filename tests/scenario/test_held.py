@@ -59,10 +59,21 @@ def by_mv(live, old):
 
 
 def by_cp(live, old):
-    db = sqlite3.connect(live)
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    db.close()
+    db = sqlite3.connect(live, timeout=60, isolation_level=None)
+
+    def alone_with_all():
+        """Nothing in the log, and no writer meanwhile: the daemon tidies up
+        a moment after each publish."""
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.execute("BEGIN IMMEDIATE")
+        if os.path.getsize(live + "-wal") == 0:
+            return True
+        db.execute("ROLLBACK")
+        return False
+    wait_for(alone_with_all, what="an empty log")
     shutil.copyfile(old, live)
+    db.execute("ROLLBACK")
+    db.close()
 
 
 def truncated(live, _):
@@ -174,7 +185,9 @@ def a_restored_state_directory_rolls_nobody_back(t):
         primary.run("--json", "sync", "now", "--wait")
         for node in cluster.secondaries:
             same(names(node), newest, "users of " + node.name)
-            same(primary.state_of(node), "held", "state of " + node.name)
+            # Each interval asks anew what is held there.
+            wait_for(lambda: primary.state_of(node) == "held", 20,
+                     "%s held" % node.name)
     with t.promise("server overwrite lifts it, one server at a time"):
         first, other = cluster.secondaries
         primary.cli("server", "overwrite", first.name)

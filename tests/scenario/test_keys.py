@@ -2,6 +2,7 @@
 """Keys are rotated while the cluster works: successors are announced, both
 count until the next one is used, and a key nobody announced stops everything."""
 
+import datetime
 import os
 import shutil
 import signal
@@ -77,9 +78,8 @@ class Watch(threading.Thread):
 
 
 def moment(text):
-    """RFC 3339 with milliseconds, as seconds of a day."""
-    hours, minutes, seconds = text[11:-1].split(":")
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    """RFC 3339 with milliseconds, as seconds."""
+    return datetime.datetime.fromisoformat(text).timestamp()
 
 
 def check_gaps(watch, interval):
@@ -373,7 +373,9 @@ def backup_carries_successors(t):
                      "state", 0.05)
         for kind in KINDS:
             primary.cli("key", "rotate", kind, "--force")
-        same([k["fingerprint"] for k in show(primary)["keys"]], nexts, "keys")
+        # Once it is let in again, they are told of the others first.
+        wait_for(lambda: [k["fingerprint"] for k in show(primary)["keys"]] ==
+                 nexts, 20, "its keys", 0.05)
         cluster.wait_synchronized()
 
 

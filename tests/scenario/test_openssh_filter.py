@@ -87,6 +87,10 @@ def sshd_is_behind_the_rules(t):
         configure(host, "")
         node.start()
         host.start()
+        wait_for(lambda: host.log().count("Server listening") == 2,
+                 what="both addresses")
+        # The run of the hook that a start begins reads what is there now.
+        wait_for(host.in_effect, what="in effect")
     if t.failures or "host" not in locals():
         return
     with t.promise("nothing is made unless the administrator says so"):

@@ -82,12 +82,14 @@ def users_log_in_on_every_node(t):
         primary.cli("ipfilter", "add", "deny", network, "--scope",
                     "service", "--cluster")
         put_into_effect(hosts)
-        wait_for(lambda: sftp(hosts[0], old, "bob") is None and
-                 "] denied" in hosts[0].log(), 10, "a refusal")
+        for host in hosts:
+            wait_for(lambda h=host: sftp(h, old, "bob") is None and
+                     "] denied" in h.log(), 10, "a refusal")
         check(all(s.is_open() for s in bob), "bob's session was ended")
         primary.cli("ipfilter", "remove", "--cluster", "2")
         put_into_effect(hosts)
-        wait_for(lambda: sftp(hosts[0], old, "bob"), 10, "a login")
+        for host in hosts:
+            wait_for(lambda h=host: sftp(h, old, "bob"), 10, "a login")
     with t.promise("logins go on while the daemon is down"):
         hosts[1].node.kill9()
         check(sftp(hosts[1], old, "bob"), "refused")

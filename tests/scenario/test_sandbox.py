@@ -42,15 +42,18 @@ def open_files(pid):
     return found
 
 
+def only(pids):
+    return pids[0] if len(pids) == 1 else None
+
+
 def parts_of(cluster):
     node = cluster.secondaries[0]
     cluster.wait_synchronized()
     for part, owner in (("pusher", cluster.primary),
                         ("connector", cluster.primary), ("session", node)):
         # Those of the registration and of the command line end.
-        wait_for(lambda o=owner, p=part: len(children(o, p)) == 1,
-                 what="one %s alone" % part)
-        yield part, children(owner, part)[0]
+        yield part, wait_for(lambda o=owner, p=part: only(children(o, p)),
+                             what="one %s alone" % part)
 
 
 @scenario
