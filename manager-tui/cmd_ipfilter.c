@@ -18,7 +18,7 @@ static const struct column list_columns[] = {
 
 static const struct column default_columns[] = {
     { "otherwise", "default", COLUMN_TEXT, false },
-    { "scope \"service\" enforced by", "enforced_by", COLUMN_LIST, false },
+    { "scope \"service\"", "enforced_by", COLUMN_ENFORCERS, false },
     COLUMNS_END,
 };
 

@@ -139,6 +139,19 @@ cell_list(const json_t *value)
 }
 
 static char *
+cell_enforcers(const json_t *value)
+{
+    char *list, *text;
+
+    if (json_array_size(value) == 0)
+        return alloc_string("not enforced here");
+    list = cell_list(value);
+    text = alloc_format("enforced by %s", list);
+    free(list);
+    return text;
+}
+
+static char *
 cell_count(const json_t *value)
 {
     if (!json_is_array(value))
@@ -158,6 +171,7 @@ view_cell(const json_t *object, const struct column *column)
         [COLUMN_MS] = cell_ms,
         [COLUMN_SECONDS] = cell_seconds,
         [COLUMN_LIST] = cell_list,
+        [COLUMN_ENFORCERS] = cell_enforcers,
         [COLUMN_COUNT] = cell_count,
     };
     const json_t *value = view_member(object, column->member);

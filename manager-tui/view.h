@@ -27,8 +27,9 @@ enum column_kind {
     COLUMN_BYTES, /* "4.2 MB" */
     COLUMN_MS,    /* a duration: "60 s" */
     COLUMN_SECONDS,
-    COLUMN_LIST, /* an array of texts, separated by commas */
-    COLUMN_COUNT /* the length of an array */
+    COLUMN_LIST,      /* an array of texts, separated by commas */
+    COLUMN_ENFORCERS, /* the same: "enforced by A, B", "not enforced here" */
+    COLUMN_COUNT      /* the length of an array */
 };
 
 struct column {

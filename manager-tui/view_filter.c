@@ -1,6 +1,6 @@
 /*
- * IP filter: the rules in the order in which they are asked, with a countdown
- * while a change waits to be kept.
+ * IP filter: the rules in the order in which they are asked, who enforces those
+ * of scope "service" here, and a countdown while a change waits to be kept.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 struct state {
     struct screen_list list;
     int64_t reverts_ms; /* UTC; 0: no change waits */
+    char enforced[256]; /* "" before the first answer */
 };
 
 static const char *
@@ -75,6 +76,17 @@ static const struct list_spec spec = {
 };
 
 static void
+take_enforcers(struct state *state, const json_t *result)
+{
+    static const struct column column = { "", "enforced_by", COLUMN_ENFORCERS,
+        false };
+    char *text = view_cell(result, &column);
+
+    snprintf(state->enforced, sizeof(state->enforced), "%s", text);
+    free(text);
+}
+
+static void
 answer(struct screen *s, unsigned tag, const json_t *result,
     const struct err *error)
 {
@@ -89,6 +101,7 @@ answer(struct screen *s, unsigned tag, const json_t *result,
     state->reverts_ms = 0;
     if (reverts != NULL)
         clock_parse(reverts, &state->reverts_ms, &ignored);
+    take_enforcers(state, result);
 }
 
 static void
@@ -104,6 +117,11 @@ draw(struct screen *s, struct area area)
         area_putf(area, 0, 1, STYLE_BANNER,
             "A change is taken back in %s: F2 keeps it.", left);
         area = area_part(area, 1, 0, area.height, area.width);
+    }
+    if (state->enforced[0] != '\0' && area.height > 2) {
+        area_putf(area, area.height - 1, 0, STYLE_DIM, "Scope \"service\": %s",
+            state->enforced);
+        area.height--;
     }
     list_draw(&state->list, s, area);
 }

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """The IP filter in the manager: rules, a countdown, bans."""
 
+import os
+import shutil
 import socket
 
 import paramiko
@@ -42,8 +44,23 @@ def rules_of_a_node(t):
             with Terminal(node, width, height) as term:
                 term.view("IP filter")
                 term.see(r"^> 1 +. allow +127.0.0.0/8 +default")
+                term.see('^Scope "service": not enforced here$')
                 term.keys("x")
                 term.see("This is what holds by default")
+    with t.promise("who enforces rules of scope service is seen"):
+        os.mkdir(node.path("service-rules"))
+        for name in "nftables, for TCP port 22", "ProFTPD":
+            with open(node.path("service-rules", name[:4]), "w") as f:
+                f.write(name)
+        with Terminal(node) as term:
+            term.view("IP filter")
+            term.see('^Scope "service": enforced by ProFTPD, nftables, for TCP '
+                     'port 22$')
+        check('service"  enforced by ProFTPD, nftables' in
+              node.run("ipfilter", "list").out, "ipfilter list")
+        shutil.rmtree(node.path("service-rules"))
+        check('service"  not enforced here' in
+              node.run("ipfilter", "list").out, "ipfilter list")
     with t.promise("a rule is added and kept"):
         with Terminal(node, 60, 16) as term:
             term.view("IP filter")
