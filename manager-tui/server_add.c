@@ -82,8 +82,8 @@ out:
     return r;
 }
 
-int
-server_add_password(struct cli *cli, json_t *args, const char *where,
+static int
+read_password(struct cli *cli, json_t *args, const char *where,
     const char *file, struct err *e)
 {
     const char *user = json_string_value(json_object_get(args, "user"));
@@ -99,8 +99,8 @@ server_add_password(struct cli *cli, json_t *args, const char *where,
     return r;
 }
 
-void
-server_summarize(struct cli *cli, const json_t *facts)
+static void
+summarize(struct cli *cli, const json_t *facts)
 {
     const json_t *datasets = json_object_get(facts, "datasets");
     const json_t *node = json_object_get(facts, "node");
@@ -133,8 +133,8 @@ server_summarize(struct cli *cli, const json_t *facts)
 }
 
 /* Whoever was not asked keeps what is there: nobody is shut out unasked. */
-void
-server_offer_narrow(struct cli *cli, json_t *args, const json_t *facts)
+static void
+offer_narrow(struct cli *cli, json_t *args, const json_t *facts)
 {
     const char *address = json_string_value(json_object_get(facts, "address"));
     char answer[SECRET_SIZE] = "";
@@ -153,31 +153,64 @@ server_offer_narrow(struct cli *cli, json_t *args, const json_t *facts)
 
 /* What will be lost there, and whether that is agreed to. */
 static int
-review_facts(struct cli *cli, json_t *args, struct err *e)
+review_facts(struct cli *cli, json_t *args, bool again, struct err *e)
 {
     json_t *asked = json_copy(args), *facts = NULL;
-    const char *name = NULL;
+    const char *name = json_string_value(json_object_get(args, "name"));
     int r = -1;
 
-    json_object_del(asked, "name");
-    json_object_del(asked, "cluster_name");
     json_object_del(asked, "narrow");
-    if (cli_control(cli, "server facts", asked, LONG_WAIT_MS, &facts, e) != 0)
+    if (again) {
+        json_object_set_new(asked, "dry_run", json_true());
+    } else {
+        json_object_del(asked, "name");
+        json_object_del(asked, "cluster_name");
+    }
+    if (cli_control(cli, again ? "server trust" : "server facts", asked,
+            LONG_WAIT_MS, &facts, e) != 0)
         goto out;
     if (!cli->yes)
-        server_summarize(cli, facts);
-    name = json_string_value(json_object_get(args, "name"));
+        summarize(cli, facts);
     if (name == NULL)
         name = json_string_value(
             json_object_get(json_object_get(facts, "node"), "name"));
     if (name == NULL)
         name = json_string_value(json_object_get(args, "host"));
-    r = cli_confirm(cli, "It becomes a secondary of this node.", name, e);
+    r = cli_confirm(cli,
+        again ? "It becomes a secondary of this node again."
+              : "It becomes a secondary of this node.",
+        name, e);
     if (r == 0)
-        server_offer_narrow(cli, args, facts);
+        offer_narrow(cli, args, facts);
 out:
     json_decref(facts);
     json_decref(asked);
+    return r;
+}
+
+int
+server_register(struct cli *cli, json_t *args, bool again, const char *file,
+    json_t **entry, struct err *e)
+{
+    const char *where = NULL;
+    int r = -1;
+
+    if (json_object_get(args, "user") == NULL)
+        json_object_set_new(args, "user", json_string("admin"));
+    /* Said before anything is sent anywhere. */
+    if (!cli->yes && !cli_can_ask(cli))
+        return cli_confirm(cli, "", "", e);
+    if (json_member_string(args, again ? "name" : "host", true, &where, e) !=
+            0 ||
+        (!again && review_key(cli, args, e) != 0) ||
+        read_password(cli, args, where, file, e) != 0 ||
+        review_facts(cli, args, again, e) != 0 ||
+        cli_control(cli, again ? "server trust" : "server add", args,
+            LONG_WAIT_MS, entry, e) != 0)
+        goto out;
+    r = 0;
+out:
+    secret_wipe_members(args);
     return r;
 }
 
@@ -189,27 +222,11 @@ server_add_one(struct cli *cli, json_t *args, json_t **entry, struct err *e)
     const char *join = cli_take_text(args, "join", &join_file);
     int r = -1;
 
-    if (json_object_get(args, "user") == NULL)
-        json_object_set_new(args, "user", json_string("admin"));
     if ((join == NULL || json_object_get(args, "host") != NULL) &&
         server_split_address(args, e) != 0)
         goto out;
-    if (join != NULL) {
-        r = server_add_joined(cli, join, args, entry, e);
-        goto out;
-    }
-    /* Said before anything is sent anywhere. */
-    if (!cli->yes && !cli_can_ask(cli)) {
-        r = cli_confirm(cli, "", "", e);
-        goto out;
-    }
-    if (review_key(cli, args, e) != 0 ||
-        server_add_password(cli, args,
-            json_string_value(json_object_get(args, "host")), path, e) != 0 ||
-        review_facts(cli, args, e) != 0 ||
-        cli_control(cli, "server add", args, LONG_WAIT_MS, entry, e) != 0)
-        goto out;
-    r = 0;
+    r = join != NULL ? server_add_joined(cli, join, args, entry, e)
+                     : server_register(cli, args, false, path, entry, e);
 out:
     secret_wipe_members(args);
     json_decref(file);

@@ -6,6 +6,7 @@
 #define MANAGER_TUI_SERVER_ADD_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 #include "manager-tui/cli.h"
@@ -23,15 +24,16 @@ int server_add_joined(struct cli *cli, const char *path, json_t *args,
 /* Each line of the file PATH; COMMON are the options given for all. */
 int server_add_file(struct cli *cli, const char *path, const json_t *common,
     struct err *e);
+/* By password: what the server has is shown, then whether goes on is asked.
+ * AGAIN: one that is listed and was installed anew, by "name" and
+ * "fingerprint"; else by "host", whose key is reviewed first.  FILE has the
+ * password, or NULL: it is asked for. */
+int server_register(struct cli *cli, json_t *args, bool again, const char *file,
+    json_t **entry, struct err *e);
 /* server_again.c: the command "server trust"; with "again" or a password's file
  * the server is registered as a new one is, and keeps its entry. */
 int server_trust_run(struct cli *cli, const struct command *command,
     json_t *args, struct err *e);
-/* What is asked on the way.  FILE or NULL; WHERE is whose password. */
-int server_add_password(struct cli *cli, json_t *args, const char *where,
-    const char *file, struct err *e);
-void server_summarize(struct cli *cli, const json_t *facts);
-void server_offer_narrow(struct cli *cli, json_t *args, const json_t *facts);
 /* Member host "HOST:PORT" becomes host and port. */
 int server_split_address(json_t *args, struct err *e);
 
