@@ -72,7 +72,7 @@ struct cancel {
 static bool
 is_meant(const struct cancel *c, const struct registration *r)
 {
-    if (r->enrolling || r->aim == AIM_TRUST)
+    if (r->enrolling || (r->aim == AIM_TRUST && !r->again))
         return false;
     if (c->ticket != NULL)
         return r->ticket != NULL && strcmp(r->ticket, c->ticket) == 0;

@@ -158,7 +158,7 @@ static const char *const add_arguments[] = { "host", "port", "user", "password",
     "fingerprint", "trust_on_first_use", "name", "cluster_name", "narrow",
     "ticket", "join_proof", NULL };
 static const char *const trust_arguments[] = { "name", "fingerprint", "user",
-    "password", "narrow", "dry_run", NULL };
+    "password", "narrow", "dry_run", "ticket", NULL };
 static const char *const sync_now_arguments[] = { "servers", "wait", "dry_run",
     "limit", "timeout_ms", NULL };
 static const char *const sync_config_arguments[] = { "interval_ms", "enabled",

@@ -316,10 +316,11 @@ command_server_add(struct control_call *call)
 static int
 read_again(struct registration *r, const json_t *args, struct err *e)
 {
-    const char *user = "admin", *password = NULL;
+    const char *user = "admin", *password = NULL, *ticket = NULL;
 
     if (json_member_string(args, "user", false, &user, e) != 0 ||
         json_member_string(args, "password", false, &password, e) != 0 ||
+        json_member_string(args, "ticket", false, &ticket, e) != 0 ||
         json_member_bool(args, "narrow", false, &r->narrow, e) != 0 ||
         json_member_bool(args, "dry_run", false, &r->dry_run, e) != 0)
         return -1;
@@ -328,7 +329,8 @@ read_again(struct registration *r, const json_t *args, struct err *e)
         return err_set(e, ERR_INVALID, "\"dry_run\" needs a password");
     r->user = alloc_string(user);
     r->password = alloc_string(password);
-    return 0;
+    r->ticket = alloc_string(ticket);
+    return registration_check_ticket(r, e);
 }
 
 void

@@ -198,6 +198,15 @@ key_trust(struct screen *s)
 }
 
 static void
+key_again(struct screen *s)
+{
+    const json_t *row = one_row(s);
+
+    if (row != NULL)
+        server_again_start(s, row);
+}
+
+static void
 key_overwrite(struct screen *s)
 {
     const json_t *row = one_row(s);
@@ -231,6 +240,8 @@ const struct key_binding server_keys[] = {
     { { 'd' }, "Doctor", "what this node finds wrong", KEY_ALWAYS, key_doctor },
     { { 'T' }, "Trust", "accept a changed host key, after a look at it",
         KEY_PRIMARY | KEY_QUIET, key_trust },
+    { { 'A' }, "Again", "register a server again that was installed anew",
+        KEY_PRIMARY | KEY_QUIET, key_again },
     { { 'O' }, "Overwrite", "send everything again; asks for the name",
         KEY_PRIMARY | KEY_QUIET, key_overwrite },
     { { 'H' }, "Held", "what is held: what would be lost, then whether",

@@ -93,7 +93,8 @@ server_trust(struct screen *s, const json_t *row)
         .check = only_where,
         .finish = key_read };
     char *text = alloc_format(
-        "The host key of \"%s\" is read now; nothing else is sent.",
+        "The host key of \"%s\" is read now; nothing else is sent.\n\nIf it "
+        "was installed anew, a new key is not enough: register it again (A).",
         text_of(row, "name"));
 
     form_open(s, &spec, text,

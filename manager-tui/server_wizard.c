@@ -1,7 +1,6 @@
 /*
- * Add server.  Each page is a form; what was typed travels as the arguments
- * that the next page sends always, so that going back finds it again.  The
- * password leaves this node only after the host key was accepted.
+ * Add server, page by page.  The password leaves this node only after the host
+ * key was accepted.
  */
 #include "manager-tui/server_wizard.h"
 
@@ -10,55 +9,14 @@
 
 #include "admin-proto/ssh_client.h"
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/json.h"
 #include "manager-tui/form.h"
 #include "manager-tui/host_key.h"
 #include "manager-tui/secret.h"
-#include "manager-tui/text.h"
-#include "manager-tui/view.h"
+#include "manager-tui/server_pages.h"
 
 static struct form *open_details(struct screen *s, const json_t *typed);
 static void open_key(struct screen *s, const json_t *known);
-
-static const char *
-text_of(const json_t *object, const char *path)
-{
-    const char *text = json_string_value(view_member(object, path));
-
-    return text != NULL ? text : "";
-}
-
-static void
-keep_only(json_t *args, const char *const *names)
-{
-    json_t *kept = json_object();
-
-    for (; *names != NULL; names++)
-        if (json_member(args, *names) != NULL)
-            json_object_set(kept, *names, json_object_get(args, *names));
-    json_object_clear(args);
-    json_object_update(args, kept);
-    json_decref(kept);
-}
-
-/* Whatever was under way with the host ends, unless it is too late for that. */
-static void
-cancel_call(struct form *f)
-{
-    json_t *args = json_deep_copy(form_fixed(f));
-    static const char *const names[] = { "host", "port", NULL };
-
-    if (json_member(args, "host") == NULL) {
-        json_object_set_new(args, "host", json_string(form_typed(f, "host")));
-        json_object_set_new(args, "port",
-            json_integer(strtol(form_typed(f, "port"), NULL, 10)));
-    }
-    keep_only(args, names);
-    json_object_set_new(args, "ticket", json_string(form_ticket(f)));
-    screen_act(form_screen(f), "server cancel", args,
-        "Cancelled, unless it is a secondary already.");
-}
 
 /* 1. Details. */
 
@@ -84,14 +42,15 @@ check_details(struct form *f, json_t *args, struct err *e)
     uint16_t port = 0;
 
     (void)f;
-    if (admin_address_parse(text_of(args, "host"), &host, &port, e) != 0)
+    if (admin_address_parse(server_page_text(args, "host"), &host, &port, e) !=
+        0)
         return -1;
-    if (strcmp(host, text_of(args, "host")) != 0) {
+    if (strcmp(host, server_page_text(args, "host")) != 0) {
         free(host);
         return err_set(e, ERR_USAGE, "Host: write the port into its own field");
     }
     free(host);
-    keep_only(args, names);
+    server_page_keep(args, names);
     return 0;
 }
 
@@ -109,9 +68,9 @@ details_done(struct form *f, const json_t *result)
     json_object_set_new(known, "port",
         json_integer(strtol(form_typed(f, "port"), NULL, 10)));
     json_object_set_new(known, "shown",
-        json_string(text_of(result, "fingerprint")));
+        json_string(server_page_text(result, "fingerprint")));
     json_object_set_new(known, "address",
-        json_string(text_of(result, "address")));
+        json_string(server_page_text(result, "address")));
     open_key(form_screen(f), known);
     secret_wipe_members(known);
     json_decref(known);
@@ -127,7 +86,7 @@ open_details(struct screen *s, const json_t *typed)
         .takes_long = true,
         .check = check_details,
         .finish = details_done,
-        .cancel = cancel_call,
+        .cancel = server_page_cancel,
         .cancel_label = "cancel" };
     /* The form that has it goes away, and wipes it. */
     json_t *kept = json_deep_copy(typed);
@@ -154,13 +113,13 @@ check_key(struct form *f, json_t *args, struct err *e)
 {
     static const char *const names[] = { "host", "port", "user", "password",
         "fingerprint", NULL };
-    const char *shown = text_of(args, "shown");
+    const char *shown = server_page_text(args, "shown");
 
-    if (host_key_compare(text_of(args, "host"), shown,
+    if (host_key_compare(server_page_text(args, "host"), shown,
             form_typed(f, "expected"), e) != 0)
         return -1;
     json_object_set_new(args, "fingerprint", json_string(shown));
-    keep_only(args, names);
+    server_page_keep(args, names);
     return 0;
 }
 
@@ -197,14 +156,14 @@ open_key(struct screen *s, const json_t *known)
         .finish = open_summary,
         .failed = key_failed,
         .back = key_back,
-        .cancel = cancel_call,
+        .cancel = server_page_cancel,
         .cancel_label = "cancel" };
     char *text = alloc_format(
         "%s (%s) shows the host key\n\n    %s\n\nCompare it with the host key "
         "that the manager or \"lockstep status\" shows there.  The password "
         "has not been sent.",
-        text_of(known, "host"), text_of(known, "address"),
-        text_of(known, "shown"));
+        server_page_text(known, "host"), server_page_text(known, "address"),
+        server_page_text(known, "shown"));
 
     form_open(s, &spec, text, json_deep_copy(known), NULL);
     free(text);
@@ -212,20 +171,8 @@ open_key(struct screen *s, const json_t *known)
 
 /* 3. What will be overwritten, and the adding. */
 
-static const struct form_step add_steps[] = {
-    { "connect", "connect" },
-    { "login", "log in" },
-    { "enroll", "make it a secondary (from here on there is no way back)" },
-    { "narrow", "narrow its filter, if wanted" },
-    { "overwrite", "overwrite what it has; it keeps a backup" },
-    { "verify", "verify that it is equal" },
-    { NULL, NULL },
-};
-
 static const struct form_field summary_fields[] = {
-    { "narrow", "Only this primary may connect", FIELD_YES_NO, NULL,
-        "yes: its filter lets in this primary's address and itself alone",
-        false },
+    NARROW_FIELD,
     { "confirm", "Type the server's name", FIELD_CONFIRM, NULL,
         "Enter adds and overwrites it, Esc goes back", true },
     FIELDS_END,
@@ -234,9 +181,7 @@ static const struct form_field summary_fields[] = {
 static const struct form_field first_summary_fields[] = {
     { "cluster_name", "Name of the cluster", FIELD_TEXT, NULL,
         "empty: as this node is called", false },
-    { "narrow", "Only this primary may connect", FIELD_YES_NO, NULL,
-        "yes: its filter lets in this primary's address and itself alone",
-        false },
+    NARROW_FIELD,
     { "confirm", "Type the server's name", FIELD_CONFIRM, NULL,
         "Enter adds and overwrites it, Esc goes back", true },
     FIELDS_END,
@@ -250,7 +195,7 @@ check_summary(struct form *f, json_t *args, struct err *e)
 
     (void)f;
     (void)e;
-    keep_only(args, names);
+    server_page_keep(args, names);
     return 0;
 }
 
@@ -261,20 +206,6 @@ summary_back(struct form *f)
 }
 
 static void
-summary_cancel(struct form *f)
-{
-    static const char *const before[] = { "", "connect", "login" };
-
-    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++)
-        if (strcmp(form_step(f), before[i]) == 0) {
-            cancel_call(f);
-            return;
-        }
-    screen_say(form_screen(f), "It is a secondary already: this cannot be "
-                               "cancelled, only removed afterwards.");
-}
-
-static void
 summary_done(struct form *f, const json_t *result)
 {
     char *text = alloc_format(
@@ -282,54 +213,11 @@ summary_done(struct form *f, const json_t *result)
         "primary logs in there with a key of its own; the password was not "
         "stored.  Next: change the password of \"%s\" there if it is the "
         "initial one, or add another server (a).",
-        text_of(result, "name"), text_of(result, "state"),
-        text_of(form_fixed(f), "user"));
+        server_page_text(result, "name"), server_page_text(result, "state"),
+        server_page_text(form_fixed(f), "user"));
 
     form_message(form_screen(f), "Added", text);
     free(text);
-}
-
-static void
-put_dataset(struct buf *b, struct screen *s, const json_t *ds)
-{
-    char size[32], *changed = screen_time(s, json_member(ds, "last_change"));
-
-    text_bytes(json_integer_value(json_object_get(ds, "bytes")), size);
-    buf_printf(b, "    %s: revision %lld, %lld rows, %s, last change %s\n",
-        text_of(ds, "name"),
-        (long long)json_integer_value(json_object_get(ds, "revision")),
-        (long long)json_integer_value(json_object_get(ds, "rows")), size,
-        strcmp(changed, "-") == 0 ? "unknown" : changed);
-    free(changed);
-}
-
-static char *
-summary_text(struct screen *s, const json_t *known, const json_t *facts)
-{
-    const json_t *datasets = json_object_get(facts, "datasets");
-    int64_t free_bytes =
-        json_integer_value(json_object_get(facts, "disk_free"));
-    char disk[32];
-    struct buf b = BUF_INIT;
-    size_t len;
-
-    buf_printf(&b, "\"%s\" at %s is a %s node, version %s.\n\n",
-        text_of(facts, "node.name"), text_of(known, "host"),
-        text_of(facts, "node.role"), text_of(facts, "node.version"));
-    if (json_array_size(datasets) > 0)
-        buf_printf(&b, "This is overwritten there with what is here:\n");
-    for (size_t i = 0; i < json_array_size(datasets); i++)
-        put_dataset(&b, s, json_array_get(datasets, i));
-    buf_printf(&b,
-        "A backup of it is kept there, in datasets/NAME/backups of its state "
-        "directory.");
-    if (free_bytes > 0) {
-        text_bytes(free_bytes, disk);
-        buf_printf(&b, "  Free on its disk: %s.", disk);
-    }
-    if (!screen_is_primary(s))
-        buf_printf(&b, "\n\nThis node becomes the primary of a new cluster.");
-    return (char *)buf_steal(&b, &len);
 }
 
 /* The first server also makes the cluster, which has a name. */
@@ -343,9 +231,9 @@ static const struct form_spec first_summary = {
     .finish = summary_done,
     .failed = key_failed,
     .back = summary_back,
-    .cancel = summary_cancel,
+    .cancel = server_page_cancel_early,
     .cancel_label = "cancel, until it is made a secondary",
-    .steps = add_steps,
+    .steps = server_page_steps,
 };
 
 static const struct form_spec further_summary = {
@@ -358,9 +246,9 @@ static const struct form_spec further_summary = {
     .finish = summary_done,
     .failed = key_failed,
     .back = summary_back,
-    .cancel = summary_cancel,
+    .cancel = server_page_cancel_early,
     .cancel_label = "cancel, until it is made a secondary",
-    .steps = add_steps,
+    .steps = server_page_steps,
 };
 
 static void
@@ -368,13 +256,16 @@ open_summary(struct form *f, const json_t *facts)
 {
     struct screen *s = form_screen(f);
     json_t *known = json_deep_copy(form_fixed(f));
-    const char *name = text_of(known, "name");
-    char *text = summary_text(s, known, facts);
+    const char *name = server_page_text(known, "name");
+    char *text = server_page_summary(s, server_page_text(known, "host"), facts,
+        screen_is_primary(s) ? ""
+                             : "This node becomes the primary of a new "
+                               "cluster.");
 
     json_object_set_new(known, "fingerprint",
-        json_string(text_of(known, "shown")));
+        json_string(server_page_text(known, "shown")));
     form_open(s, screen_is_primary(s) ? &further_summary : &first_summary, text,
-        known, name[0] != '\0' ? name : text_of(facts, "node.name"));
+        known, name[0] != '\0' ? name : server_page_text(facts, "node.name"));
     free(text);
 }
 

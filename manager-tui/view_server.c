@@ -9,6 +9,7 @@
 #include "manager-tui/results.h"
 #include "manager-tui/server_list.h"
 #include "manager-tui/server_rescue.h"
+#include "manager-tui/server_wizard.h"
 #include "manager-tui/views.h"
 
 #define EVENTS_SHOWN 20
@@ -140,6 +141,15 @@ key_trust(struct screen *s)
 }
 
 static void
+key_again(struct screen *s)
+{
+    const json_t *entry = json_object_get(details_of(s), "server");
+
+    if (entry != NULL)
+        server_again_start(s, entry);
+}
+
+static void
 key_overwrite(struct screen *s)
 {
     const json_t *entry = json_object_get(details_of(s), "server");
@@ -161,6 +171,8 @@ static const struct key_binding keys[] = {
         key_remove },
     { { 'T' }, "Trust", "accept a changed host key, after a look at it",
         KEY_PRIMARY, key_trust },
+    { { 'A' }, "Again", "register it again after it was installed anew",
+        KEY_PRIMARY | KEY_QUIET, key_again },
     { { 'O' }, "Overwrite", "send everything again; asks for the name",
         KEY_PRIMARY, key_overwrite },
     KEYS_END,

@@ -3,8 +3,9 @@
 
 import os
 
-from terminal import SIZES, Terminal, check, wait_for
+from terminal import SIZES, Terminal, check, password, wait_for
 
+from anew import reinstall
 from lockstep import run, same, scenario
 
 
@@ -80,6 +81,66 @@ def decisions(t):
             term.keys("Enter", "Enter")
             term.see("The new host key is trusted.")
             term.see("second1 +. synchronized")
+
+
+def say_who(term, secret):
+    """The first page of "Register again", and to the second."""
+    term.see(r"Register again \(1 of 3\)")
+    term.keys("Enter")
+    term.type(secret)
+    term.keys("Enter")
+
+
+@scenario
+def installed_anew(t):
+    cluster = t.cluster(1)
+    node, other = cluster.primary, cluster.secondaries[0]
+    pinned, node_id = other.fingerprint(), other.status()["node"]["id"]
+    reinstall(other)
+    with Terminal(node) as term:
+        with t.promise("a server that was installed anew: both keys are shown "
+                       "before the password leaves"):
+            term.see("second1 +. key-changed")
+            term.keys("j", "A")
+            say_who(term, "not that one")
+            term.see("It is another one than so far")
+            for key in other.fingerprint(), pinned:
+                term.see(key.replace("+", r"\+"))
+            term.type(pinned)
+            term.keys("Enter")
+            term.see("Error: second1 shows the host key")
+            same(other.events("login-refused"), [], "logins there")
+        with t.promise("a wrong password is mended where it was typed"):
+            term.keys("C-u")
+            term.type(other.fingerprint())
+            term.keys("Enter")
+            term.see(r"Register again \(1 of 3\)")
+            term.see("Error: ")
+            term.keys("C-u")
+            term.type(password(other))
+            term.keys("Enter")
+            term.see(r"Register again \(2 of 3\)")
+            term.keys("Enter")
+        with t.promise("what is lost is shown at every size, and its name "
+                       "wanted"):
+            term.see(r"Register again \(3 of 3\)")
+            term.see("is overwritten there")
+            term.see_at_every_size("Type the server's name")
+            term.keys("Down")
+            term.type("second")
+            term.keys("Enter")
+            term.see("Error: this is not the name")
+            same(other.status()["node"]["role"], "standalone", "role")
+            same(node.server("second1")["fingerprint"], pinned, "pinned key")
+        with t.promise("it is a secondary again"):
+            term.type("1")
+            term.keys("Enter")
+            term.see('"second1" is a secondary of this node again, and synch')
+            term.keys("Enter")
+            term.see("second1 +. synchronized")
+            now = node.server("second1")
+            same(now["fingerprint"], other.fingerprint(), "pinned key")
+            check(other.status()["node"]["id"] != node_id, "it has its old id")
 
 
 run()

@@ -4,10 +4,10 @@
 import contextlib
 import glob
 import os
-import shutil
 import signal
 import sqlite3
 
+from anew import reinstall
 from lockstep import (DONE, ERROR, KEY, NOT_PRIMARY, check, run, same,
                       scenario, wait_for)
 
@@ -128,19 +128,6 @@ def a_changed_host_key(t):
                     node.fingerprint())
         cluster.wait_synchronized()
         same(users(node), ["ann", "ben"], "users")
-
-
-def reinstall(node, keep_host_key=False):
-    """Nothing is left of it but its address and its name."""
-    node.stop()
-    key = node.path("keys", "host_key")
-    kept = open(key, "rb").read() if keep_host_key else None
-    shutil.rmtree(node.directory)
-    os.makedirs(node.path("keys") if kept else node.directory, 0o700)
-    if kept:
-        with open(os.open(key, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as f:
-            f.write(kept)
-    node.start()
 
 
 def again(primary, node, *more, expect=DONE):
