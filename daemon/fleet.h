@@ -25,11 +25,14 @@ void fleet_close(struct fleet *fleet);
 json_t *fleet_json(struct fleet *fleet);
 /* Something of ours changed a live database: publish soon if instant is on. */
 void fleet_changed(struct fleet *fleet, const char *dataset);
-/* True when this node is as it should be: for "status --check" and status.json;
+/* True when this node and its servers are as they should be, who may be behind
+ * for their interval and half a minute: for "status --check" and status.json;
  * WHY gets a sentence otherwise. */
 bool fleet_healthy(struct fleet *fleet, char *why, size_t why_size);
 /* The same of this node alone, whatever its servers are. */
 bool fleet_node_healthy(struct fleet *fleet, char *why, size_t why_size);
+/* The same, and it may take logins: no administrator drained it. */
+bool fleet_ready_itself(struct fleet *fleet, char *why, size_t why_size);
 /* On a secondary: its primary has not been heard of for "[health] stale". */
 bool fleet_is_silent(const struct fleet *fleet);
 /* Prometheus text of the servers, appended to OUT. */

@@ -12,6 +12,9 @@
 #include "daemon/hooks.h"
 #include "daemon/listener.h"
 
+/* What a push may take beyond its interval until a server is late. */
+#define PUSH_GRACE_MS 30000
+
 /* A UTC stamp for a moment of the monotonic clock. */
 static json_t *
 json_monotonic(int64_t mono_ms)
@@ -224,15 +227,31 @@ fleet_node_healthy(struct fleet *fleet, char *why, size_t why_size)
 }
 
 bool
-fleet_healthy(struct fleet *fleet, char *why, size_t why_size)
+fleet_ready_itself(struct fleet *fleet, char *why, size_t why_size)
 {
     if (!fleet_node_healthy(fleet, why, why_size))
         return false;
-    if (fleet->engine->node.drained) {
+    if (fleet->engine->node.drained)
         snprintf(why, why_size,
             "drained: takes no new logins until \"lockstep node drain off\"");
+    return !fleet->engine->node.drained;
+}
+
+/* Between two pushes every server is behind; that is as it should be. */
+static bool
+is_on_its_way(const struct server *server)
+{
+    int64_t since_ms = clock_utc_ms() - server->record.last_synchronized_ms;
+
+    return server->error.code == ERR_NONE &&
+           since_ms <= fleet_interval_ms(server) + PUSH_GRACE_MS;
+}
+
+bool
+fleet_healthy(struct fleet *fleet, char *why, size_t why_size)
+{
+    if (!fleet_ready_itself(fleet, why, why_size))
         return false;
-    }
     for (size_t i = 0; i < fleet->server_count; i++) {
         const struct server *server = fleet->servers[i];
         enum peer_state state = server_state(server);
@@ -242,7 +261,8 @@ fleet_healthy(struct fleet *fleet, char *why, size_t why_size)
                 server->effect.error.message);
             return false;
         }
-        if (state >= PEER_PAUSED)
+        if (state >= PEER_PAUSED ||
+            (state == PEER_BEHIND && is_on_its_way(server)))
             continue;
         snprintf(why, why_size, "server \"%s\" is %s", server->record.name,
             peer_state_name(state));

@@ -89,16 +89,17 @@ json_t *
 status_json(struct engine *engine)
 {
     json_t *json = json_object();
-    char why[512] = "";
-    bool healthy;
+    char why[512] = "", own[512] = "";
+    bool healthy = fleet_healthy(engine->fleet, why, sizeof(why));
+    bool ready = fleet_ready_itself(engine->fleet, own, sizeof(own));
 
-    healthy = fleet_healthy(engine->fleet, why, sizeof(why));
     json_object_set_new(json, "node", node_status(engine));
     json_object_set_new(json, "cluster", cluster_status(engine));
     json_object_set_new(json, "datasets", datasets_json(engine->datasets));
     json_object_set_new(json, "address", json_text(own_address(engine)));
     json_object_set_new(json, "healthy", json_boolean(healthy));
     json_object_set_new(json, "problem", json_text(healthy ? NULL : why));
+    json_object_set_new(json, "own_problem", json_text(ready ? NULL : own));
     json_object_set_new(json, "sync", sync_status(&engine->node));
     return json;
 }

@@ -326,6 +326,16 @@ def what_a_secondary_knows(t):
         same(found[0]["added"], 1, "rows added")
         check("77" in str(found[0]["rows"]), "the row is not shown")
         same(primary.dataset()["revision"], before, "revision")
+    with t.promise("a server that waits for its interval is as it should be"):
+        wait_for(lambda: primary.state_of(node) == "behind", 20, "behind")
+        same(primary.run("status", "--check").code, DONE, "exit code")
+    with t.promise("one that is down is not, though its primary itself is"):
+        node.stop()
+        wait_for(lambda: primary.state_of(node) == "unreachable", 20, "down")
+        status = primary.cli("status", "--check", expect=ERROR)
+        check(node.name in status["problem"], status)
+        same(status["own_problem"], None, "own_problem")
+        same(primary.run("status", "--own").code, DONE, "exit code")
 
 
 if __name__ == "__main__":
