@@ -1,7 +1,7 @@
 /*
- * The script is checked by nft, loaded in one transaction of the kernel, and
- * then takes the place of the one before.  The kernel is asked each time what
- * it has: somebody may have flushed all of its tables since.
+ * The script is loaded by nft, whole or not at all in one transaction of the
+ * kernel, and then takes the place of the one before.  The kernel is asked each
+ * time what it has: somebody may have flushed all of its tables since.
  */
 #include "contrib/openssh/filter.h"
 
@@ -19,14 +19,12 @@
 #define FILE_MAX (16 * 1024 * 1024)
 
 static int
-run_nft(const struct openssh_policy *p, const char *file, bool check,
-    struct err *e)
+run_nft(const struct openssh_policy *p, const char *file, struct err *e)
 {
-    const char *checks[] = { p->nft, "-c", "-f", file, NULL };
-    const char *loads[] = { p->nft, "-f", file, NULL };
+    const char *argv[] = { p->nft, "-f", file, NULL };
     char said[TOOL_SAID];
 
-    if (tool_run(check ? checks : loads, said, e) == 0)
+    if (tool_run(argv, said, e) == 0)
         return 0;
     err_wrap(e, "the rules for TCP port %lu are as before",
         (unsigned long)p->filter_port);
@@ -65,7 +63,7 @@ file_has(const char *path, const struct buf *text)
     return same;
 }
 
-/* Checks and loads TEXT, which is in PATH then. */
+/* Loads TEXT, which is in PATH then. */
 static int
 load(const struct openssh_policy *p, const char *path, const struct buf *text,
     struct err *e)
@@ -75,8 +73,7 @@ load(const struct openssh_policy *p, const char *path, const struct buf *text,
     int r = file_write_atomic(next, text->data, text->len, 0600, e);
 
     if (r == 0 &&
-        (run_nft(p, next, true, e) != 0 || run_nft(p, next, false, e) != 0 ||
-            file_rename(next, path, e) != 0)) {
+        (run_nft(p, next, e) != 0 || file_rename(next, path, e) != 0)) {
         file_remove(next, &ignored);
         r = -1;
     }
