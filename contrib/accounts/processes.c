@@ -70,6 +70,18 @@ is_in_group(const char *status, uint32_t gid)
     return false;
 }
 
+/* By the line of its numbers: one for each namespace, from /proc's on. */
+static bool
+is_contained(const char *status)
+{
+    const char *s = strstr(status, "\nNSpid:");
+
+    if (s == NULL)
+        return false;
+    s += strlen("\nNSpid:\t");
+    return s[strspn(s, "0123456789")] == '\t';
+}
+
 /* Whether the first line, "Name:\tWORD", begins with NAME. */
 static bool
 has_name(const char *status, const char *name)
@@ -98,6 +110,7 @@ process_read(struct process *p, pid_t pid, const char *name, uint32_t marker)
         p->uid = (uint32_t)status_number(status, "\nUid:", 1);
         p->gid = (uint32_t)status_number(status, "\nGid:", 1);
         p->marked = is_in_group(status, marker);
+        p->contained = is_contained(status);
         found = true;
     }
     if (found && read_proc(pid, "cmdline", &text) == 0)
@@ -139,6 +152,13 @@ process_list_release(struct process_list *list)
     free(list->items);
     list->items = NULL;
     list->count = 0;
+}
+
+bool
+processes_are_shown(void)
+{
+    /* The first process may do all that any in this namespace may. */
+    return access("/proc/1/status", R_OK) == 0;
 }
 
 int

@@ -26,7 +26,8 @@ struct process {
     uint32_t real_uid;
     uint32_t uid; /* effective */
     uint32_t gid;
-    bool marked; /* is in the marker group */
+    bool marked;    /* is in the marker group */
+    bool contained; /* in a container: a PID namespace below ours */
     /* What it calls itself, cut; the program itself can write anything there,
      * and so can whoever it serves, in what comes after its own words. */
     char title[PROCESS_TITLE_MAX + 1];
@@ -44,6 +45,8 @@ void process_list_release(struct process_list *list);
 /* Fills P; false when PID is gone or none of the program. */
 bool process_read(struct process *p, pid_t pid, const char *name,
     uint32_t marker);
+/* Whether /proc shows processes that have more rights than we have. */
+bool processes_are_shown(void);
 /* A descriptor, or -1 when PID is gone. */
 int process_hold(pid_t pid);
 /* Ends those held in FDS (-1 is none) by SIGTERM, after 2 s by SIGKILL, and

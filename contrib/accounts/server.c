@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -44,30 +45,62 @@ hold_named(const char *pid_file, const char *name)
     return -1;
 }
 
-/* Whether any process of it runs, be it a session that outlived it. */
+/* Whether processes of it run, be they sessions that outlived it, and whether
+ * one says that it LISTENS. */
 static bool
-any_runs(const char *name)
+any_runs(const char *name, bool *listens)
 {
     struct process_list list = { NULL, 0 };
     struct err ignored = ERR_INIT;
-    bool any =
-        process_list_read(&list, name, 0, &ignored) == 0 && list.count > 0;
+    bool any = false;
 
+    *listens = false;
+    if (process_list_read(&list, name, 0, &ignored) != 0)
+        return false;
+    for (size_t i = 0; i < list.count; i++) {
+        const struct process *p = &list.items[i];
+
+        if (p->contained)
+            continue;
+        any = true;
+        /* As sshd and as ProFTPD say it. */
+        if (strstr(p->title, "[listener]") != NULL ||
+            strstr(p->title, "(accepting connections)") != NULL)
+            *listens = true;
+    }
     process_list_release(&list);
     return any;
 }
 
 int
-server_hold(const char *pid_file, const char *name)
+server_hold(const char *pid_file, const char *name, int *fd, struct err *e)
 {
     int64_t until = clock_mono_ms() + ANEW_MS;
-    int fd = hold_named(pid_file, name);
+    bool listens = false;
 
-    while (fd < 0 && any_runs(name) && clock_mono_ms() < until) {
+    *fd = hold_named(pid_file, name);
+    while (*fd < 0 && any_runs(name, &listens) && clock_mono_ms() < until) {
         poll(NULL, 0, LOOK_MS);
-        fd = hold_named(pid_file, name);
+        *fd = hold_named(pid_file, name);
     }
-    return fd;
+    if (*fd >= 0)
+        return 0;
+    if (!processes_are_shown()) {
+        err_set(e, ERR_PERMISSION,
+            "could not see whether %s runs: /proc hides other processes", name);
+        err_hint(e, "Have ProtectProc=default in lockstepd.service, by the "
+                    "drop-in of the documentation, and mount /proc without "
+                    "hidepid.");
+        return -1;
+    }
+    if (listens) {
+        err_set(e, ERR_NOT_FOUND, "%s runs, but \"%s\" does not name it", name,
+            pid_file);
+        err_hint(e, "Set PidFile in its configuration to that file, restart "
+                    "it, then run this again.");
+        return -1;
+    }
+    return 0;
 }
 
 int

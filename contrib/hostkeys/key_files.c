@@ -1,6 +1,7 @@
 /*
  * A mark lies in the folder from before the first change until every server was
- * told, so that a run that was cut short is finished by the next.
+ * told, so that a run that was cut short is finished by the next.  It goes
+ * without that only where nobody can have read what was changed.
  */
 #include "contrib/hostkeys/key_files.h"
 
@@ -96,29 +97,30 @@ put_files(const struct key_file *files, size_t count, bool old, struct err *e)
 
 /* Every server that runs is asked before any is told. */
 static int
-tell_servers(struct err *e)
+tell_servers(bool *told, struct err *e)
 {
     int held[SERVER_COUNT];
     char said[TOOL_SAID];
     int r = 0;
 
     for (size_t i = 0; i < SERVER_COUNT; i++) {
-        held[i] = server_hold(servers[i].pid_file, servers[i].name);
+        held[i] = -1;
+        if (r == 0)
+            r = server_hold(servers[i].pid_file, servers[i].name, &held[i], e);
         if (r == 0 && held[i] >= 0)
             r = tool_run(servers[i].check, said, e);
     }
     for (size_t i = 0; i < SERVER_COUNT; i++) {
         if (held[i] < 0)
             continue;
-        if (r == 0)
-            r = server_reload(held[i], servers[i].name, e);
-        else
+        if (r != 0)
             close(held[i]);
+        else if ((r = server_reload(held[i], servers[i].name, e)) == 0)
+            *told = true;
     }
-    if (r != 0)
-        err_hint(e, "The host keys are as before; mend what is named, then run "
-                    "lockstep-hostkeys.");
-    return r;
+    if (r != 0 && e->hint[0] == '\0')
+        err_hint(e, "Mend what is named, then run lockstep-hostkeys.");
+    return r != 0 ? err_wrap(e, "the host keys are as before") : 0;
 }
 
 static int
@@ -126,12 +128,13 @@ change(const struct key_file *files, size_t count, const char *mark,
     struct err *e)
 {
     struct err ignored = ERR_INIT;
+    bool told = file_exists(mark); /* by the run that left it, perhaps */
 
-    if (file_write_atomic(mark, "", 0, 0600, e) != 0)
+    if (!told && file_write_atomic(mark, "", 0, 0600, e) != 0)
         return -1;
-    if (put_files(files, count, false, e) == 0 && tell_servers(e) == 0)
+    if (put_files(files, count, false, e) == 0 && tell_servers(&told, e) == 0)
         return file_remove(mark, e);
-    if (put_files(files, count, true, &ignored) == 0)
+    if (put_files(files, count, true, &ignored) == 0 && !told)
         file_remove(mark, &ignored);
     return -1;
 }

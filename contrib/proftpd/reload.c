@@ -37,8 +37,10 @@ check_configuration(const struct proftpd_policy *policy, struct err *e)
 static int
 tell_server(const struct proftpd_policy *policy, struct err *e)
 {
-    int fd = server_hold(policy->pid_file, "proftpd");
+    int fd;
 
+    if (server_hold(policy->pid_file, "proftpd", &fd, e) != 0)
+        return -1;
     if (fd < 0)
         return 0;
     if (check_configuration(policy, e) != 0) {

@@ -234,6 +234,36 @@ def proftpd_shows_it_too(t):
         check(host.shown() != public, "it knew before")
         host.run_program()
         wait_for(lambda: host.shown() == public, 30, "the key")
+    with t.promise("where it cannot see who runs it says so, and changes "
+                   "nothing"):
+        import_key(host, "third", bodies)
+        said = host.run(
+            "unshare", "-m", "sh", "-c",
+            'mount -t proc -o hidepid=2,gid=9 proc /proc && exec "$0" "$@"',
+            "setpriv", "--inh-caps", "-sys_ptrace", "--bounding-set",
+            "-sys_ptrace", PROGRAMS + "/lockstep-hostkeys", "--database",
+            host.database(), expect=1)
+        check("could not see whether" in said and "ProtectProc" in said, said)
+        same(host.shown(), public, "the key")
+    with t.promise("nor who listens, where the pid file does not name him"):
+        os.rename(host.path("run/proftpd.pid"), host.path("kept.pid"))
+        said = host.run_program(expect=1)
+        check("proftpd runs, but" in said and "PidFile" in said, said)
+        same(host.shown(), public, "the key")
+    with t.promise("a run that was cut short is finished, after one that "
+                   "failed in between"):
+        with open(host.path("third")) as f:
+            key = f.read()
+        with open(host.file(), "w") as f:
+            f.write(key)
+        with open(host.path("keys/not-yet-told"), "w"):
+            pass
+        host.run_program(expect=1)
+        os.rename(host.path("kept.pid"), host.path("run/proftpd.pid"))
+        told = host.log().count("SIGHUP")
+        host.run_program()
+        wait_for(lambda: host.log().count("SIGHUP") > told, 30, "the word")
+        check(not os.path.exists(host.path("keys/not-yet-told")), "the mark")
 
 
 if __name__ == "__main__":
