@@ -68,7 +68,7 @@ struct lane {
     bool needs_overwrite;
     struct buf drift_keys;
     int64_t confirmed_us; /* monotonic: sent when it was confirmed equal */
-    int64_t confirmed_ms; /* UTC: when the confirmation came */
+    int64_t confirmed_ms; /* the same in UTC */
     uint64_t confirmed_revision;
     int64_t verified_ms;
 

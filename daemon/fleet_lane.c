@@ -82,7 +82,9 @@ lane_confirmed(struct lane *lane, uint64_t revision,
     lane->tries = 0;
     lane->confirmed_us = sent_us;
     lane->confirmed_revision = revision;
-    lane->confirmed_ms = clock_utc_ms();
+    /* It looked before it answered: what is dated with the answer's coming may
+     * have been edited since. */
+    lane->confirmed_ms = clock_utc_ms() - (clock_mono_us() - sent_us) / 1000;
 }
 
 void

@@ -10,6 +10,7 @@ import subprocess
 
 import contents
 from admin import Admin
+from line import through_a_line
 from lockstep import Failed, check, run, scenario, wait_for
 
 USERS = 30
@@ -122,6 +123,29 @@ def edits_on_a_secondary_are_shown_and_repaired(t):
                 edited = utc_now()
                 repaired_truthfully(cluster, node, admin, edited)
                 named(node, cluster, "users", key)
+
+
+@scenario
+def an_answer_that_comes_late_dates_nothing_later(t):
+    primary, node, line = through_a_line(t)
+    with t.promise("what is edited while the answer is under way was not "
+                   "synchronized then"):
+        before = primary.server(node)["last_synchronized"]
+        heard = node.status()["cluster"]["primary"]["last_heard"]
+        line.arm(0)
+        primary.cli("sync", "now")
+        wait_for(lambda: line.keeps_back() and node.status()["cluster"][
+            "primary"]["last_heard"] > heard, what="it has looked")
+        node.sql("INSERT INTO users (id, name, uid, gid, home) VALUES "
+                 "(4711, 'eve', 1, 1, '/')")
+        edited = utc_now()
+        line.arm(None)
+        claimed = wait_for(lambda: [
+            c for c in [primary.server(node)["last_synchronized"]]
+            if c > before], what="the answer")[0]
+        check(claimed <= edited, "synchronized at %s, edited at %s" %
+              (claimed, edited))
+    line.close()
 
 
 @scenario
