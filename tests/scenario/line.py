@@ -1,5 +1,6 @@
 """A TCP line between a primary and one secondary, to count and keep back."""
 
+import contextlib
 import select
 import socket
 import threading
@@ -18,6 +19,7 @@ class Line(threading.Thread):
         self.target = target
         self.listener = socket.create_server((address, PORT))
         self.callers = {}  # to the connection that leads to the node
+        self.lock = threading.Lock()  # around those
         self.left = None
         self.asking = False
         self.closed = False
@@ -36,22 +38,28 @@ class Line(threading.Thread):
 
     def run(self):
         while not self.closed:
-            nodes = {n: c for c, n in self.callers.items()}
-            ends = list(self.callers)
-            if not self.keeps_back():
-                ends += list(nodes)
+            with self.lock:
+                ends = list(self.callers)
+                if not self.keeps_back():
+                    ends += self.callers.values()
             try:
                 ready, _, _ = select.select([self.listener] + ends, [], [],
                                             0.05)
-                for end in ready:
-                    if end is self.listener:
-                        self.connect()
-                    elif end in self.callers:
-                        self.pass_on(end, self.callers[end], True)
-                    elif end in nodes and not self.keeps_back():
-                        self.pass_on(end, nodes[end], False)
             except (OSError, ValueError):
-                continue
+                continue  # one was cut
+            for end in ready:
+                with self.lock, contextlib.suppress(OSError, ValueError):
+                    self.take(end)
+
+    def take(self, end):
+        """What is there to be read, if it was not cut meanwhile."""
+        nodes = {n: c for c, n in self.callers.items()}
+        if end is self.listener:
+            self.connect()
+        elif end in self.callers:
+            self.pass_on(end, self.callers[end], True)
+        elif end in nodes and not self.keeps_back():
+            self.pass_on(end, nodes[end], False)
 
     def connect(self):
         caller, _ = self.listener.accept()
@@ -74,11 +82,14 @@ class Line(threading.Thread):
             caller.close()
             node.close()
 
-    def cut(self):
-        """Ends what is open; what comes anew passes."""
-        self.left = None
-        for caller in list(self.callers):
-            self.drop(caller)
+    def cut(self, requests=None):
+        """Ends what is open; what comes anew passes, or so many requests of
+        it do, as by arm()."""
+        with self.lock:
+            self.asking = False
+            self.left = requests
+            for caller in list(self.callers):
+                self.drop(caller)
 
     def close(self):
         self.closed = True
