@@ -89,17 +89,23 @@ fleet_want(struct server *server)
 }
 
 void
+fleet_ask(struct server *server)
+{
+    fleet_want(server);
+    if (server->link == NULL)
+        server->retry_ms = clock_mono_ms();
+    else
+        server->hurried = true;
+}
+
+void
 fleet_begin_round(struct fleet *fleet, struct server *only)
 {
     for (size_t i = 0; i < fleet->server_count; i++) {
         struct server *server = fleet->servers[i];
 
-        if (only != NULL ? server == only : !server->record.paused) {
-            fleet_want(server);
-            /* Somebody asks: do not make them wait for the backoff. */
-            if (server->link == NULL)
-                server->retry_ms = clock_mono_ms();
-        }
+        if (only != NULL ? server == only : !server->record.paused)
+            fleet_ask(server);
     }
     fleet_publish(fleet, NULL);
 }

@@ -119,13 +119,15 @@ struct server {
     bool unreachable;
     bool drifted;     /* seen, and not yet mended and confirmed */
     struct err error; /* code ERR_NONE: none */
-    int64_t error_us; /* monotonic */
+    int64_t error_us; /* monotonic: what it came of began before that */
 
     struct backoff backoff;
-    int64_t retry_ms;  /* monotonic: next attempt to connect */
-    int64_t due_ms;    /* monotonic: next round */
-    bool wanted;       /* a round concerns it and is not confirmed yet */
-    int64_t wanted_us; /* monotonic: when that round began */
+    int64_t retry_ms;   /* monotonic: next attempt to connect */
+    int64_t connect_us; /* monotonic: when the last attempt began */
+    bool hurried;       /* somebody asked since: no backoff after it */
+    int64_t due_ms;     /* monotonic: next round */
+    bool wanted;        /* a round concerns it and is not confirmed yet */
+    int64_t wanted_us;  /* monotonic: when that round began */
     struct heartbeat *heartbeat; /* under way, or NULL */
     bool overwrote;              /* in this round: counted as one overwrite */
     int64_t last_attempt_ms;     /* UTC: to connect, or a round over the link */
@@ -203,6 +205,8 @@ int64_t fleet_interval_ms(const struct server *server);
 void fleet_begin_round(struct fleet *fleet, struct server *only);
 /* Marks one server as wanting a round, without publishing. */
 void fleet_want(struct server *server);
+/* The same for somebody who asks: he does not wait for the backoff. */
+void fleet_ask(struct server *server);
 
 /* fleet_datasets.c */
 /* A publication for each dataset that has none. */

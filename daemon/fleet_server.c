@@ -153,10 +153,10 @@ server_report(struct server *server, const struct err *e)
 }
 
 static void
-server_note_error(struct server *server, const struct err *e)
+server_note_error(struct server *server, const struct err *e, int64_t tried_us)
 {
     server->error = *e;
-    server->error_us = clock_mono_us();
+    server->error_us = tried_us;
     fleet_waiters_check(server->fleet);
 }
 
@@ -164,7 +164,7 @@ void
 server_failed(struct server *server, const struct err *e)
 {
     server_report(server, e);
-    server_note_error(server, e);
+    server_note_error(server, e, clock_mono_us());
 }
 
 void
@@ -179,7 +179,7 @@ server_lane_failed(struct lane *lane, const struct err *e)
         events_add(server->fleet->engine->events, "warning", "server-error",
             server->record.name, lane->ds->name, "%s", e->message);
     lane->error = *e;
-    server_note_error(server, e);
+    server_note_error(server, e, clock_mono_us());
 }
 
 static void
@@ -268,14 +268,16 @@ server_closed(void *ctx, const struct err *e)
             server->record.name);
     server_keys_explain(server, &error);
     server->retry_ms = clock_mono_ms();
-    if (!was_ready) {
+    if (!was_ready && !server->hurried) {
         uint32_t random;
 
         random_bytes(&random, sizeof(random));
         server->retry_ms +=
             backoff_next_ms(&server->backoff, FLEET_BACKOFF_LIMIT_MS, random);
     }
-    server_failed(server, &error);
+    server_report(server, &error);
+    /* What began before somebody asked is no answer to him. */
+    server_note_error(server, &error, server->connect_us);
     fleet_schedule(server->fleet);
 }
 
@@ -306,6 +308,8 @@ server_connect(struct server *server)
     if (server->link != NULL || server->removed)
         return;
     server->last_attempt_ms = clock_utc_ms();
+    server->connect_us = clock_mono_us();
+    server->hurried = false;
     server->retry_ms = INT64_MAX;
     server_keys_pinned(server, &pinned, &params.pinned_key_len);
     params.pinned_key = pinned;

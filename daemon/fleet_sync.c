@@ -178,7 +178,7 @@ sync_start(struct control_call *call, struct fleet *fleet, bool wait,
     }
     for (size_t i = 0; i < fleet->server_count; i++) {
         if (sync_concerns(s, fleet->servers[i]))
-            fleet_want(fleet->servers[i]);
+            fleet_ask(fleet->servers[i]);
     }
     fleet_publish(fleet, NULL);
 }

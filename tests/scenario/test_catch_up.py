@@ -4,12 +4,14 @@ reader that never ends holds up its own server's commits and nobody else."""
 
 import os
 import sqlite3
+import subprocess
 import threading
 import time
 
 import contents
 from admin import Admin
-from lockstep import (SLOW, check, in_one_of, run, same, scenario,
+from line import through_a_line
+from lockstep import (LOCKSTEP, SLOW, check, in_one_of, run, same, scenario,
                       wait_for)
 
 
@@ -150,6 +152,24 @@ def a_schema_change_is_caught_up(t):
         check(after["last_synchronized"] > before["last_synchronized"],
               "last synchronized is as it was")
         equal(primary, node)
+
+
+@scenario
+def an_attempt_from_before_is_no_answer(t):
+    primary, node, line = through_a_line(t)
+    with t.promise("who asks for a sync while a connection is being made, "
+                   "which then fails, is answered by the next one"):
+        line.cut(0)
+        wait_for(line.keeps_back, what="a connection that gets no answer")
+        logins = len(primary.events("login"))
+        with subprocess.Popen([LOCKSTEP, "--state-dir", primary.directory,
+                               "sync", "now", "--wait"]) as asking:
+            wait_for(lambda: len(primary.events("login")) > logins,
+                     what="somebody asks")
+            line.cut()
+        same(asking.returncode, 0, "exit code")
+        check(primary.state_of(node) == "synchronized", "it is not")
+    line.close()
 
 
 @scenario
