@@ -82,7 +82,6 @@ fleet_want(struct server *server)
         lane->tries = 0;
         if (lane->stuck) {
             lane->stuck = false;
-            lane->held = false;
             lane->known = false;
         }
     }

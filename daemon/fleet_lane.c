@@ -148,8 +148,7 @@ lane_failed(struct lane *lane, const struct err *e)
         return;
     }
     lane->refused = consequence == REFUSED;
-    if (consequence == HELD_THERE)
-        lane->held = true;
+    lane->held = consequence == HELD_THERE;
     lane->stuck = true;
     server_lane_failed(lane, e);
 }
@@ -375,16 +374,20 @@ decision_hold(struct lane *lane)
         "Look which side is right; \"lockstep server overwrite %s\" replaces "
         "what it holds.",
         lane->server->record.name);
+    if (!lane->held)
+        events_add(lane->server->fleet->engine->events, "error", "held",
+            lane->server->record.name, lane->ds->name, "%s", e.message);
     lane->held = true;
     lane->stuck = true;
-    events_add(lane->server->fleet->engine->events, "error", "held",
-        lane->server->record.name, lane->ds->name, "%s", e.message);
     server_failed(lane->server, &e);
 }
 
 static void
 decision_act(struct lane *lane, struct decision *d)
 {
+    /* Until here it is what it was: asked again, it is not said to be behind.
+     */
+    lane->held = lane->held && d->verdict == SEND_HELD;
     switch (d->verdict) {
     case SEND_NOTHING:
         server_progressed(lane->server);

@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 
+from admin import Admin
 from lockstep import check, run, same, scenario, wait_for
 
 
@@ -53,6 +54,15 @@ def backup_and_restore(t):
         wait_for(lambda: primary.state_of(node) == "held", 20, "held", 0.1)
         same(node.sql("SELECT name FROM users ORDER BY id"),
              [("ann",), ("ben",)], "users")
+    with t.promise("what is held is held, also while it is asked again"):
+        seen, rounds = set(), set()
+        with Admin(primary) as admin:
+            while len(rounds) < 3:
+                server = admin.server(node.name)
+                seen.add(server["state"])
+                rounds.add(server["last_attempt"])
+        same(seen, {"held"}, "states")
+        same(len(primary.events("held")), 1, "events")
 
 
 @scenario
