@@ -220,7 +220,7 @@ the_file_stays_where_it_may_not_be_replaced(void **state)
 struct writer {
     pid_t pid;
     int told[2]; /* the path, then a byte to end it */
-    int tell[2]; /* how often it committed */
+    int tell[2]; /* a byte when it committed; in the end how often */
 };
 
 /* Comes and goes. */
@@ -241,9 +241,10 @@ write_until_told(const struct writer *w)
             SQLITE_OK) {
             sqlite3_busy_timeout(db, 2000);
             if (sqlite3_exec(db, "UPDATE users SET n=n+1 WHERE id=9", NULL,
-                    NULL, NULL) == SQLITE_OK)
-                commits++;
-            else if (sqlite3_errcode(db) == SQLITE_CORRUPT)
+                    NULL, NULL) == SQLITE_OK) {
+                if (commits++ == 0 && write(w->tell[1], "c", 1) != 1)
+                    _exit(1);
+            } else if (sqlite3_errcode(db) == SQLITE_CORRUPT)
                 _exit(2);
         }
         sqlite3_close(db);
@@ -288,11 +289,13 @@ a_writer_that_comes_and_goes_harms_nothing(void **state)
     struct pair p;
     uint32_t commits = 0;
     unsigned exchanged = 0;
+    char byte;
     int status;
 
     pair_init(&p, tables_sql);
     pair_overwrite(&p);
     assert_int_equal(write(w->told[1], p.live, strlen(p.live)), strlen(p.live));
+    assert_int_equal(read(w->tell[0], &byte, 1), 1);
     for (int i = 0; i < 60; i++) {
         ino_t before = live_stat(&p).st_ino;
         struct err e = ERR_INIT;

@@ -93,7 +93,7 @@ odd_accept(uv_poll_t *poll, int status, int events)
 }
 
 static void
-odd_server_start(struct fixture *f, struct odd_server *s)
+odd_server_bind(struct odd_server *s)
 {
     struct sockaddr_in a = { .sin_family = AF_INET };
     socklen_t len = sizeof(a);
@@ -103,8 +103,14 @@ odd_server_start(struct fixture *f, struct odd_server *s)
     s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(s->fd, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(getsockname(s->fd, (struct sockaddr *)&a, &len), 0);
-    assert_int_equal(listen(s->fd, 8), 0);
     s->port = ntohs(a.sin_port);
+}
+
+static void
+odd_server_start(struct fixture *f, struct odd_server *s)
+{
+    odd_server_bind(s);
+    assert_int_equal(listen(s->fd, 8), 0);
     uv_poll_init(&f->loop, &s->poll, s->fd);
     s->poll.data = s;
     uv_poll_start(&s->poll, UV_READABLE, odd_accept);
@@ -170,12 +176,12 @@ a_closed_port_is_refused(void **state)
     struct client c = { 0 };
     struct link_params p = params(f, LINK_KEY);
 
-    odd_server_start(f, &s);
-    odd_server_stop(f, &s);
+    odd_server_bind(&s); /* nobody else can have that port */
     p.port = s.port;
     open_link(f, &c, &p);
     await_closed(f, &c);
     assert_int_equal(c.error.code, ERR_CONNECTION_REFUSED);
+    close(s.fd);
 }
 
 static void
