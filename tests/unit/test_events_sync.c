@@ -18,7 +18,7 @@
 #include "tests/unit/engine_fixture.h"
 
 #define FILES 8
-#define WAIT_S 20
+#define WAIT_S 60
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t synced = PTHREAD_COND_INITIALIZER;
