@@ -92,7 +92,9 @@ removal_failed(struct removal *r, const struct err *e)
     }
     err_wrap(&refused, "could not tell \"%s\" that it is released",
         server->record.name);
-    if (!server_paused(server))
+    if (server_paused(server))
+        server_disconnect(server);
+    else
         fleet_begin_round(server->fleet, server);
     refuse(call, &refused);
 }
@@ -170,7 +172,7 @@ removal_link_lost(struct removal *r, const struct err *e)
         removal_dropped(r);
     else if (r->sent && e->code == ERR_LOGIN)
         server_forget(r->server, removal_end(r), true);
-    else if (e->code == ERR_KEY_CHANGED)
+    else if (!r->sent || e->code == ERR_KEY_CHANGED)
         removal_failed(r, e);
     else
         uv_timer_start(&r->timer, removal_tick, REMOVAL_RETRY_MS, 0);
@@ -190,7 +192,10 @@ removal_begin(struct server *server, struct control_call *call, bool force)
     uv_timer_init(server->fleet->engine->loop, &r->timer);
     r->timer.data = r;
     uv_timer_start(&r->timer, removal_tick, REMOVAL_WAIT_MS, 0);
-    removal_link_ready(r);
+    if (server->ready)
+        removal_link_ready(r);
+    else
+        server_connect(server);
 }
 
 void
@@ -204,19 +209,14 @@ command_server_remove(struct control_call *call)
         return;
     if (json_member_bool(control_args(call), "force", false, &force, &e) != 0) {
         control_fail(call, &e);
-    } else if (server->ready && server->removal == NULL) {
-        removal_begin(server, call, force);
-    } else if (force) {
-        server_forget(server, call, false);
-    } else if (server->removal != NULL) {
+    } else if (server->removal != NULL && !force) {
         err_set(&e, ERR_BUSY, "\"%s\" is being removed already",
             server->record.name);
         control_fail(call, &e);
+    } else if (server->removal != NULL ||
+               (force && !server->ready && !server_paused(server))) {
+        server_forget(server, call, false);
     } else {
-        err_set(&e, ERR_UNREACHABLE,
-            "\"%s\" is not reachable, so it cannot be "
-            "told that it is released",
-            server->record.name);
-        refuse(call, &e);
+        removal_begin(server, call, force);
     }
 }

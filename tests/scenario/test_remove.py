@@ -1,10 +1,12 @@
 #!/usr/bin/python3
-"""server remove, when the link drops before the answer is there."""
+"""server remove, when the link drops before the answer is there, or there is
+none."""
 
 import subprocess
 
 from line import through_a_line
-from lockstep import DONE, LOCKSTEP, SLOW, check, run, same, scenario, wait_for
+from lockstep import (DONE, KEY, LOCKSTEP, SLOW, check, run, same, scenario,
+                      wait_for)
 
 
 def remove(primary, node):
@@ -49,6 +51,26 @@ def the_release_itself_is_lost(t):
         line.cut()
         removed(command, primary, node)
     line.close()
+
+
+@scenario
+def without_a_link(t):
+    cluster = t.cluster(2)
+    primary, (one, two) = cluster.primary, cluster.secondaries
+    cluster.wait_synchronized()
+    with t.promise("one that is paused is told all the same"):
+        primary.cli("server", "pause", one.name)
+        same(primary.cli("server", "remove", one.name)["released"], True,
+             "released")
+        same(one.status()["node"]["role"], "standalone", "role")
+    with t.promise("one that was detached there says so, and goes by force"):
+        two.cli("node", "detach")
+        error = primary.cli("server", "remove", two.name, expect=KEY)["error"]
+        check("refused the key" in error["message"] and
+              "--force" in error["hint"], error)
+        same(primary.cli("server", "remove", two.name,
+                         "--force")["released"], False, "released")
+        same([s["name"] for s in primary.servers()], [primary.name], "servers")
 
 
 if __name__ == "__main__":
