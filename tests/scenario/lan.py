@@ -21,17 +21,22 @@ def ip(*words):
         raise Skipped("ip %s: %s" % (" ".join(words), p.stderr.strip()))
 
 
+def own_network():
+    """This process and what it starts from now on, with no network but lo."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+        raise Skipped("no network of one's own here: " +
+                      os.strerror(ctypes.get_errno()))
+    ip("link", "set", "lo", "up")
+
+
 class Lan:
     """An Ethernet switch, to which this process is connected as well."""
 
     network = PREFIX + "0/24"
 
     def __init__(self):
-        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
-            raise Skipped("no network of one's own here: " +
-                          os.strerror(ctypes.get_errno()))
+        own_network()
         self.ports = 0
-        ip("link", "set", "lo", "up")
         ip("link", "add", "lan", "type", "bridge")
         ip("address", "add", PREFIX + "254/24", "dev", "lan")
         ip("link", "set", "lan", "up")
