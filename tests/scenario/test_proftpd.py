@@ -2,15 +2,20 @@
 """A user of the cluster logs in to a real ProFTPD on every node, as long as the
 primary says so."""
 
+import contextlib
 import shutil
+import socket
+import sqlite3
 import subprocess
 
+import paramiko
+
 from lan import Lan
-from lockstep import (Skipped, check, descendants, run, same, scenario,
-                      wait_for)
+from lockstep import (Failed, Skipped, check, descendants, in_one_of, run,
+                      same, scenario, wait_for)
 from proftpd_host import ProftpdHost, need_proftpd
-from sshd_host import (Session, cluster_of, make_key, password_login,
-                       put_into_effect, sftp, sftp_command)
+from sshd_host import (PROGRAMS, SSHD_PORT, Session, cluster_of, make_key,
+                       password_login, put_into_effect, sftp, sftp_command)
 
 MARKER_GID = "14983"
 
@@ -110,10 +115,19 @@ class SlowProftpdHost(ProftpdHost):
     """Whose sessions rest for a while within each login: they have their
     groups, but not yet their user, nor a title that names him."""
 
+    slow = ["strace", "-f", "-o", "/dev/null", "-e", "trace=setgroups",
+            "-e", "inject=setgroups:delay_exit=4000000"]
+
     def command(self):
-        return ["strace", "-f", "-o", "/dev/null", "-e", "trace=setgroups",
-                "-e", "inject=setgroups:delay_exit=4000000",
-                *super().command()]
+        return [*self.slow, *super().command()]
+
+    def hurry(self):
+        """Starts it anew, without the rest."""
+        self.run("sh", "-c", "kill $(cat /run/proftpd.pid)")
+        self.server.wait()
+        open(self.path("server.log"), "w").close()
+        self.slow = []
+        self.start()
 
     def logging_in(self):
         """Whether a session rests so."""
@@ -154,6 +168,50 @@ def who_is_logging_in_is_not_thrown_out(t):
         same(host.apply(), "", "what the hook says")
         said, _ = client.communicate("pwd\n")
         same(client.returncode, 0, said)
+    host.hurry()
+    with t.promise("also while another is removed"):
+        names = iter(("bob1", "bob2", "bob3"))
+        in_one_of(3, lambda: log_in_while_removed(host, key, next(names)))
+    with t.promise("but who takes too long then is thrown out"):
+        add(host, "carl")
+        with socket.create_connection((host.address, SSHD_PORT), 60) as s:
+            check(s.recv(4) == b"SSH-", "no greeting")
+            host.node.cli("user", "remove", "carl")
+            same(host.apply(), "ended 1 session\n", "what the hook says")
+            with contextlib.suppress(ConnectionResetError):
+                while s.recv(4096):
+                    pass
+
+
+def add(host, name):
+    host.node.cli("user", "add", name)
+    host.apply()
+
+
+def knows(host, name):
+    with contextlib.closing(sqlite3.connect(
+            "file:%s?mode=ro" % host.users(), uri=True, timeout=5)) as db:
+        return db.execute("SELECT 1 FROM users WHERE name = ?",
+                          (name,)).fetchone() is not None
+
+
+def log_in_while_removed(host, key, name):
+    """Ann, whose client has connected before, logs in while NAME goes."""
+    add(host, name)
+    line = socket.create_connection((host.address, SSHD_PORT), 60)
+    with contextlib.closing(paramiko.Transport(line)) as client:
+        client.start_client(timeout=60)
+        host.node.cli("user", "remove", name)
+        hook = subprocess.Popen([*host.prefix, PROGRAMS + "/lockstep-proftpd"])
+        try:
+            wait_for(lambda: not knows(host, name), 20, "the removal")
+            client.auth_publickey(
+                "ann", paramiko.Ed25519Key.from_private_key_file(key))
+        except (paramiko.SSHException, OSError, EOFError) as why:
+            raise Failed("a login fails: %r" % why)
+        finally:
+            same(hook.wait(), 0, "the hook's exit code")
+        paramiko.SFTPClient.from_transport(client).listdir("/")
 
 
 if __name__ == "__main__":
