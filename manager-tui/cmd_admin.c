@@ -28,7 +28,7 @@ static const struct column one_columns[] = {
 
 static const struct view views[] = {
     { "admin", false, one_columns, NULL },
-    { "admins", true, list_columns, NULL },
+    { "admins", true, list_columns, "No administrators." },
     VIEWS_END,
 };
 

@@ -16,7 +16,7 @@ static const struct column check_columns[] = {
 };
 
 static const struct view check_views[] = {
-    { "checks", true, check_columns, NULL },
+    { "checks", true, check_columns, "Nothing was checked." },
     VIEWS_END,
 };
 

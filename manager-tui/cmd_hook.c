@@ -35,7 +35,7 @@ static const struct column state_columns[] = {
 };
 
 static const struct view state_views[] = {
-    { NULL, false, state_columns, NULL },
+    { "", false, state_columns, NULL },
     VIEWS_END,
 };
 

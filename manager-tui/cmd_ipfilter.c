@@ -79,7 +79,7 @@ static const struct column ban_columns[] = {
 };
 
 static const struct view ban_views[] = {
-    { "bans", true, ban_columns, NULL },
+    { "bans", true, ban_columns, "No bans." },
     VIEWS_END,
 };
 

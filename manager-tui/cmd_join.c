@@ -150,13 +150,11 @@ static int
 read_file(const char *path, json_t **file, struct err *e)
 {
     struct buf text = BUF_INIT;
-    int r = -1;
+    int r = file_read(path, FILE_MAX, &text, e);
 
-    if (file_read(path, FILE_MAX, &text, e) == 0 &&
-        json_read_object((const char *)text.data, text.len, file, e) == 0)
-        r = 0;
-    else
-        err_wrap(e, "\"%s\"", path);
+    if (r == 0 &&
+        json_read_object((const char *)text.data, text.len, file, e) != 0)
+        r = err_wrap(e, "\"%s\"", path);
     if (text.data != NULL)
         explicit_bzero(text.data, text.len);
     buf_release(&text);

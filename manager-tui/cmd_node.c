@@ -36,7 +36,7 @@ static const struct column drain_columns[] = {
 };
 
 static const struct view drain_views[] = {
-    { NULL, false, drain_columns, NULL },
+    { "", false, drain_columns, NULL },
     VIEWS_END,
 };
 

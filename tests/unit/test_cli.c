@@ -250,6 +250,26 @@ secret_options_read_one_line_of_a_file(void **state)
     free(line);
 }
 
+/* Neither a table that ends before it begins nor a list that is empty. */
+static void
+every_command_says_something(void **state)
+{
+    (void)state;
+    for (size_t t = 0; command_tables[t] != NULL; t++) {
+        for (const struct command *c = command_tables[t]; c->noun != NULL;
+             c++) {
+            const struct view *v = c->views;
+
+            if (v != NULL && v[0].member == NULL)
+                fail_msg("%s %s shows nothing", c->noun, c->verb);
+            if (v != NULL && v[1].member == NULL && v[0].list &&
+                v[0].empty == NULL)
+                fail_msg("%s %s says nothing when there is nothing", c->noun,
+                    c->verb);
+        }
+    }
+}
+
 static void
 help_is_found_at_every_level(void **state)
 {
@@ -553,6 +573,7 @@ main(void)
         cmocka_unit_test(wrong_command_lines_are_usage_errors),
         cmocka_unit_test(times_may_be_relative_to_now),
         cmocka_unit_test(secret_options_read_one_line_of_a_file),
+        cmocka_unit_test(every_command_says_something),
         cmocka_unit_test(help_is_found_at_every_level),
         cmocka_unit_test(examples_are_command_lines),
         cmocka_unit_test(every_option_says_what_it_does),
