@@ -387,8 +387,8 @@ decision_act(struct lane *lane, struct decision *d)
 {
     /* Until here it is what it was: asked again, it is not said to be behind.
      * Whether a repair is held there is known by its answer. */
-    lane->held = lane->held &&
-                 (d->verdict == SEND_HELD || d->verdict == SEND_REPAIR);
+    lane->held =
+        lane->held && (d->verdict == SEND_HELD || d->verdict == SEND_REPAIR);
     switch (d->verdict) {
     case SEND_NOTHING:
         server_progressed(lane->server);
