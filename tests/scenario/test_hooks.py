@@ -71,10 +71,13 @@ class Hooks:
                 return d
 
     def in_effect(self):
+        """Of every dataset: none of the hooks runs any more."""
         revision = self.node.dataset()["revision"]
-        state = self.state()
-        return revision > 0 and state["in_effect"] and \
-            state["revision"] == revision
+        states = self.node.cli("hook", "list")["datasets"]
+        # 0: not published yet, and then hooks are called for it.
+        return all(d["in_effect"] and d["revision"] > 0 and
+                   (d["name"] != "config" or d["revision"] == revision)
+                   for d in states)
 
     def wait(self, what="in effect"):
         wait_for(self.in_effect, 20, what)
