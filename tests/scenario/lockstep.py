@@ -262,10 +262,14 @@ class Node:
         """Kills the engine and whatever it started."""
         if self.process is None:
             return
+        group = self.process.pid
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(group, signal.SIGKILL)
         self.process.wait()
         self.process = None
+        # A child that was just being started has what its parent had open,
+        # the lock of the state directory too.
+        wait_for(lambda: not living_in(group), what="the end of its children")
 
     def restart(self):
         self.stop()
@@ -344,10 +348,11 @@ class Node:
         return self.path("datasets", dataset, "published.db")
 
     def drift(self, dataset="config"):
-        """The lines of the drift file."""
+        """The lines of the drift file that are whole by now."""
         with contextlib.suppress(OSError):
             with open(self.path("datasets", dataset, "drift.jsonl")) as f:
-                return [json.loads(line) for line in f]
+                return [json.loads(line) for line in f
+                        if line.endswith("\n")]
         return []
 
     @contextlib.contextmanager
@@ -523,6 +528,19 @@ def descendants(pid):
         below = parents.get(todo.pop(), [])
         found += below
         todo += below
+    return found
+
+
+def living_in(group):
+    """The processes of a group, but for those that are only to be reaped."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                with open("/proc/%s/stat" % entry) as f:
+                    fields = f.read().rpartition(")")[2].split()
+                if int(fields[2]) == group and fields[0] not in "ZX":
+                    found.append(int(entry))
     return found
 
 
