@@ -176,7 +176,7 @@ def syslog_and_journal_get_them_too(t):
         node.stop()
         node.config = config % ("loghost.example.org:514", "no")
         node.launch()
-        same(node.process.wait(20 * SLOW), 1, "exit code")
+        same(node.process.wait(PATIENCE * SLOW), 1, "exit code")
         node.process = None
         check("is no place for syslog" in node.log(), node.log()[-500:])
 

@@ -236,7 +236,10 @@ def one_file_is_one_dataset(t):
                   reply.stderr)
     with t.promise("a directory as path: an error that says so"):
         second = t.node("second1", '[dataset "users"]\npath = %s\n' % folder)
-        shown = wait_for(lambda: second.dataset("users")["error"], 20, "error")
+        # While it is being opened that is the error.
+        wait_for(lambda: second.dataset("users")["state"] == "error",
+                 what="an answer")
+        shown = second.dataset("users")["error"]
         check("is no file" in shown["message"] and shown["hint"], shown)
     with t.promise("and the file is as it was"):
         same(whole_schema(path), before, "schema")

@@ -446,7 +446,8 @@ def what_cannot_be_a_dataset_is_refused(t):
         e = error_of(primary, "foreign")
         check("secret" in e["message"] and e["hint"], e)
     with t.promise("they stop nobody else, and status --check finds them"):
-        same(primary.dataset("pdns")["state"], "ready", "state of pdns")
+        wait_for(lambda: primary.dataset("pdns")["state"] == "ready",
+                 what="pdns is ready")
         check(primary.run("status", "--check").code != DONE, "all is well")
         execute(files.path("primary", "pdns"), CHANGES["pdns"] % "x")
         wait_for(lambda: primary.dataset("pdns")["revision"] == 2, 20,

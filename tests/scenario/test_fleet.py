@@ -317,8 +317,9 @@ def what_a_secondary_knows(t):
     with t.promise("a secondary refuses to push"):
         node.cli("sync", "now", expect=NOT_PRIMARY)
     with t.promise("a dry run shows the rows and publishes nothing"):
-        before = primary.dataset()["revision"]
         primary.cli("sync", "config", "--interval", "1h")
+        cluster.sync()  # behind the look of the last second
+        before = primary.dataset()["revision"]
         primary.sql("INSERT INTO users (id, name, uid, gid, home) VALUES "
                     "(77, 'dry', 1000, 1000, '/srv/dry')")
         changes = primary.cli("sync", "now", "--dry-run")["changes"]

@@ -95,8 +95,9 @@ def pushes_go_on_in_a_flood(t):
         check(refused["ban"] > FLOOD.logins // 2, refused)
         check(refused["limit"] > 0, refused)
     with t.promise("descriptors and children return to the start"):
+        # Not more: one of a moment may have been among those of before.
         wait_for(lambda: one_session_left(node) and
-                 len(descriptors(node)) == before, 20,
+                 len(descriptors(node)) <= before, 20,
                  lambda: "%d descriptors of\n%s" % (before,
                                                     what_is_open(node)))
     with t.promise("so does memory"):
