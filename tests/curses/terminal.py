@@ -36,7 +36,8 @@ def late(node, hours=2):
                        node.run("--json", "status").out +
                        node.run("--json", "server", "list").out)
     newest = max(datetime.datetime.fromisoformat(t) for t in times)
-    at = newest + datetime.timedelta(hours=hours, seconds=1)
+    # What is confirmed once more meanwhile is hardly younger.
+    at = newest + datetime.timedelta(hours=hours, minutes=20)
     return at.isoformat(timespec="milliseconds") + "Z"
 
 
@@ -139,6 +140,13 @@ class Terminal:
         if back:
             self.resize(*now)
 
+    def show(self, holds, what):
+        """Waits for a screen of which HOLDS(lines) is true, and returns what
+        that gives.  One that is looked at may be half drawn: a single look
+        after see() proves nothing."""
+        return wait_for(lambda: holds(self.screen()), what=lambda: "%s:\n%s" %
+                        (what, self.text()))
+
     def see_no(self, pattern):
         try:
             wait_for(lambda: not self.sees(pattern), what=pattern)
@@ -189,11 +197,10 @@ class Terminal:
         self.send(b"\x1b[M " + at + b"\x1b[M#" + at)
 
     def click_on(self, text):
-        for y, line in enumerate(self.screen()):
-            if text in line:
-                self.click(y, line.index(text))
-                return
-        raise Failed("nothing to click on: %r\n%s" % (text, self.text()))
+        y, line = self.show(lambda lines: [
+            (y, line) for y, line in enumerate(lines) if text in line],
+            "nothing to click on: %r" % text)[0]
+        self.click(y, line.index(text))
 
     def resize(self, width, height):
         self.width, self.height = width, height
@@ -220,9 +227,10 @@ def plain(text, replacements):
     return "\n".join(lines).strip("\n")
 
 
-def compare(found, wanted):
-    """WANTED as it stands in a test's text block."""
+def compare(term, names, wanted):
+    """Waits until what is between the first and the last line is WANTED, as
+    it stands in a test's text block, and NAMES as in plain()."""
     wanted = "\n".join(line.rstrip() for line in
                        wanted.strip("\n").split("\n"))
-    check(found == wanted, lambda: "the screen is\n%s\nand should be\n%s" %
-          (found, wanted))
+    term.show(lambda lines: plain("\n".join(lines[1:-1]), names) == wanted,
+              "should be\n%s\nand is" % wanted)

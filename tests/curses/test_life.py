@@ -181,6 +181,7 @@ def blocked(t, term, node, second):
         with t.promise("the rule taken away, it is caught up"):
             there.keys("Escape")
             there.view("IP filter")
+            there.see("deny +%s +this node" % re.escape(node.address))
             there.keys("g", "x")
             there.see("will be removed")
             there.keys("C-u", "0", "Down", "Down")

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 
-from terminal import (SIZES, Terminal, check, compare, late, plain, wait_for)
+from terminal import SIZES, Terminal, check, compare, late, wait_for
 
 from lockstep import LOCKSTEP, run, same, scenario
 
@@ -31,6 +31,10 @@ def quiet_cluster(t):
     cluster.sync()
     cluster.wait_synchronized()
     return cluster
+
+
+def has_keys(term):
+    term.show(lambda lines: lines[-1].startswith(KEYS), "no keys")
 
 
 OVERVIEW_80 = """\
@@ -59,17 +63,15 @@ def screens(t):
     names = fixed(cluster)
     with t.promise("the overview at 80x24"):
         with Terminal(node, 80, 24, frozen=frozen) as term:
-            term.see("second2")
-            body = "\n".join(term.screen()[1:-1])
-            compare(plain(body, names), OVERVIEW_80)
-            check(term.screen()[-1].startswith(KEYS), term.text)
+            compare(term, names, OVERVIEW_80)
+            has_keys(term)
     with t.promise("overview, servers and one server at every size"):
         for width, height in SIZES:
             with Terminal(node, width, height, frozen=frozen) as term:
                 term.see("second2 +. synchronized +2 h ago")
-                check(term.screen()[-1].startswith(KEYS), term.text)
-                check(term.screen()[0].endswith(" primary, primary"),
-                      term.text)
+                has_keys(term)
+                term.show(lambda lines: lines[0].endswith(" primary, primary"),
+                          "no name in the first line")
                 term.keys("2")
                 term.see_no("all is well")
                 term.see("second2 +. synchronized +2 h ago")
@@ -99,6 +101,7 @@ def screens(t):
                       environment={"LC_ALL": "C", "NO_COLOR": "1"}) as term:
             term.see(r"second2 +\+ synchronized")
             check(all(ord(c) < 128 for c in term.text()), term.text)
+            has_keys(term)
             colours = term.tmux("capture-pane", "-p", "-e", "-t", "s")
             check(not re.search(r"\033\[[\d;]*\b[34][0-7]\b", colours),
                   repr(colours))
@@ -121,7 +124,7 @@ def handling(t):
     node = cluster.primary
     with t.promise("filter, sort and marks"):
         with Terminal(node) as term:
-            term.keys("2")
+            term.view("Servers")
             term.see("second2")
             term.keys("/")
             term.type("second2")
@@ -206,15 +209,15 @@ def handling(t):
             term.see("It is no server of this node any more")
 
 
-def numbers_down(term, least):
-    """The numbers of the servers that are seen, once all of the page is there
-    and the first is above LEAST; None until then."""
-    lines = [line[2:] for line in term.screen()]
+def in_order_from(least, lines):
+    """Whether all of a page of servers is there, their numbers above LEAST and
+    in order."""
+    lines = [line[2:] for line in lines]
     numbers = [int(line.split()[0].lstrip("*")[4:]) for line in lines
                if "paused" in line]
-    if "..." in map(str.strip, lines) or not numbers or numbers[0] <= least:
-        return None
-    return numbers
+    return ("..." not in map(str.strip, lines) and numbers and
+            numbers[0] > least and
+            numbers == list(range(numbers[0], numbers[0] + len(numbers))))
 
 
 @scenario
@@ -229,10 +232,8 @@ def many_servers(t):
                 term.see("^> primary")
                 for _ in range(12):
                     term.keys("NPage", "NPage", "NPage")
-                numbers = wait_for(lambda: numbers_down(term, 300),
-                                   what=term.text)
-                same(numbers, list(range(numbers[0],
-                                         numbers[0] + len(numbers))), "rows")
+                term.show(lambda lines: in_order_from(300, lines),
+                          "rows in order")
                 term.keys("G")
                 term.see("^> second1 ")
                 term.see("^. node0999 +. paused")
