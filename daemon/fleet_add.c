@@ -16,6 +16,19 @@
 #define OVERWRITE_WAIT_MS (60 * 60 * 1000)
 #define SERVER_NAME_MAX 63
 
+int
+registration_refuse_listed(const struct registration *r, const char *name,
+    struct err *e)
+{
+    err_set(e, ERR_EXISTS, "\"%s\" was added already, as \"%s\"", r->host,
+        name);
+    err_hint(e,
+        "\"lockstep server show %s\" shows it; one that was installed "
+        "anew comes back by \"lockstep server trust %s --again\".",
+        name, name);
+    return -1;
+}
+
 /* What was found, against what is known already. */
 
 static int
@@ -34,9 +47,7 @@ check_new_node(const struct registration *r, const uint8_t id[ID_SIZE],
 
         if (memcmp(record->node_id, id, ID_SIZE) == 0 &&
             !(r->again && strcmp(record->name, r->name) == 0)) {
-            err_set(e, ERR_EXISTS, "\"%s\" was added already, as \"%s\"",
-                r->host, record->name);
-            return -1;
+            return registration_refuse_listed(r, record->name, e);
         }
     }
     return 0;

@@ -210,8 +210,7 @@ check_not_adding(const struct fleet *fleet, const struct registration *r,
         const struct server_record *record = &fleet->servers[i]->record;
 
         if (record->port == r->port && strcmp(record->host, r->host) == 0)
-            return err_set(e, ERR_EXISTS, "\"%s\" was added already, as \"%s\"",
-                r->host, record->name);
+            return registration_refuse_listed(r, record->name, e);
     }
     return r->name == NULL ? 0 : registration_check_name(r, r->name, e);
 }

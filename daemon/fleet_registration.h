@@ -59,6 +59,9 @@ int registration_facts_node(const json_t *facts, uint8_t id[ID_SIZE],
     const char **name, const char **version, struct err *e);
 int registration_check_name(const struct registration *r, const char *name,
     struct err *e);
+/* Always -1: who is to be added is server NAME. */
+int registration_refuse_listed(const struct registration *r, const char *name,
+    struct err *e);
 
 /* fleet_again.c: pins what the server shows now, before it hears from us; the
  * entry of a server that was enrolled again, with all that is known of it. */

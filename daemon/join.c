@@ -261,7 +261,9 @@ join_check_enrollment(const struct engine *engine, const struct enrollment *en,
             j.login)) {
         r = err_set(e, ERR_PERMISSION,
             "the join file of this node names another primary, or other keys");
-        err_hint(e, "Make a new join file after keys were rotated.");
+        err_hint(e,
+            "Run this on the primary that made the file; after its keys "
+            "were rotated make a new one.");
     }
     release(file, &j);
     return r;

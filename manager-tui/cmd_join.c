@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin-proto/ssh_client.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -19,6 +20,9 @@
 #define EXPIRES_DEFAULT "1d"
 #define EXPIRES_MOST_MS ((int64_t)30 * 24 * 3600 * 1000)
 #define FILE_MAX ((size_t)64 * 1024)
+#define HINT_MADE "Name a file that \"lockstep join-file create\" made."
+#define HINT_ANOTHER \
+    "Run \"lockstep join-file create\" on the primary for another."
 
 static const char *
 key_of(const json_t *shown, const char *kind)
@@ -103,12 +107,63 @@ write_file(const json_t *file, const char *path, struct err *e)
     char *text;
     int r;
 
-    if (file_exists(path))
-        return err_set(e, ERR_EXISTS, "\"%s\" is there already", path);
+    if (file_exists(path)) {
+        err_set(e, ERR_EXISTS, "\"%s\" is there already", path);
+        err_hint(e, "Name another file, or remove that one.");
+        return -1;
+    }
     text = json_write(file);
     r = file_write_atomic(path, text, strlen(text), 0600, e);
     explicit_bzero(text, strlen(text));
     free(text);
+    return r;
+}
+
+/* The name of the server that has this name or address; NULL when none has. */
+static const char *
+listed_name(const json_t *shown, const char *name, const char *host, int port)
+{
+    const json_t *server;
+    size_t i;
+
+    json_array_foreach (json_object_get(shown, "servers"), i, server) {
+        const char *own = json_string_value(json_object_get(server, "name"));
+        const char *address =
+            json_string_value(json_object_get(server, "address"));
+
+        if (own != NULL && address != NULL &&
+            (strcmp(own, name) == 0 ||
+                (strcmp(address, host) == 0 &&
+                    json_integer_value(json_object_get(server, "port")) ==
+                        port)))
+            return own;
+    }
+    return NULL;
+}
+
+/* A file for who is listed already would be of no use in the end. */
+static int
+check_not_listed(struct cli *cli, const json_t *file, struct err *e)
+{
+    const json_t *port = json_object_get(file, "port");
+    const char *listed;
+    json_t *shown = NULL;
+    int r = 0;
+
+    if (cli_control(cli, "server list", NULL, 0, &shown, e) != 0)
+        return -1;
+    listed =
+        listed_name(shown, json_string_value(json_object_get(file, "name")),
+            json_string_value(json_object_get(file, "host")),
+            port != NULL ? (int)json_integer_value(port) : ADMIN_PORT);
+    if (listed != NULL) {
+        r = err_set(e, ERR_EXISTS, "server \"%s\" is listed already", listed);
+        err_hint(e,
+            "Give another name or address, or remove it first; one that "
+            "was installed anew comes back by \"lockstep server trust "
+            "NAME --again\".");
+    }
+    json_decref(shown);
     return r;
 }
 
@@ -131,6 +186,8 @@ run_create(struct cli *cli, const struct command *command, json_t *args,
     json_object_set(file, "name",
         json_object_get(args,
             json_object_get(args, "name") != NULL ? "name" : "host"));
+    if (check_not_listed(cli, file, e) != 0)
+        goto out;
     add_secret(file);
     if (write_file(file, path, e) != 0)
         goto out;
@@ -155,6 +212,8 @@ read_file(const char *path, json_t **file, struct err *e)
     if (r == 0 &&
         json_read_object((const char *)text.data, text.len, file, e) != 0)
         r = err_wrap(e, "\"%s\"", path);
+    if (r != 0)
+        err_hint(e, HINT_MADE);
     if (text.data != NULL)
         explicit_bzero(text.data, text.len);
     buf_release(&text);
@@ -195,9 +254,11 @@ check_time(const json_t *file, struct err *e)
     if (json_member_string(file, "expires", true, &text, e) != 0 ||
         clock_parse(text, &expires_ms, e) != 0)
         return -1;
-    if (clock_utc_ms() >= expires_ms)
-        return err_set(e, ERR_TIMEOUT, "the join file has expired");
-    return 0;
+    if (clock_utc_ms() < expires_ms)
+        return 0;
+    err_set(e, ERR_TIMEOUT, "the join file has expired");
+    err_hint(e, HINT_ANOTHER);
+    return -1;
 }
 
 static void
@@ -227,6 +288,7 @@ add_proofs(struct cli *cli, const json_t *file, json_t *args, struct err *e)
         goto out;
     if (!hex_decode(text, secret, sizeof(secret))) {
         err_set(e, ERR_INVALID, "the join file is damaged");
+        err_hint(e, HINT_MADE);
         goto out;
     }
     json_object_set_new(args, "user", json_string("join"));
@@ -258,6 +320,12 @@ server_add_joined(struct cli *cli, const char *path, json_t *args,
     set_unless_given(args, file, "name");
     if (add_proofs(cli, file, args, e) == 0)
         r = cli_control(cli, "server add", args, LONG_WAIT_MS, entry, e);
+    if (r != 0 && e->code == ERR_LOGIN) {
+        err_set(e, ERR_LOGIN, "\"%s\" admits nobody by this join file",
+            json_string_value(json_object_get(args, "host")));
+        err_hint(e, "Run \"lockstep join FILE\" there first; one that was used "
+                    "is over, \"lockstep join-file create\" makes another.");
+    }
 out:
     if (file != NULL)
         secret_wipe_members(file);

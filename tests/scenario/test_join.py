@@ -10,7 +10,8 @@ import os
 import paramiko
 
 from admin import Admin, Refused
-from lockstep import (DONE, Cluster, check, run, same, scenario, wait_for)
+from lockstep import (DONE, KEY, Cluster, check, run, same, scenario,
+                      wait_for)
 
 
 def make(t, primary, node, file, *more):
@@ -60,7 +61,8 @@ def a_fresh_node_joins_by_a_file(t):
         check(primary.run("join", path).code != DONE, "the primary took it")
     with t.promise("before the host has taken it nobody is admitted"):
         reply = primary.run("--yes", "server", "add", "--join", path)
-        check(reply.code != DONE, reply)
+        same(reply.code, KEY, "the exit code")
+        check('Run "lockstep join FILE" there' in reply.err, reply)
         same(node.status()["node"]["role"], "standalone", "its role")
     with t.promise("it opens nothing but the way to that primary"):
         node.cli("join", path)
@@ -108,6 +110,18 @@ def a_fresh_node_joins_by_a_file(t):
                  "synchronized")
         same(node.sql("SELECT count(*) FROM users"), [(before[0][0] + 1,)],
              "its users")
+    with t.promise("who is listed gets no other file, and is told what to do"):
+        unused = os.path.join(t.directory, "unused.join")
+        for address, name in ((node.address, "another"),
+                              (other.address, "fresh")):
+            reply = primary.run("join-file", "create", address, unused,
+                                "--name", name)
+            check('"fresh" is listed already' in reply.err and
+                  "server trust" in reply.err, reply)
+        check(not os.path.exists(unused), "it was made")
+        reply = primary.run("--yes", "server", "add", "--join", path)
+        check('as "fresh"' in reply.err and "server show fresh" in reply.err,
+              reply)
     with t.promise("it cannot be used twice, also after it left the cluster"):
         check(node.run("join", path).code != DONE, "taken by a secondary")
         primary.cli("server", "remove", "fresh")
@@ -115,8 +129,8 @@ def a_fresh_node_joins_by_a_file(t):
                  "standalone")
         reply = node.run("join", path)
         check(reply.code != DONE and "used already" in reply.err, reply)
-        check(primary.run("--yes", "server", "add", "--join", path).code !=
-              DONE, "added twice")
+        reply = primary.run("--yes", "server", "add", "--join", path)
+        check(reply.code != DONE and "makes another" in reply.err, reply)
     with t.promise("it expires, on the primary and on the host"):
         short = make(t, primary, node, "short.join", "--expires", "1s")
         wait_for(lambda: is_over(short), what="the end of its time")
@@ -132,7 +146,8 @@ def a_fresh_node_joins_by_a_file(t):
             check(False, "it is never taken")
         wait_for(lambda: is_over(late), what="the end of its time")
         reply = primary.run("--yes", "server", "add", "--join", late)
-        check(reply.code != DONE and "expired" in reply.err, reply)
+        check(reply.code != DONE and "expired" in reply.err and
+              "join-file create" in reply.err, reply)
         # A primary whose clock is behind: the host goes by its own.
         with open(late) as f:
             changed = json.load(f)
