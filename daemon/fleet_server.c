@@ -273,7 +273,9 @@ server_closed(void *ctx, const struct err *e)
 
         random_bytes(&random, sizeof(random));
         server->retry_ms +=
-            backoff_next_ms(&server->backoff, FLEET_BACKOFF_LIMIT_MS, random);
+            (e->code == ERR_LOGIN ? backoff_refused_ms
+                                  : backoff_next_ms)(&server->backoff,
+                FLEET_BACKOFF_LIMIT_MS, random);
     }
     server_report(server, &error);
     /* What began before somebody asked is no answer to him. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #define BACKOFF_FIRST_MS 500
+#define REFUSED_PATIENCE 4
 
 static const char *const state_names[PEER_STATE_COUNT] = {
     [PEER_KEY_CHANGED] = "key-changed",
@@ -65,6 +66,12 @@ backoff_next_ms(struct backoff *b, int64_t limit_ms, uint32_t random)
     b->failures++;
     return delay_ms - delay_ms / 4 +
            (int64_t)(random % (uint32_t)(delay_ms / 2 + 1));
+}
+
+int64_t
+backoff_refused_ms(struct backoff *b, int64_t limit_ms, uint32_t random)
+{
+    return REFUSED_PATIENCE * backoff_next_ms(b, limit_ms, random);
 }
 
 void

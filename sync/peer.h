@@ -49,6 +49,11 @@ struct backoff {
 /* The delay before the next attempt, after one more failure.  RANDOM is any
  * number; it decides the jitter. */
 int64_t backoff_next_ms(struct backoff *b, int64_t limit_ms, uint32_t random);
+/* The same after a refused login, four times as long: a node bans whom it has
+ * refused ten times in five minutes, and is to know us when it is registered
+ * again. */
+int64_t backoff_refused_ms(struct backoff *b, int64_t limit_ms,
+    uint32_t random);
 void backoff_reset(struct backoff *b);
 
 /* When a server with INTERVAL_MS that was due at DUE_MS is due next, seen from

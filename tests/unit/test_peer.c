@@ -57,6 +57,19 @@ a_pause_hides_what_is_not_asked_any_more(void **unused)
     assert_int_equal(peer_state_of(&facts), PEER_PAUSED);
 }
 
+/* A node bans for ten refused logins in 300 s ("ban_after", "ban_window"). */
+static void
+refused_logins_are_too_far_apart_for_a_ban(void **unused)
+{
+    struct backoff b = { 0 };
+    int64_t since_first_ms = 0;
+
+    (void)unused;
+    for (int refused = 1; refused < 10; refused++)
+        since_first_ms += backoff_refused_ms(&b, 60000, 0);
+    assert_true(since_first_ms > 300 * 1000);
+}
+
 static void
 backoff_grows_to_its_limit_with_jitter(void **unused)
 {
@@ -94,6 +107,7 @@ main(void)
         cmocka_unit_test(worst_state_wins),
         cmocka_unit_test(never_synchronized_unless_equal),
         cmocka_unit_test(a_pause_hides_what_is_not_asked_any_more),
+        cmocka_unit_test(refused_logins_are_too_far_apart_for_a_ban),
         cmocka_unit_test(backoff_grows_to_its_limit_with_jitter),
         cmocka_unit_test(due_times_stay_on_their_grid),
     };
