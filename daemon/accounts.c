@@ -152,6 +152,12 @@ check_done(void *arg, bool cancelled)
     free(c);
 }
 
+bool
+accounts_are_busy(const struct accounts *a)
+{
+    return strand_queued(a->strand) >= CHECKS_WAITING_MAX;
+}
+
 void
 accounts_check_password(struct accounts *a, const char *user,
     const char *password, accounts_fn fn, void *ctx)
@@ -164,10 +170,6 @@ accounts_check_password(struct accounts *a, const char *user,
     if (strcmp(user, JOIN_USER) == 0 && join_is_open(a->engine)) {
         fn(ctx,
             join_check_password(a->engine, password) ? ROLE_JOIN : ROLE_NONE);
-        return;
-    }
-    if (strand_queued(a->strand) >= CHECKS_WAITING_MAX) {
-        fn(ctx, ROLE_NONE);
         return;
     }
     if (strcmp(user, BREAK_GLASS_USER) == 0) {

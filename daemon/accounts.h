@@ -28,6 +28,8 @@ int accounts_open(struct accounts **accounts, struct engine *engine,
     struct err *e);
 void accounts_close(struct accounts *accounts);
 
+/* So many passwords wait to be verified that another one is not taken. */
+bool accounts_are_busy(const struct accounts *a);
 /* Verifies a password; FN is called on the loop, ROLE_NONE when refused. */
 typedef void (*accounts_fn)(void *ctx, enum role role);
 void accounts_check_password(struct accounts *a, const char *user,

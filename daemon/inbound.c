@@ -318,6 +318,8 @@ take_password(struct inbound *s, const struct ipc_message *m)
     bool ok = user != NULL && password != NULL && reader_done(&r);
     const char *why = gate_refuses_passwords(s->in->engine->gate, &s->address);
 
+    if (why == NULL && accounts_are_busy(s->in->engine->accounts))
+        why = "too many passwords are being verified";
     s->tried = true;
     if (ok && !has_attempts_left(s)) {
         send_result(s, m->tag, ROLE_NONE);

@@ -368,11 +368,33 @@ administrators_of_the_cluster_follow_the_dataset(void **state)
     fixture_remove(folder);
 }
 
+/* Each takes time; who comes then is told to come again, and has not failed. */
+static void
+more_passwords_than_can_be_verified_are_not_taken(void **state)
+{
+    static struct answer answers[200];
+    char *folder = fixture_folder();
+    struct engine engine;
+    size_t count = 0;
+
+    (void)state;
+    fixture_start(&engine, folder);
+    while (!accounts_are_busy(engine.accounts) && count < 200)
+        accounts_check_password(engine.accounts, "admin", "wrong", take_answer,
+            &answers[count++]);
+    assert_in_range(count, 10, 199);
+    fixture_stop(&engine);
+    for (size_t i = 0; i < count; i++)
+        assert_true(answers[i].came && answers[i].role == ROLE_NONE);
+    fixture_remove(folder);
+}
+
 int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_password_matches_only_itself),
+        cmocka_unit_test(more_passwords_than_can_be_verified_are_not_taken),
         cmocka_unit_test(generated_passwords_differ_and_can_be_read_aloud),
         cmocka_unit_test(private_keys_are_read_as_they_were_written),
         cmocka_unit_test(public_lines_are_ed25519_or_refused),
