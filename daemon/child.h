@@ -37,6 +37,8 @@ void child_send(struct child *child, uint8_t type, uint32_t tag,
 size_t child_queued(const struct child *child);
 /* It was told to end: killed if it has not within some seconds. */
 void child_expect_end(struct child *child);
+/* It is killed at that time from now, as one that crashed; 0: it is not. */
+void child_set_deadline(struct child *child, int64_t left_ms);
 /* Ends it: closes the channel and kills; ended() is still called. */
 void child_stop(struct child *child);
 int child_pid(const struct child *child);

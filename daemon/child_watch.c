@@ -261,10 +261,21 @@ child_queued(const struct child *c)
 }
 
 void
+child_set_deadline(struct child *c, int64_t left_ms)
+{
+    if (c->stopped || c->channel_over)
+        return;
+    uv_update_time(c->end_timer.loop);
+    if (left_ms > 0)
+        uv_timer_start(&c->end_timer, on_end_timer, (uint64_t)left_ms, 0);
+    else
+        uv_timer_stop(&c->end_timer);
+}
+
+void
 child_expect_end(struct child *c)
 {
-    if (!c->stopped && !c->channel_over)
-        uv_timer_start(&c->end_timer, on_end_timer, END_WAIT_MS, 0);
+    child_set_deadline(c, END_WAIT_MS);
 }
 
 void

@@ -32,6 +32,9 @@
 /* Answers that a session does not take away; an honest one asks for less. */
 #define QUEUE_MAX ((size_t)64 * 1024 * 1024)
 #define LOGIN_EVENT_MS (60 * 1000)
+/* A session ends by itself when its time for a login is over; one that does not
+ * is in other hands, or turns in circles. */
+#define LOGIN_MARGIN_MS 3000
 
 struct inbound {
     struct inbounds *in;
@@ -231,6 +234,7 @@ grant(struct inbound *s, struct login *login, enum role role)
     s->key = login->key;
     s->key_len = login->key_len;
     login->key = NULL;
+    child_set_deadline(s->child, 0);
     leave_gate(s);
     snprintf(who, sizeof(who), "%s from %s", user, s->from);
     events_add_deed(s->in->engine->events, "info", "login", who, "ok",
@@ -452,6 +456,8 @@ send_start(struct inbound *s)
     buf_put_u32(&body, KEEPALIVE_MS);
     buf_put_string(&body, BANNER);
     child_send(s->child, IPC_SESSION_START, 0, &body, -1);
+    child_set_deadline(s->child,
+        engine->settings.login_grace_ms + LOGIN_MARGIN_MS);
     buf_release(&body);
 }
 

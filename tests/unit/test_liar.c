@@ -16,6 +16,7 @@
 
 #include "admin-proto/role.h"
 #include "admin-proto/sftp_codec.h"
+#include "base/clock.h"
 #include "daemon/child_parts.h"
 #include "daemon/inbound.h"
 #include "daemon/ipc_messages.h"
@@ -26,6 +27,7 @@
 
 #define HANG_S 120
 #define KEY_FILE_MAX 16384
+#define SHORT_GRACE_MS 100
 
 /* --- the session --- */
 
@@ -123,7 +125,7 @@ hear(struct liar *l)
 }
 
 static int
-set_up(void **state)
+start(void **state, int64_t grace_ms)
 {
     struct liar *l = alloc_zeroed(1, sizeof(*l));
     struct sockaddr_in a = { .sin_family = AF_INET };
@@ -133,6 +135,8 @@ set_up(void **state)
     alarm(HANG_S);
     l->folder = fixture_folder();
     fixture_start(&l->engine, l->folder);
+    if (grace_ms > 0)
+        l->engine.settings.login_grace_ms = grace_ms;
     load_key(l);
     port = strrchr(listener_address(l->engine.listener), ':') + 1;
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -145,6 +149,18 @@ set_up(void **state)
     assert_int_equal(hear(l), IPC_SESSION_START);
     *state = l;
     return 0;
+}
+
+static int
+set_up(void **state)
+{
+    return start(state, 0);
+}
+
+static int
+set_up_short(void **state)
+{
+    return start(state, SHORT_GRACE_MS);
 }
 
 static int
@@ -321,6 +337,40 @@ a_session_keeps_the_host_key_that_it_began_with(void **state)
         proof_host_is_valid(before, sizeof(before), hash, l->body.data));
 }
 
+/* It does not look at the clock, as an honest one does. */
+static void
+a_session_that_outstays_its_time_is_ended(void **state)
+{
+    struct liar *l = *state;
+
+    l->type = 0;
+    assert_int_equal(hear(l), 0);
+    assert_true(l->over);
+}
+
+static bool
+wait_until(struct liar *l, int64_t until_ms)
+{
+    while (!l->over && clock_mono_ms() < until_ms)
+        uv_run(l->engine.loop, UV_RUN_NOWAIT);
+    return !l->over;
+}
+
+static void
+a_session_that_has_logged_in_stays(void **state)
+{
+    struct liar *l = *state;
+    uint8_t signature[ED25519_SIGNATURE_SIZE];
+    struct buf body = BUF_INIT;
+
+    host_signs(l, 7);
+    make_login(l, 7, "local", signature);
+    assert_true(log_in(l, "local", signature));
+    assert_true(wait_until(l, clock_mono_ms() + SHORT_GRACE_MS + 4000));
+    buf_put_string(&body, "/status.json");
+    assert_int_equal(say(l, IPC_STAT, &body), IPC_ATTRS);
+}
+
 static void
 the_host_key_signs_exchange_hashes_only(void **state)
 {
@@ -347,6 +397,8 @@ int
 main(int argc, char **argv)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define SHORT_CASE(name) \
+    cmocka_unit_test_setup_teardown(name, set_up_short, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(only_the_key_over_this_session_logs_in),
         CASE(a_signature_is_for_the_user_it_names),
@@ -357,6 +409,8 @@ main(int argc, char **argv)
         CASE(a_session_keeps_the_host_key_that_it_began_with),
         CASE(the_host_key_signs_exchange_hashes_only),
         CASE(nothing_is_served_before_a_login),
+        SHORT_CASE(a_session_that_outstays_its_time_is_ended),
+        SHORT_CASE(a_session_that_has_logged_in_stays),
     };
 
     if (child_is_requested(argc, argv))
