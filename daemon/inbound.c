@@ -60,7 +60,7 @@ struct inbound {
     bool tried;    /* to log in */
     bool offended; /* reported to the gate for what it did */
     bool ended;
-    bool stopped;    /* told to end: answered no more */
+    bool stopped;    /* is to end: answered no more */
     unsigned checks; /* logins being verified; keep the memory */
 };
 
@@ -261,7 +261,7 @@ on_verified(void *ctx, enum role role)
     struct inbound *s = login->session;
 
     s->checks--;
-    if (s->ended || s->in->closing)
+    if (s->ended || s->stopped || s->in->closing)
         goto out;
     if (role != ROLE_NONE && !login->probe) {
         grant(s, login, role);
@@ -475,12 +475,34 @@ over_limit(const struct inbounds *in, const struct ip_address *address,
     if (loopback)
         return NULL;
     for (s = in->first; s != NULL; s = s->next) {
-        if (!s->ended && memcmp(&s->address, address, sizeof(*address)) == 0)
+        if (!s->ended && !s->stopped &&
+            memcmp(&s->address, address, sizeof(*address)) == 0)
             same++;
     }
     if (same >= settings->max_sessions_per_source)
         return "max_sessions_per_source is reached";
     return NULL;
+}
+
+/* Whom a limit must not keep out takes the place of the oldest session that has
+ * not logged in: others may come from the same address, or from this host. */
+static bool
+make_room(struct inbounds *in, const struct ip_address *address,
+    const char *limit)
+{
+    struct inbound *oldest = NULL;
+    bool everywhere = (int64_t)in->count >= in->engine->settings.max_sessions;
+
+    for (struct inbound *s = in->first; s != NULL; s = s->next)
+        if (!s->ended && !s->stopped && s->files == NULL &&
+            (everywhere || memcmp(&s->address, address, sizeof(*address)) == 0))
+            oldest = s;
+    if (oldest == NULL)
+        return false;
+    gate_note_limit(in->engine->gate, &oldest->address, limit);
+    oldest->stopped = true;
+    child_stop(oldest->child);
+    return true;
 }
 
 bool
@@ -499,7 +521,8 @@ inbounds_accept(struct inbounds *in, int fd,
     ip_address_format(&s->address, s->from);
     s->loopback = ip_address_is_loopback(&s->address);
     limit = over_limit(in, &s->address, s->loopback);
-    if (limit != NULL) {
+    if (limit != NULL && !(gate_knows(in->engine->gate, &s->address) &&
+                             make_room(in, &s->address, limit))) {
         gate_note_limit(in->engine->gate, &s->address, limit);
         goto refuse;
     }
