@@ -234,7 +234,8 @@ struct row_bufs {
     struct buf key, live, published;
 };
 
-/* Whether the live row stands as it did before MADE, unlike the published. */
+/* Whether the live row stands as it did before MADE, unlike the published,
+ * which few live rows make it necessary to look at. */
 static int
 stands_undone(struct source *s, const struct change *made, struct row_bufs *b,
     bool *is_undone, struct err *e)
@@ -246,10 +247,8 @@ stands_undone(struct source *s, const struct change *made, struct row_bufs *b,
     *is_undone = false;
     if (t == NULL || t->unsupported != NULL)
         return 0;
-    published = source_find_row(s, t, false, k.key, k.key_len, &b->key,
-        &b->published, e);
     live = source_find_row(s, t, true, k.key, k.key_len, &b->key, &b->live, e);
-    if (live < 0 || published < 0)
+    if (live < 0)
         return -1;
     if (live == ROW_TOO_LARGE)
         return 0; /* what a revision keeps is smaller */
@@ -258,6 +257,10 @@ stands_undone(struct source *s, const struct change *made, struct row_bufs *b,
             (b->live.len != made->old_row_len ||
                 memcmp(b->live.data, made->old_row, b->live.len) != 0)))
         return 0;
+    published = source_find_row(s, t, false, k.key, k.key_len, &b->key,
+        &b->published, e);
+    if (published < 0)
+        return -1;
     *is_undone = live != published ||
                  (live == 1 && (b->live.len != b->published.len ||
                                    memcmp(b->live.data, b->published.data,
@@ -296,38 +299,49 @@ find_undone(struct source *s, const struct change_set *made, bool *found,
     return r;
 }
 
+/* Whether one of the revisions from FIRST to LAST is undone.  Their rows lie
+ * all over the file. */
+static int
+lacks_one_of(struct source *s, uint64_t first, uint64_t last, bool *found,
+    struct err *e)
+{
+    struct schema *live = NULL;
+    bool same;
+    int r = 0;
+
+    *found = false;
+    if (s->schema == NULL || first > last)
+        return 0;
+    if (source_load_live(s, &live, e) != 0)
+        return -1;
+    same = memcmp(live->hash, s->schema->hash, HASH_SIZE) == 0;
+    schema_free(live);
+    for (uint64_t n = first; same && r == 0 && !*found && n <= last; n++) {
+        struct change_set made;
+
+        change_set_init(&made);
+        r = history_changes(s, n, &made, e);
+        if (made.count > SOURCE_ROOM_ROWS)
+            source_make_room(s, true);
+        if (r == 0)
+            r = find_undone(s, &made, found, e);
+        change_set_release(&made);
+    }
+    return r;
+}
+
 int
 source_lacks_revision(struct source *s, uint64_t revision, bool *found,
     struct err *e)
 {
-    struct change_set made;
-    struct schema *live = NULL;
-    int r = -1;
-
     *found = false;
-    if (s->schema == NULL || revision > s->state.revision)
-        return 0;
-    change_set_init(&made);
-    if (history_changes(s, revision, &made, e) != 0 ||
-        source_load_live(s, &live, e) != 0)
-        goto out;
-    r = memcmp(live->hash, s->schema->hash, HASH_SIZE) != 0
-            ? 0
-            : find_undone(s, &made, found, e);
-out:
-    schema_free(live);
-    change_set_release(&made);
-    return r;
+    return revision > s->state.revision
+               ? 0
+               : lacks_one_of(s, revision, revision, found, e);
 }
 
 int
 source_lacks_untrimmed(struct source *s, bool *found, struct err *e)
 {
-    int r = 0;
-
-    *found = false;
-    for (uint64_t n = first_untrimmed(s);
-         r == 0 && !*found && n <= s->state.revision; n++)
-        r = source_lacks_revision(s, n, found, e);
-    return r;
+    return lacks_one_of(s, first_untrimmed(s), s->state.revision, found, e);
 }

@@ -236,6 +236,7 @@ source_trim(struct source *source, struct err *e)
     database_rollback(s->live);
     if (r == 0 && !s->untrimmed)
         retire_nonce(s);
+    source_make_room(s, false);
     database_set_wait(s->live, SOURCE_READ_WAIT_MS);
     return r;
 }
@@ -253,6 +254,7 @@ write_back_live(struct source *s, struct err *e)
     database_rollback(s->live);
     if (r == 0 && same)
         empty_log(s);
+    source_make_room(s, false);
     database_set_wait(s->live, SOURCE_READ_WAIT_MS);
     return r;
 }
