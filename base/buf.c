@@ -5,6 +5,7 @@
 #include "base/buf.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,41 +204,52 @@ reader_take(struct reader *r, size_t len)
     return at;
 }
 
-static uint64_t
-read_big_endian(struct reader *r, size_t bytes)
+void
+reader_copy(struct reader *r, void *out, size_t len)
 {
-    const uint8_t *p = reader_take(r, bytes);
-    uint64_t v = 0;
+    const uint8_t *p = reader_take(r, len);
 
-    if (p == NULL)
-        return 0;
-    for (size_t i = 0; i < bytes; i++)
-        v = v << 8 | p[i];
-    return v;
+    if (len == 0)
+        return;
+    if (p != NULL)
+        memcpy(out, p, len);
+    else
+        memset(out, 0, len);
 }
 
 uint8_t
 reader_u8(struct reader *r)
 {
-    return (uint8_t)read_big_endian(r, 1);
+    const uint8_t *p = reader_take(r, 1);
+
+    return p != NULL ? *p : 0;
 }
 
 uint16_t
 reader_u16(struct reader *r)
 {
-    return (uint16_t)read_big_endian(r, 2);
+    uint16_t v = 0;
+
+    reader_copy(r, &v, sizeof(v));
+    return be16toh(v);
 }
 
 uint32_t
 reader_u32(struct reader *r)
 {
-    return (uint32_t)read_big_endian(r, 4);
+    uint32_t v = 0;
+
+    reader_copy(r, &v, sizeof(v));
+    return be32toh(v);
 }
 
 uint64_t
 reader_u64(struct reader *r)
 {
-    return read_big_endian(r, 8);
+    uint64_t v = 0;
+
+    reader_copy(r, &v, sizeof(v));
+    return be64toh(v);
 }
 
 uint64_t
@@ -261,19 +273,6 @@ reader_varint(struct reader *r)
     }
     r->failed = true;
     return 0;
-}
-
-void
-reader_copy(struct reader *r, void *out, size_t len)
-{
-    const uint8_t *p = reader_take(r, len);
-
-    if (len == 0)
-        return;
-    if (p != NULL)
-        memcpy(out, p, len);
-    else
-        memset(out, 0, len);
 }
 
 const uint8_t *

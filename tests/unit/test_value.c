@@ -137,6 +137,48 @@ tuples_are_shown_safely(void **state)
     buf_release(&a);
 }
 
+/* What is skipped ends where what is read does, at every cut, and so does what
+ * has a longer spelling of a length. */
+static void
+skipping_sees_what_reading_sees(void **state)
+{
+    static const char lengths[] =
+        "SELECT NULL, 1, 0.5, '', x'', printf('%.*c',127,'a'),"
+        " printf('%.*c',128,'b'), zeroblob(16383), zeroblob(16384), -1";
+    static const uint8_t spelt_long[] = { VALUE_TEXT, 0x81, 0x00, 'a', 'b' };
+    static const uint8_t unknown[] = { VALUE_BLOB + 1, 1, 2 };
+    struct buf a = BUF_INIT;
+    struct value v;
+    sqlite3 *db;
+
+    (void)state;
+    sqlite3_open(":memory:", &db);
+    encode(db, lengths, &a);
+    for (size_t cut = 0; cut <= a.len; cut++) {
+        struct reader read = reader_over(a.data, cut);
+        struct reader skip = reader_over(a.data, cut);
+        int wanted = 0;
+
+        while (wanted == 0 && read.p < a.data + a.len) {
+            wanted = value_read(&read, &v);
+            assert_int_equal(value_skip(&skip, 1), wanted);
+            if (wanted == 0)
+                assert_ptr_equal(skip.p, read.p);
+        }
+        assert_int_equal(skip.failed, read.failed);
+    }
+    struct reader r = reader_over(spelt_long, sizeof(spelt_long));
+    assert_int_equal(value_skip(&r, 1), -1);
+    r = reader_over(unknown, sizeof(unknown));
+    assert_int_equal(value_skip(&r, 1), -1);
+    r = reader_over(a.data, 2);
+    assert_int_equal(value_skip(&r, 2), -1);
+    assert_int_equal(value_skip(&r, 0), 0);
+    assert_int_equal(value_skip(&r, 1), -1);
+    sqlite3_close(db);
+    buf_release(&a);
+}
+
 int
 main(void)
 {
@@ -145,6 +187,7 @@ main(void)
         cmocka_unit_test(what_sql_calls_equal_has_other_bytes),
         cmocka_unit_test(every_cut_is_refused),
         cmocka_unit_test(tuples_are_shown_safely),
+        cmocka_unit_test(skipping_sees_what_reading_sees),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
