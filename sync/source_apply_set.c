@@ -222,6 +222,15 @@ prove_rows(struct publish *p, struct err *e)
     return r;
 }
 
+/* Many pages go to the log already while history goes to the disk; what is
+ * wrong with them the commit says. */
+static void
+write_ahead(struct publish *p, const struct entry *n)
+{
+    if (n->beside)
+        sqlite3_db_cacheflush(p->s->published);
+}
+
 /* History first, then the published copy: a history entry alone is discarded,
  * a published revision without its history could never be sent. */
 static int
@@ -231,7 +240,10 @@ make_durable(struct publish *p, struct entry *n, bool specials, struct err *e)
 
     if ((specials && specials_write(s->published, &s->schema->selection,
                          p->c.specials.data, p->c.specials.len, e) != 0) ||
-        state_write(s->published, &p->next, e) != 0 || entry_end(n, e) != 0)
+        state_write(s->published, &p->next, e) != 0)
+        return -1;
+    write_ahead(p, n);
+    if (entry_end(n, e) != 0)
         return -1;
     return database_exec(s->published, "COMMIT", e);
 }
