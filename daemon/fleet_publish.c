@@ -14,8 +14,11 @@
 #include "daemon/events.h"
 #include "daemon/fleet_internal.h"
 
-/* By then the acknowledgements of a small push have come. */
-#define TRIM_AFTER_MS 100
+/* By then the acknowledgements of a small push have come.  Noted rows that are
+ * published are looked at by every publish until they are trimmed. */
+#define TRIM_AFTER_MS 50
+/* Then, if nothing was published in between. */
+#define WRITE_BACK_AFTER_MS 100
 /* What is published again and again is tidied up now and then all the same. */
 #define PUT_OFF_MAX 10
 /* After an audit none for so many times as long. */
@@ -175,7 +178,7 @@ fleet_tidy(uv_timer_t *timer)
     for (size_t i = 0; i < fleet->publication_count; i++)
         again = publication_tidy(fleet->publications[i]) || again;
     if (again)
-        uv_timer_start(timer, fleet_tidy, TRIM_AFTER_MS, 0);
+        uv_timer_start(timer, fleet_tidy, WRITE_BACK_AFTER_MS, 0);
 }
 
 static void

@@ -11,8 +11,10 @@
 #include "base/stop.h"
 #include "sync/open.h"
 
-/* The published copy's log is written back beyond this, between publishes. */
-#define LOG_PAGES_MAX 1000
+/* Logs of our own files are written back beyond this, between publishes: every
+ * few thousand rows all over a file, because the next publish may have to wait
+ * for it.  Until then they cost room on the disk, 16 MiB. */
+#define LOG_PAGES_MAX 4000
 /* How often history is cut back, in revisions. */
 #define RETAIN_EVERY 64
 /* Journal rows dealt with in one transaction: about 20 ms. */
