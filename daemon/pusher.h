@@ -70,6 +70,7 @@ struct push_link {
     struct fxp_client *sftp;
     size_t output_sent;
     size_t since_growth;
+    size_t bulk_sent; /* without a pause of some length */
     int64_t asked_us; /* when INIT was sent */
     struct push_request *requests;
     size_t pending;

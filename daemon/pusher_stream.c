@@ -14,8 +14,13 @@
 #define GROW_AFTER (1024u * 1024)
 #define READ_SIZE (32u * 1024) /* below libssh's first window */
 /* libssh keeps two buffers as large as the largest packet, rounded up to a
- * power of two, for as long as a link lives: 16 KiB each, with its frame. */
-#define WRITE_SIZE (16u * 1024 - 64)
+ * power of two, for as long as a link lives: 8 KiB each, with its frame, or 16
+ * where a bulk was long enough for half as many ciphers and system calls to
+ * matter. */
+#define WRITE_SMALL (8u * 1024 - 64)
+#define WRITE_LARGE (16u * 1024 - 64)
+#define LONG_BULK (8u * 1024 * 1024)
+#define BULK_PAUSE_MS 1000 /* ends a bulk */
 #define IDLE_CAPACITY 4096 /* of our own output, once all is answered */
 #define BYTES_EVERY_MS 1000
 #define REPLY_MS 30000
@@ -52,6 +57,15 @@ push_tell_bytes(struct push_link *l, bool force)
     buf_release(&body);
 }
 
+/* Between the frames of one bulk everything may be answered for a moment. */
+static void
+begin_requests(struct push_link *l, int64_t now_ms)
+{
+    if (now_ms - l->progress_ms >= BULK_PAUSE_MS)
+        l->bulk_sent = 0;
+    l->progress_ms = now_ms;
+}
+
 static struct push_request *
 request_new(struct push_link *l, uint32_t number, bool is_write)
 {
@@ -66,7 +80,7 @@ request_new(struct push_link *l, uint32_t number, bool is_write)
         q->next->link_to = &q->next;
     l->requests = q;
     if (l->pending == 0)
-        l->progress_ms = clock_mono_ms();
+        begin_requests(l, clock_mono_ms());
     l->pending++;
     l->pending_writes += is_write;
     return q;
@@ -302,14 +316,15 @@ send_output(struct push_link *l, struct err *e, bool *moved)
 
     for (;;) {
         size_t len = out->len - l->output_sent;
+        size_t largest = l->bulk_sent >= LONG_BULK ? WRITE_LARGE : WRITE_SMALL;
         uint32_t window = ssh_channel_window_size(l->channel);
         int n;
 
         if (len == 0 || window == 0 ||
             (ssh_get_status(l->ssh) & SSH_WRITE_PENDING) != 0)
             return 0;
-        if (len > WRITE_SIZE)
-            len = WRITE_SIZE;
+        if (len > largest)
+            len = largest;
         if (len > window)
             len = window;
         n = ssh_channel_write(l->channel, out->data + l->output_sent,
@@ -320,6 +335,7 @@ send_output(struct push_link *l, struct err *e, bool *moved)
             return 0;
         *moved = true;
         l->output_sent += (size_t)n;
+        l->bulk_sent += (size_t)n;
         if (l->output_sent == out->len || l->output_sent > out->len / 2) {
             buf_consume(out, l->output_sent);
             l->output_sent = 0;
