@@ -278,8 +278,10 @@ server_closed(void *ctx, const struct err *e)
                 FLEET_BACKOFF_LIMIT_MS, random);
     }
     server_report(server, &error);
-    /* What began before somebody asked is no answer to him. */
-    server_note_error(server, &error, server->connect_us);
+    /* What began before somebody asked is no answer to him, where it is tried
+     * again. */
+    server_note_error(server, &error,
+        server_paused(server) ? clock_mono_us() : server->connect_us);
     fleet_schedule(server->fleet);
 }
 

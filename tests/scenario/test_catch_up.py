@@ -163,7 +163,8 @@ def an_attempt_from_before_is_no_answer(t):
         wait_for(line.keeps_back, what="a connection that gets no answer")
         logins = len(primary.events("login"))
         with subprocess.Popen([LOCKSTEP, "--state-dir", primary.directory,
-                               "sync", "now", "--wait"]) as asking:
+                               "sync", "now", "--wait"],
+                              stdout=subprocess.DEVNULL) as asking:
             wait_for(lambda: len(primary.events("login")) > logins,
                      what="somebody asks")
             line.cut()
