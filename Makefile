@@ -144,8 +144,9 @@ $(BUILD)/lockstep: $(TUI_OBJECTS) \
 
 $(BUILD)/lockstep-openssh: $(BUILD)/contrib/openssh/openssh_main.o
 $(BUILD)/lockstep-authorized-keys: $(BUILD)/contrib/openssh/keys_main.o
-$(OPENSSH_PROGRAMS): $(OPENSSH_OBJECTS) $(ACCOUNTS_OBJECTS) \
-		$(BUILD)/liblockstepd.a
+# From an archive: lockstep-authorized-keys, which each login starts, goes without
+# libcrypto so, whose loading is half of its time.
+$(OPENSSH_PROGRAMS): $(BUILD)/libopenssh.a $(BUILD)/liblockstepd.a
 	$(call Q,LINK) $(CC) $(ALL_LDFLAGS) -o $@ \
 		-Wl,--start-group $^ -Wl,--end-group $(LIBS)
 
@@ -159,7 +160,8 @@ $(PROFTPD_PROGRAM) $(HOSTKEYS_PROGRAM): $(ACCOUNTS_OBJECTS) \
 $(BUILD)/liblockstepd.a: $(LIBRARY_OBJECTS) \
 		$(filter-out %/daemon/main.o,$(DAEMON_OBJECTS))
 $(BUILD)/liblockstep.a: $(filter-out %/manager-tui/main.o,$(TUI_OBJECTS))
-$(ARCHIVES):
+$(BUILD)/libopenssh.a: $(OPENSSH_OBJECTS) $(ACCOUNTS_OBJECTS)
+$(ARCHIVES) $(BUILD)/libopenssh.a:
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(call Q,AR) $(AR) rcs $@ $^

@@ -23,7 +23,8 @@
 #include "contrib/openssh/openssh_policy.h"
 #include "sync/open.h"
 
-#define WAIT_MS 2000
+/* A login that waits is better than one refused; sshd gives it 120 s. */
+#define WAIT_MS 20000
 
 static const char keys_sql[] =
     "SELECT " ACCOUNT_COLUMNS ", k.type, k.key FROM users AS u"

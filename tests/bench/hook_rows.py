@@ -1,6 +1,9 @@
 """Rows about the hooks: from one change in a database of 10,000 users, each with
 a key and a group, until a host has it, on disk.  Homes are there already.
 
+Then what sshd waits for at each login: lockstep-authorized-keys, from its start
+to its end, for one of these users.
+
 lockstep-openssh looks for sessions to be ended too.  lockstep-proftpd is told
 not to: it would close connections to a ProFTPD that runs on this machine."""
 
@@ -16,6 +19,8 @@ USERS = 10_000
 GROUPS = 100
 HOOKS = (("OpenSSH", "openssh", "yes"), ("ProFTPD", "proftpd", "no"))
 TARGET_MS = 300
+KEYS = "OpenSSH, the keys of one of 10,000 users"
+KEYS_MS = 5
 
 
 class Root:
@@ -67,6 +72,21 @@ class Root:
                        check=True, stdout=subprocess.DEVNULL)
         return (time.monotonic() - began) * 1000
 
+    def ask_keys(self):
+        """Milliseconds."""
+        config = os.path.join(self.path, "keys.conf")
+        self.write("keys.conf", "database = %s\nhome_roots = %s/srv/sftp\n" %
+                   (self.node.live(), self.path))
+        began = time.monotonic()
+        found = subprocess.run(
+            [os.path.join(BUILD, "lockstep-authorized-keys"), "--config",
+             config, "user%07d" % (USERS // 2), str(100000 + USERS // 2)],
+            check=True, stdout=subprocess.PIPE).stdout
+        took = (time.monotonic() - began) * 1000
+        if not found.startswith(b"restrict ssh-ed25519 "):
+            raise RuntimeError("no keys")
+        return took
+
     def change(self, value):
         self.node.sql("UPDATE users SET password_hash = ? WHERE id = ?",
                       "$6$%016d$%086d" % (value, value), USERS // 2)
@@ -74,7 +94,7 @@ class Root:
 
 def measure(table, fresh):
     names = ["%s hook, 10,000 users, %s changed" % (title, how)
-             for title, _, _ in HOOKS for how in ("1", "none")]
+             for title, _, _ in HOOKS for how in ("1", "none")] + [KEYS]
     if not any(table.wants(n) for n in names):
         return
     if os.geteuid() != 0:
@@ -94,4 +114,6 @@ def measure(table, fresh):
         for how, found in times.items():
             table.row("%s hook, 10,000 users, %s changed" % (title, how),
                       median(found), "ms", most=TARGET_MS)
+    table.row(KEYS, median([root.ask_keys() for _ in range(51)]), "ms",
+              most=KEYS_MS)
     test.end()
