@@ -370,6 +370,10 @@ test_after(struct config_job *job, struct err *e)
         filter_scope_parse(name, &scope, e) != 0 ||
         complete_rules(job, &rules, e) != 0)
         return -1;
+    if (scope == IPFILTER_BOTH) {
+        json_decref(rules);
+        return err_set(e, ERR_INVALID, "ask about one scope, admin or service");
+    }
     json_decref(job->result);
     job->result = filter_rules_test(rules, &parsed, scope);
     json_object_set_new(job->result, "banned_until",

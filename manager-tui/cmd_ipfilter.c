@@ -113,6 +113,22 @@ run_remove(struct cli *cli, const struct command *command, json_t *args,
     return cli_run_plain(cli, command, args, e);
 }
 
+static int
+run_test(struct cli *cli, const struct command *command, json_t *args,
+    struct err *e)
+{
+    json_t *result = NULL;
+
+    if (cli_control(cli, "ipfilter test", args, 0, &result, e) != 0)
+        return -1;
+    if (!cli->json && json_is_null(json_object_get(result, "rule")))
+        json_object_set_new(result, "rule",
+            json_pack("{s:s}", "position", "none matches: the default"));
+    cli_show(cli, result, command->views);
+    json_decref(result);
+    return 0;
+}
+
 #define SAFETY_OPTIONS                                                   \
     { "force", NULL, OPTION_FLAG, "force", "even if it shuts you out" }, \
     {                                                                    \
@@ -150,7 +166,7 @@ static const struct option move_options[] = {
 };
 
 static const struct option test_options[] = {
-    { "scope", "admin|service|both", OPTION_TEXT, "scope", "default: admin" },
+    { "scope", "admin|service", OPTION_TEXT, "scope", "default: admin" },
     { NULL, NULL, OPTION_FLAG, NULL, NULL },
 };
 
@@ -170,7 +186,7 @@ const struct command ipfilter_commands[] = {
         "ipfilter add deny 10.0.0.0/8 --confirm 60\nipfilter confirm\n", "",
         NULL, NULL, NULL },
     { "ipfilter", "test", "ADDRESS", "what the rules say about an address",
-        "ipfilter test 192.0.2.10\n", "address", test_options, NULL,
+        "ipfilter test 192.0.2.10\n", "address", test_options, run_test,
         test_views },
     { "ipfilter", "narrow", "[ADDRESS]",
         "let in ADDRESS (default: the primary) and this host, nobody else",

@@ -61,6 +61,11 @@ def the_filter_answers_what_it_would_do(t):
                 address, {"allow": "allowed", "deny": "denied"}[wanted])):
             found = node.cli("ipfilter", "test", address)
             same(found["action"], wanted, "action")
+    with t.promise("who matches no rule is told so, and one scope is asked "
+                   "about"):
+        found = node.run("ipfilter", "test", "8.8.8.8").out
+        check("none matches: the default" in found, found)
+        node.cli("ipfilter", "test", "8.8.8.8", "--scope", "both", expect=1)
     with t.promise("the first rule that matches wins"):
         node.cli("ipfilter", "add", "allow", "8.8.8.0/24", "--position", "1")
         node.cli("ipfilter", "add", "deny", "8.8.8.8", "--position", "1")
