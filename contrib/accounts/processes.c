@@ -139,7 +139,8 @@ process_list_read(struct process_list *list, const char *name, uint32_t marker,
             list->items = alloc_resize(list->items, room, sizeof(*list->items));
         }
         if (process_read(&list->items[list->count],
-                (pid_t)strtol(entry->d_name, NULL, 10), name, marker))
+                (pid_t)strtol(entry->d_name, NULL, 10), name, marker) &&
+            !list->items[list->count].contained)
             list->count++;
     }
     closedir(dir);

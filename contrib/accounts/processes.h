@@ -38,7 +38,8 @@ struct process_list {
     size_t count;
 };
 
-/* All whose name begins with NAME; MARKER is the gid of the marker group. */
+/* All whose name begins with NAME, but for those in containers, whose users are
+ * others; MARKER is the gid of the marker group. */
 int process_list_read(struct process_list *list, const char *name,
     uint32_t marker, struct err *e);
 void process_list_release(struct process_list *list);

@@ -58,14 +58,12 @@ any_runs(const char *name, bool *listens)
     if (process_list_read(&list, name, 0, &ignored) != 0)
         return false;
     for (size_t i = 0; i < list.count; i++) {
-        const struct process *p = &list.items[i];
+        const char *title = list.items[i].title;
 
-        if (p->contained)
-            continue;
         any = true;
         /* As sshd and as ProFTPD say it. */
-        if (strstr(p->title, "[listener]") != NULL ||
-            strstr(p->title, "(accepting connections)") != NULL)
+        if (strstr(title, "[listener]") != NULL ||
+            strstr(title, "(accepting connections)") != NULL)
             *listens = true;
     }
     process_list_release(&list);

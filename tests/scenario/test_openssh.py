@@ -2,8 +2,11 @@
 """A user of the cluster logs in to a real sshd on every node, as long as the
 primary says so."""
 
+import os
+import subprocess
+
 from lan import Lan
-from lockstep import check, run, same, scenario, wait_for
+from lockstep import BUILD, check, run, same, scenario, wait_for
 from sshd_host import (Host, Session, cluster_of, make_key, need_sshd,
                        put_into_effect, sftp)
 
@@ -56,6 +59,19 @@ def users_log_in_on_every_node(t):
         check(all(s.is_open() for s in bob), "bob's session was ended")
         for host in hosts:
             same(sftp(host, new, "ann"), None, "a login when disabled")
+    with t.promise("a hook outside of a container ends nothing in it"):
+        other = t.node("other")
+        root = t.directory + "/root"
+        os.makedirs(root + "/etc")
+        for name in "passwd", "group":
+            with open(root + "/etc/" + name, "w") as f:
+                f.write("root:x:0:0::/root:/bin/sh\n")
+        p = subprocess.run(
+            [BUILD + "/lockstep-openssh", "--root", root, "config", "1", "1"],
+            env={"LOCKSTEP_DATABASE": other.live()}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        same((p.returncode, p.stdout), (0, ""), "what it says")
+        check(all(s.is_open() for s in bob), "bob's session was ended")
     with t.promise("logins go on while the primary is down"):
         hosts[0].node.kill9()
         for host in hosts:
