@@ -164,7 +164,8 @@ def a_fleet_shows_one_key(t):
         check("hostkeys" in error["message"] and "three" in error["message"]
               and '[dataset "hostkeys"]' in error["hint"], error)
         check(not os.path.exists(three.database()), "it was sent")
-        same(primary.state_of("two"), "synchronized", "the other's")
+        wait_for(lambda: primary.state_of("two") == "synchronized", 30,
+                 "the other's synchronized")
     with t.promise("once it does, all three show one key"):
         three.reconfigure(three.section())
         wait_for(lambda: three.node.events("reloaded"), 20, "the reload")
