@@ -67,6 +67,7 @@ struct lane {
     bool drifted;
     bool needs_overwrite;
     struct buf drift_keys;
+    bool drift_told;      /* with these keys */
     int64_t confirmed_us; /* monotonic: sent when it was confirmed equal */
     int64_t confirmed_ms; /* the same in UTC */
     uint64_t confirmed_revision;

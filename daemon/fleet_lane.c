@@ -76,6 +76,7 @@ lane_confirmed(struct lane *lane, uint64_t revision,
     lane->revision = revision;
     lane->digest = *digest;
     lane->drifted = false;
+    lane->drift_told = false;
     lane->held = false;
     lane->refused = false;
     err_clear(&lane->error);
@@ -93,6 +94,7 @@ lane_reached(struct lane *lane, uint64_t revision, const struct digest *digest)
     lane->revision = revision;
     lane->digest = *digest;
     lane->drifted = false;
+    lane->drift_told = false;
     buf_clear(&lane->drift_keys);
 }
 
@@ -173,6 +175,9 @@ lane_report_drift(struct lane *lane, const struct fleet_facts *facts)
     struct events *events = server->fleet->engine->events;
 
     server->drifted = true;
+    if (lane->drift_told)
+        return;
+    lane->drift_told = true;
     events_add(events, "warning", "drift", server->record.name, lane->ds->name,
         "differs from what was pushed%s%s",
         facts->reason[0] != '\0' ? ": " : "", facts->reason);
@@ -228,6 +233,13 @@ lane_note_clock(const struct lane *lane, const struct fleet_facts *facts,
             (double)llabs(skew_ms) / 1000, skew_ms > 0 ? "ahead of" : "behind");
 }
 
+static bool
+is_same(const struct buf *a, const struct buf *b)
+{
+    return a->len == b->len &&
+           (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
 static void
 lane_take_facts(struct lane *lane, const struct fleet_facts *facts)
 {
@@ -238,6 +250,8 @@ lane_take_facts(struct lane *lane, const struct fleet_facts *facts)
     lane->digest = facts->digest;
     lane->drifted = facts->drifted;
     lane->needs_overwrite = facts->needs_overwrite;
+    if (!is_same(&lane->drift_keys, &facts->drift_keys))
+        lane->drift_told = false;
     buf_clear(&lane->drift_keys);
     buf_put(&lane->drift_keys, facts->drift_keys.data, facts->drift_keys.len);
     if (facts->verified_ms != 0)

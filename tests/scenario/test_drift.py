@@ -11,7 +11,7 @@ import subprocess
 import contents
 from admin import Admin
 from line import through_a_line
-from lockstep import Failed, check, run, scenario, wait_for
+from lockstep import Failed, check, run, same, scenario, wait_for
 
 USERS = 30
 
@@ -226,6 +226,17 @@ def drift_that_is_held_stays_until_told(t):
                  ("drifted", "held"), 10, "shown as drifted")
         check(node.sql("SELECT comment FROM users WHERE id = 7") ==
               [("by hand",)], "it was repaired all the same")
+    with t.promise("the primary tells of it once, however often it asks"):
+        def rows():
+            return [e for e in cluster.primary.events("drift")
+                    if "row drifted" in e["text"]]
+        wait_for(rows, 20, "the row's event")
+        for _ in range(3):
+            cluster.primary.run("sync", "now", "--wait")
+        same(len(rows()), 1, "events of rows")
+    with t.promise("and of the next row"):
+        node.sql("UPDATE users SET comment = 'by hand' WHERE id = 8")
+        wait_for(lambda: len(rows()) == 3, 20, "events of both")
     with t.promise("server overwrite ends held drift"):
         cluster.primary.cli("server", "overwrite", node.name)
         cluster.wait_synchronized()
