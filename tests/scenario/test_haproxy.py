@@ -3,6 +3,8 @@
 gone it makes do with stale ones."""
 
 import contextlib
+import http.client
+import http.server
 import shutil
 import socket
 import threading
@@ -12,6 +14,7 @@ from lockstep import (Cluster, Skipped, check, run, same, scenario,
                       wait_for)
 
 SERVICE, FRONT = 14922, 14921
+WEB, WEB_FRONT = 14980, 14981
 
 
 class Service:
@@ -144,6 +147,67 @@ def haproxy_follows_the_nodes(t):
         with socket.create_connection((second.address, AGENT), 60,
                                       (front, 0)) as s:
             same(s.recv(10), b"", "what was said")
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """Says on which address it was asked for."""
+
+    def do_GET(self):
+        body = self.server.server_address[0].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def page(address, cookie=None):
+    """Who answered there, or nobody, and the cookie that came with it."""
+    c = http.client.HTTPConnection(address, WEB_FRONT, timeout=60)
+    c.request("GET", "/", headers={"Cookie": cookie} if cookie else {})
+    answer = c.getresponse()
+    body = answer.read().decode()
+    given = answer.getheader("Set-Cookie")
+    c.close()
+    return (body if answer.status == 200 else None,
+            given.split(";")[0] if given else None)
+
+
+def serve_pages(node):
+    server = http.server.ThreadingHTTPServer((node.address, WEB), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@scenario
+def a_browser_stays_where_it_is(t):
+    if not shutil.which("haproxy"):
+        raise Skipped("haproxy is not installed")
+    cluster = t.cluster(1)
+    webs = {node.address: serve_pages(node)
+            for node in (cluster.primary, *cluster.secondaries)}
+    front = t.addresses.get(7)
+    Proxy(t, generate(
+        cluster.primary, "--bind", "%s:%d" % (front, FRONT), "--http",
+        str(WEB), "--http-bind", "%s:%d" % (front, WEB_FRONT)))
+    with t.promise("browsers are spread over the servers, each is given a "
+                   "cookie"):
+        wait_for(lambda: {page(front)[0] for _ in range(4)} == set(webs),
+                 what="both serve")
+        first, cookie = page(front)
+        check(cookie.startswith("LOCKSTEP="), cookie)
+    with t.promise("who brings it comes to the same server"):
+        same({page(front, cookie)[0] for _ in range(8)}, {first}, "servers")
+    with t.promise("when that is gone, to another one, with its cookie"):
+        webs[first].shutdown()
+        webs[first].server_close()
+        other = (set(webs) - {first}).pop()
+        wait_for(lambda: page(front, cookie)[0] == other,
+                 what="the other serves")
+        given = page(front, cookie)[1]
+        check(given not in (None, cookie), given)
 
 
 run()
