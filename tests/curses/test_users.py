@@ -21,9 +21,9 @@ def user(node, name):
 
 
 def users(term):
-    """To the list of all users."""
+    """To the list of all users, once it is there: its head comes first."""
     term.view("Users")
-    term.see("^  NAME +LOGIN|No users yet")
+    term.see("^  NAME +LOGIN(.*\\n)+> |No users yet")
 
 
 @scenario
