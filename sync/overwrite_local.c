@@ -95,7 +95,7 @@ pour(const struct local *l, sqlite3_stmt *from, sqlite3_stmt *to, int count,
         sqlite3_reset(to);
         if (rc == SQLITE_DONE)
             continue;
-        r = database_error(l->s->db, l->e, "could not keep a row");
+        r = database_error(l->s->db, l->e, "could not keep it");
         if ((rc & 0xff) == SQLITE_CONSTRAINT)
             value_put_column(key, from, 0);
         return r;
@@ -121,6 +121,24 @@ move(const struct local *l, struct buf *read, struct buf *write, int count,
     sqlite3_finalize(from);
     sqlite3_finalize(to);
     return r;
+}
+
+/* Its value is kept or nothing is done: whose it is has to mend it. */
+static int
+refuse_value(const struct local *l, const struct buf *key)
+{
+    char shown[128], why[sizeof(l->e->message)];
+
+    value_show(key->data, key->len, shown, sizeof(shown));
+    memcpy(why, l->e->message, sizeof(why));
+    err_set(l->e, ERR_HELD,
+        "table \"%s\": the primary's table does not take a protected value "
+        "that "
+        "the row with key %s has on this server: %s",
+        l->t->name, shown, why);
+    err_hint(l->e, "Change that value on this server to one that the "
+                   "primary's table takes, then order an overwrite of it.");
+    return -1;
 }
 
 static int
@@ -152,6 +170,8 @@ keep_values(const struct local *l)
     }
     if (count > 0)
         r = move(l, &read, &write, keys + count, &key);
+    if (r != 0 && key.len > 0)
+        refuse_value(l, &key);
     buf_release(&read);
     buf_release(&write);
     buf_release(&key);

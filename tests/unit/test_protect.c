@@ -390,21 +390,17 @@ the_first_overwrite_keeps_it_too(void **state)
         "0");
 }
 
+/* Of what was published last; the error names WHAT. */
 static void
-an_overwrite_is_held_by_a_row_in_its_way(void **state)
+assert_overwrite_held(struct world *w, const char *what)
 {
-    struct world *w = *state;
     struct image *image = NULL;
     struct overwrite_stream *stream = NULL;
-    struct publish_result result;
     struct replica_status held;
     struct buf piece = BUF_INIT;
     bool last = false;
     struct err e = ERR_INIT;
 
-    begin(w, CAPTURE_TRIGGERS);
-    run_sql(w->app, "INSERT INTO settings VALUES(99,'here','p','global')");
-    CHECK(source_publish(w->source, &result, &e));
     replica_status(w->replica, &held);
     CHECK(source_image_open(w->source, &image, &e));
     CHECK(overwrite_stream_open(image, "config", held.state.revision,
@@ -417,14 +413,49 @@ an_overwrite_is_held_by_a_row_in_its_way(void **state)
     }
     assert_int_equal(replica_overwrite_finish(w->replica, &e), -1);
     assert_int_equal(e.code, ERR_HELD);
-    assert_non_null(strstr(e.message, "key 50"));
+    assert_non_null(strstr(e.message, what));
     overwrite_stream_close(stream);
     buf_release(&piece);
+}
+
+static void
+an_overwrite_is_held_by_a_row_in_its_way(void **state)
+{
+    struct world *w = *state;
+    struct publish_result result;
+    struct err e = ERR_INIT;
+
+    begin(w, CAPTURE_TRIGGERS);
+    run_sql(w->app, "INSERT INTO settings VALUES(99,'here','p','global')");
+    CHECK(source_publish(w->source, &result, &e));
+    assert_overwrite_held(w, "key 50");
     assert_own_kept(w);
     /* Nothing else became of it either. */
     run_there(w, "UPDATE settings SET k='there' WHERE id=50");
     push(w);
     assert_gives(w, 1, "SELECT id FROM settings ORDER BY id", "1 3 50 99");
+}
+
+static void
+an_overwrite_is_held_by_a_value_in_its_way(void **state)
+{
+    struct world *w = *state;
+    struct publish_result result;
+    struct err e = ERR_INIT;
+
+    begin(w, CAPTURE_COMPARE);
+    run_there(w, "UPDATE users SET seen=NULL WHERE id=2");
+    run_sql(w->app,
+        "CREATE TABLE u2(id INTEGER PRIMARY KEY, name TEXT UNIQUE CHECK(1),"
+        " used INT, seen TEXT NOT NULL);"
+        "INSERT INTO u2 SELECT id,name,used,seen FROM users;"
+        "DROP TABLE users; ALTER TABLE u2 RENAME TO users");
+    CHECK(source_publish(w->source, &result, &e));
+    assert_overwrite_held(w, "row with key 2");
+    assert_gives(w, 1, own_values, "a 1 here1 b 2 NULL c 3 here3");
+    run_there(w, "UPDATE users SET seen='' WHERE id=2");
+    overwrite(w);
+    assert_gives(w, 1, own_values, "a 1 here1 b 2  c 3 here3");
 }
 
 static void
@@ -535,6 +566,7 @@ main(void)
         TEST(an_overwrite_in_any_journal_mode),
         TEST(the_first_overwrite_keeps_it_too),
         TEST(an_overwrite_is_held_by_a_row_in_its_way),
+        TEST(an_overwrite_is_held_by_a_value_in_its_way),
         TEST(another_selection_is_a_barrier),
         TEST(schema_changes_leave_it_alone),
         TEST(a_selection_that_does_not_fit_is_held),
