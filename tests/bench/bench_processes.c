@@ -5,8 +5,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
-#include "daemon/outbound.h"
-#include "tests/unit/tiny_engine.h"
+#include "tests/bench/tiny_link.h"
 
 #define SMALL 600
 #define SMALL_COUNT 3000
@@ -150,30 +149,11 @@ pss_of(const char *part, unsigned *count)
     return sum;
 }
 
-static int
-compare(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 static void
 open_link(struct client *c, struct outbound *out, struct tiny_engine *t)
 {
-    struct link_params p = { .host = "127.0.0.1",
-        .port = t->port,
-        .mode = LINK_KEY,
-        .user = TINY_USER,
-        .login_key = t->user.key,
-        .login_blob = t->user.blob,
-        .login_blob_len = t->user.blob_len,
-        .pinned_key = t->host.blob,
-        .pinned_key_len = t->host.blob_len,
-        .timeout_ms = 20000 };
-
     c->engine = t;
-    link_open(out, &p, &callbacks, c, &c->link);
+    tiny_link_open(out, t, &callbacks, c, &c->link);
 }
 
 static void
@@ -214,7 +194,7 @@ main(int argc, char **argv)
         on_small, &first);
     while (first.done < SMALL_COUNT && !first.failed)
         uv_run(loop, UV_RUN_ONCE);
-    qsort(first.us, SMALL_COUNT, sizeof(first.us[0]), compare);
+    qsort(first.us, SMALL_COUNT, sizeof(first.us[0]), compare_measured);
     printf("round trip of a %d byte WRITE: median %" PRIu64 " us, p99 %" PRIu64
            " us\n",
         SMALL, first.us[SMALL_COUNT / 2], first.us[SMALL_COUNT * 99 / 100]);

@@ -12,8 +12,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
-#include "daemon/outbound.h"
-#include "tests/unit/tiny_engine.h"
+#include "tests/bench/tiny_link.h"
 
 #define STARTS 20
 #define WRITES 1000
@@ -48,36 +47,17 @@ static const struct link_callbacks starts_callbacks = { NULL, starts_ready,
 static void
 starts_open(struct starts *s, struct outbound *out, struct tiny_engine *t)
 {
-    struct link_params p = { .host = "127.0.0.1",
-        .port = t->port,
-        .mode = LINK_KEY,
-        .user = TINY_USER,
-        .login_key = t->user.key,
-        .login_blob = t->user.blob,
-        .login_blob_len = t->user.blob_len,
-        .pinned_key = t->host.blob,
-        .pinned_key_len = t->host.blob_len,
-        .timeout_ms = 20000 };
-
     s->ready = false;
-    link_open(out, &p, &starts_callbacks, s, &s->link);
+    tiny_link_open(out, t, &starts_callbacks, s, &s->link);
     while (!s->ready)
         uv_run(t->loop, UV_RUN_ONCE);
-}
-
-static int
-starts_compare(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
 }
 
 /* The quick ones: what else the machine does is not ours. */
 static unsigned long long
 starts_tenth(uint64_t *values, unsigned count)
 {
-    qsort(values, count, sizeof(values[0]), starts_compare);
+    qsort(values, count, sizeof(values[0]), compare_measured);
     return values[count / 10];
 }
 
