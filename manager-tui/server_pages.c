@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "manager-tui/host_key.h"
 #include "manager-tui/text.h"
 #include "manager-tui/view.h"
 
@@ -31,6 +32,32 @@ server_page_keep(json_t *args, const char *const *names)
     json_object_clear(args);
     json_object_update(args, kept);
     json_decref(kept);
+}
+
+int
+server_page_accept_key(struct form *f, json_t *args, const char *whose,
+    const char *const *names, struct err *e)
+{
+    const char *shown = server_page_text(args, "shown");
+
+    if (host_key_compare(whose, shown, form_typed(f, "expected"), e) != 0)
+        return -1;
+    json_object_set_new(args, "fingerprint", json_string(shown));
+    server_page_keep(args, names);
+    return 0;
+}
+
+void
+server_page_login_failed(struct form *f, const struct err *error,
+    struct form *(*open)(struct screen *s, const json_t *known))
+{
+    struct err e = *error; /* the form, and its error, go away */
+
+    if (e.code != ERR_LOGIN)
+        return;
+    f = open(form_screen(f), form_fixed(f));
+    form_set_error(f, &e);
+    form_focus(f, "password");
 }
 
 void

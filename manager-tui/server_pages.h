@@ -11,6 +11,15 @@
 #include "manager-tui/form.h"
 #include "manager-tui/screen.h"
 
+/* Whose password, on the first page: two fields. */
+#define LOGIN_FIELDS                                                        \
+    { "user", "User", FIELD_TEXT, NULL, "an administrator there", true },   \
+    {                                                                       \
+        "password", "Password", FIELD_SECRET, NULL,                         \
+            "that one's; it is sent after you have seen the host key, and " \
+            "never stored",                                                 \
+            true                                                            \
+    }
 /* A yes or no on the last page. */
 #define NARROW_FIELD                                                           \
     {                                                                          \
@@ -26,6 +35,14 @@ extern const struct form_step server_page_steps[];
 const char *server_page_text(const json_t *object, const char *path);
 /* Takes out of ARGS whatever NAMES, which ends with NULL, does not name. */
 void server_page_keep(json_t *args, const char *const *names);
+/* The key that was "shown" was looked at: it is compared with what was typed as
+ * expected of WHOSE, and ARGS have NAMES alone then, "fingerprint" too. */
+int server_page_accept_key(struct form *f, json_t *args, const char *whose,
+    const char *const *names, struct err *e);
+/* A wrong user or password is mended where it was typed, on the page that OPEN
+ * opens with what is known; any other error stays where it is. */
+void server_page_login_failed(struct form *f, const struct err *error,
+    struct form *(*open)(struct screen *s, const json_t *known));
 /* Whatever is under way with the host of F ends, unless it is too late. */
 void server_page_cancel(struct form *f);
 /* The same of a registration, which says so when it is too late. */

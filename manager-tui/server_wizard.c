@@ -23,11 +23,7 @@ static void open_key(struct screen *s, const json_t *known);
 static const struct form_field details_fields[] = {
     { "host", "Host", FIELD_TEXT, NULL, "a name or an address", true },
     { "port", "Port", FIELD_INT, NULL, "of its admin port", true },
-    { "user", "User", FIELD_TEXT, NULL, "an administrator there", true },
-    { "password", "Password", FIELD_SECRET, NULL,
-        "that one's; it is sent after you have seen the host key, and never "
-        "stored",
-        true },
+    LOGIN_FIELDS,
     { "name", "Name here", FIELD_TEXT, NULL,
         "what the server is called here; empty: as it calls itself", false },
     FIELDS_END,
@@ -113,14 +109,9 @@ check_key(struct form *f, json_t *args, struct err *e)
 {
     static const char *const names[] = { "host", "port", "user", "password",
         "fingerprint", NULL };
-    const char *shown = server_page_text(args, "shown");
 
-    if (host_key_compare(server_page_text(args, "host"), shown,
-            form_typed(f, "expected"), e) != 0)
-        return -1;
-    json_object_set_new(args, "fingerprint", json_string(shown));
-    server_page_keep(args, names);
-    return 0;
+    return server_page_accept_key(f, args, server_page_text(args, "host"),
+        names, e);
 }
 
 static void
@@ -129,17 +120,10 @@ key_back(struct form *f)
     open_details(form_screen(f), form_fixed(f));
 }
 
-/* A wrong user or password is mended where it was typed. */
 static void
 key_failed(struct form *f, const struct err *error)
 {
-    struct err e = *error; /* the form, and its error, go away */
-
-    if (e.code != ERR_LOGIN)
-        return;
-    f = open_details(form_screen(f), form_fixed(f));
-    form_set_error(f, &e);
-    form_focus(f, "password");
+    server_page_login_failed(f, error, open_details);
 }
 
 static void open_summary(struct form *f, const json_t *facts);

@@ -20,11 +20,7 @@ static void open_key(struct screen *s, const json_t *known);
 /* 1. Whose password. */
 
 static const struct form_field login_fields[] = {
-    { "user", "User", FIELD_TEXT, NULL, "an administrator there", true },
-    { "password", "Password", FIELD_SECRET, NULL,
-        "that one's; it is sent after you have seen the host key, and never "
-        "stored",
-        true },
+    LOGIN_FIELDS,
     FIELDS_END,
 };
 
@@ -97,13 +93,10 @@ static const char *const trust_names[] = { "name", "fingerprint", "user",
 static int
 check_key(struct form *f, json_t *args, struct err *e)
 {
-    const char *shown = server_page_text(args, "shown");
+    const char *name = server_page_text(args, "name");
 
-    if (host_key_compare(server_page_text(args, "name"), shown,
-            form_typed(f, "expected"), e) != 0)
+    if (server_page_accept_key(f, args, name, trust_names, e) != 0)
         return -1;
-    json_object_set_new(args, "fingerprint", json_string(shown));
-    server_page_keep(args, trust_names);
     json_object_set_new(args, "dry_run", json_true());
     return 0;
 }
@@ -114,17 +107,10 @@ key_back(struct form *f)
     open_login(form_screen(f), form_fixed(f));
 }
 
-/* A wrong user or password is mended where it was typed. */
 static void
 key_failed(struct form *f, const struct err *error)
 {
-    struct err e = *error; /* the form, and its error, go away */
-
-    if (e.code != ERR_LOGIN)
-        return;
-    f = open_login(form_screen(f), form_fixed(f));
-    form_set_error(f, &e);
-    form_focus(f, "password");
+    server_page_login_failed(f, error, open_login);
 }
 
 static void open_summary(struct form *f, const json_t *facts);
